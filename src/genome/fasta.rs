@@ -1,0 +1,559 @@
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use noodles::{bgzf, fasta};
+
+use super::{Contig, ContigId, Contigs, GenomeError};
+use crate::encode::{self, UNKNOWN};
+
+/// The empty block that ends every bgzip file (SAM specification, section 4.1.2).
+const BGZF_EOF: [u8; 28] = [
+    0x1f, 0x8b, 0x08, 0x04, 0, 0, 0, 0, 0, 0xff, 0x06, 0, 0x42, 0x43, 0x02, 0, 0x1b, 0, 0x03, 0, 0,
+    0, 0, 0, 0, 0, 0, 0,
+];
+
+/// Where the contig table came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IndexSource {
+    /// The `.fai` beside the FASTA.
+    File,
+    /// Built in memory by reading the FASTA once.
+    Built,
+}
+
+#[derive(Clone, Debug)]
+enum Storage {
+    Plain,
+    Bgzf(Arc<bgzf::gzi::Index>),
+}
+
+/// A FASTA with its index, plain or bgzip-compressed. Holds no sequence; [`Fasta::reader`] opens
+/// it for reading by region, once a thread.
+#[derive(Clone, Debug)]
+pub struct Fasta {
+    path: PathBuf,
+    storage: Storage,
+    records: Arc<Vec<fasta::fai::Record>>,
+    contigs: Arc<Contigs>,
+    source: IndexSource,
+}
+
+impl Fasta {
+    /// Opens a FASTA and its index (`<path>.fai`, for bgzip also `<path>.gzi`). A missing index is
+    /// built in memory by one pass over the file; with `write_index` it is also written beside it.
+    ///
+    /// # Errors
+    /// When a file cannot be read, is gzip but not bgzip, is truncated, has no contigs, one name
+    /// twice or a contig longer than 2^31 - 1 bases, or does not match its index.
+    pub fn open(path: &Path, write_index: bool) -> Result<Self, GenomeError> {
+        let mut file = File::open(path).map_err(|e| GenomeError::Open(e, path.into()))?;
+        let read_error = |e| GenomeError::Read(e, path.into());
+        let mut magic = Vec::new();
+        file.by_ref()
+            .take(18)
+            .read_to_end(&mut magic)
+            .map_err(read_error)?;
+        let storage = if magic.starts_with(&[0x1f, 0x8b]) {
+            // A bgzip block is a gzip member with an extra field named BC.
+            if magic.len() < 18 || magic[3] & 4 == 0 || &magic[12..14] != b"BC" {
+                return Err(GenomeError::PlainGzip(path.into()));
+            }
+            check_bgzf_end(&mut file, path)?;
+            Storage::Bgzf(Arc::new(read_or_build_gzi(path, write_index)?))
+        } else {
+            Storage::Plain
+        };
+
+        let fai_path = added_extension(path, "fai");
+        let (records, source) = if fai_path.exists() {
+            warn_if_older(&fai_path, path);
+            let index = fasta::fai::fs::read(&fai_path)
+                .map_err(|e| GenomeError::Read(e, fai_path.clone()))?;
+            (Vec::from(index), IndexSource::File)
+        } else {
+            tracing::info!("no {}: indexing {}", fai_path.display(), path.display());
+            let records = build_fai(path, &storage)?;
+            if write_index {
+                fasta::fai::fs::write(&fai_path, &records.clone().into())
+                    .map_err(|e| GenomeError::Write(e, fai_path.clone()))?;
+                tracing::info!("wrote {}", fai_path.display());
+            }
+            (records, IndexSource::Built)
+        };
+
+        let content = |problem: String| GenomeError::FastaContent {
+            path: path.into(),
+            problem,
+        };
+        if records.is_empty() {
+            return Err(content("it has no sequence".into()));
+        }
+        let mut list = Vec::with_capacity(records.len());
+        for record in &records {
+            let name = record.name().to_string();
+            let length = u32::try_from(record.length())
+                .ok()
+                .filter(|&l| l <= i32::MAX as u32)
+                .ok_or_else(|| {
+                    content(format!(
+                        "contig {name:?} has {} bases; at most 2,147,483,647 are supported",
+                        record.length()
+                    ))
+                })?;
+            list.push(Contig { name, length });
+        }
+        let contigs = Contigs::new(list)
+            .map_err(|name| content(format!("contig name {name:?} stands twice")))?;
+        let fasta = Self {
+            path: path.into(),
+            storage,
+            records: Arc::new(records),
+            contigs: Arc::new(contigs),
+            source,
+        };
+        if source == IndexSource::File {
+            fasta.check_size(&file)?;
+        }
+        Ok(fasta)
+    }
+
+    /// The file's path as given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The contigs in file order.
+    pub fn contigs(&self) -> &Arc<Contigs> {
+        &self.contigs
+    }
+
+    /// Where the contig table came from.
+    pub fn index_source(&self) -> IndexSource {
+        self.source
+    }
+
+    /// A reader with its own file handle.
+    pub fn reader(&self) -> Result<FastaReader, GenomeError> {
+        let file = File::open(&self.path).map_err(|e| GenomeError::Open(e, self.path.clone()))?;
+        let handle = match &self.storage {
+            Storage::Plain => Handle::Plain(file),
+            Storage::Bgzf(index) => {
+                Handle::Bgzf(Box::new(bgzf::io::Reader::new(file)), index.clone())
+            }
+        };
+        Ok(FastaReader {
+            fasta: self.clone(),
+            handle,
+            raw: Vec::new(),
+        })
+    }
+
+    /// Compares the header line and the end of a contig with what the index says of them.
+    ///
+    /// # Errors
+    /// [`GenomeError::IndexMismatch`] when they differ.
+    pub fn check_contig(&self, reader: &mut FastaReader, id: ContigId) -> Result<(), GenomeError> {
+        let record = &self.records[id as usize];
+        let name = &self.contigs.get(id).name;
+        // Header: the line before the first base must be this contig's.
+        let before = record.position().min(1024);
+        let mut head = vec![0; before as usize];
+        reader.read_at(record.position() - before, &mut head)?;
+        let Some(line) = head.strip_suffix(b"\n") else {
+            return Err(self.mismatch(format!("contig {name:?} does not start on a new line")));
+        };
+        let line_start = line.iter().rposition(|&b| b == b'\n').map(|i| i + 1);
+        // A header longer than what was read cannot be compared; the sequence checks remain.
+        if line_start.is_some() || before == record.position() {
+            let line = &line[line_start.unwrap_or(0)..];
+            let found = line.strip_prefix(b">").map(|rest| {
+                let end = rest
+                    .iter()
+                    .position(u8::is_ascii_whitespace)
+                    .unwrap_or(rest.len());
+                &rest[..end]
+            });
+            if found != Some(name.as_bytes()) {
+                return Err(self.mismatch(format!(
+                    "contig {name:?} should start after its header line, which reads {:?}",
+                    String::from_utf8_lossy(&line[..line.len().min(60)])
+                )));
+            }
+        }
+        // End: after the last base only line ends, then a header or nothing.
+        let mut tail = Vec::new();
+        reader.read_up_to(end_of(record), 3, &mut tail)?;
+        let rest = tail.iter().position(|b| !b.is_ascii_whitespace());
+        let sound = match rest {
+            Some(0) => tail[0] == b'>',
+            Some(i) => tail[i] == b'>',
+            None => true,
+        };
+        if !sound {
+            return Err(self.mismatch(format!(
+                "contig {name:?} goes on after the {} bases that the index gives it",
+                record.length()
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_size(&self, file: &File) -> Result<(), GenomeError> {
+        let needed = self.records.iter().map(end_of).max().unwrap_or(0);
+        if matches!(self.storage, Storage::Plain) {
+            let size = file
+                .metadata()
+                .map_err(|e| GenomeError::Read(e, self.path.clone()))?
+                .len();
+            if size < needed {
+                return Err(self.mismatch(format!(
+                    "the index describes {needed} bytes, the file has {size}: it is truncated or another file"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn mismatch(&self, problem: String) -> GenomeError {
+        GenomeError::IndexMismatch {
+            path: self.path.clone(),
+            index: match self.source {
+                IndexSource::File => added_extension(&self.path, "fai").display().to_string(),
+                IndexSource::Built => "(built in memory)".into(),
+            },
+            problem,
+        }
+    }
+}
+
+enum Handle {
+    Plain(File),
+    Bgzf(Box<bgzf::io::Reader<File>>, Arc<bgzf::gzi::Index>),
+}
+
+/// Reads sequence of a [`Fasta`] by region.
+pub struct FastaReader {
+    fasta: Fasta,
+    handle: Handle,
+    raw: Vec<u8>,
+}
+
+impl FastaReader {
+    /// Appends the base codes (see [`crate::encode`]) of the positions `[start, start + len)` of a
+    /// contig to `codes`. Positions outside the contig are unknown bases, so `start` may be
+    /// negative and the end may lie past the contig's.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds something else than sequence where the index says
+    /// there is sequence.
+    pub fn fetch(
+        &mut self,
+        id: ContigId,
+        start: i64,
+        len: usize,
+        codes: &mut Vec<u8>,
+    ) -> Result<(), GenomeError> {
+        let record = self.fasta.records[id as usize].clone();
+        let length = i64::from(self.fasta.contigs.get(id).length);
+        let target = codes.len() + len;
+        let from = start.clamp(0, length);
+        let to = (start + len as i64).clamp(from, length);
+        let known_from = codes.len() + (from - start).clamp(0, len as i64) as usize;
+        codes.resize(known_from, UNKNOWN);
+        if to > from {
+            let first = offset_of(&record, from as u64);
+            let last = offset_of(&record, to as u64 - 1);
+            let mut raw = std::mem::take(&mut self.raw);
+            raw.resize((last - first + 1) as usize, 0);
+            self.read_at(first, &mut raw)?;
+            let line_bases = record.line_base_count().get();
+            let line_end = (record.line_width().get() - line_bases) as usize;
+            let mut left = &raw[..];
+            // Bases until the first line end, then whole lines.
+            let mut room = (line_bases - from as u64 % line_bases) as usize;
+            while !left.is_empty() {
+                let (line, rest) = left.split_at(room.min(left.len()));
+                let clean = encode::push_codes(line, codes);
+                let (gap, rest) = rest.split_at(line_end.min(rest.len()));
+                if !clean || !gap.iter().all(|b| matches!(b, b'\n' | b'\r')) {
+                    let name = &self.fasta.contigs.get(id).name;
+                    return Err(self.fasta.mismatch(format!(
+                        "contig {name:?} has something else than bases, or lines of another length, between bases {from} and {to} (0-based)"
+                    )));
+                }
+                left = rest;
+                room = line_bases as usize;
+            }
+            self.raw = raw;
+        }
+        codes.resize(target, UNKNOWN);
+        Ok(())
+    }
+
+    fn seek(&mut self, offset: u64) -> io::Result<()> {
+        match &mut self.handle {
+            Handle::Plain(file) => file.seek(SeekFrom::Start(offset)).map(drop),
+            Handle::Bgzf(reader, index) => reader
+                .seek_by_uncompressed_position(index, offset)
+                .map(drop),
+        }
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), GenomeError> {
+        let result = self.seek(offset).and_then(|()| match &mut self.handle {
+            Handle::Plain(file) => file.read_exact(buffer),
+            Handle::Bgzf(reader, _) => reader.read_exact(buffer),
+        });
+        match result {
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(self.fasta.mismatch(
+                "the file ends before the sequence that the index describes: it is truncated or another file"
+                    .into(),
+            )),
+            Err(e) => Err(GenomeError::Read(e, self.fasta.path.clone())),
+        }
+    }
+
+    fn read_up_to(
+        &mut self,
+        offset: u64,
+        len: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), GenomeError> {
+        let result = self.seek(offset).and_then(|()| match &mut self.handle {
+            Handle::Plain(file) => file.take(len).read_to_end(buffer),
+            Handle::Bgzf(reader, _) => reader.by_ref().take(len).read_to_end(buffer),
+        });
+        result
+            .map(drop)
+            .map_err(|e| GenomeError::Read(e, self.fasta.path.clone()))
+    }
+}
+
+/// Byte offset of a base in the uncompressed FASTA.
+fn offset_of(record: &fasta::fai::Record, base: u64) -> u64 {
+    let line = record.line_base_count().get();
+    record.position() + base / line * record.line_width().get() + base % line
+}
+
+/// Byte offset just behind a contig's last base.
+fn end_of(record: &fasta::fai::Record) -> u64 {
+    match record.length() {
+        0 => record.position(),
+        n => offset_of(record, n - 1) + 1,
+    }
+}
+
+fn added_extension(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    name.into()
+}
+
+fn warn_if_older(index: &Path, file: &Path) {
+    let modified = |p: &Path| p.metadata().and_then(|m| m.modified()).ok();
+    if let (Some(index_time), Some(file_time)) = (modified(index), modified(file))
+        && index_time < file_time
+    {
+        tracing::warn!(
+            "{} is older than {}: if the FASTA changed, index it again",
+            index.display(),
+            file.display()
+        );
+    }
+}
+
+fn check_bgzf_end(file: &mut File, path: &Path) -> Result<(), GenomeError> {
+    let mut tail = [0; BGZF_EOF.len()];
+    let complete = file
+        .seek(SeekFrom::End(-(tail.len() as i64)))
+        .and_then(|_| file.read_exact(&mut tail))
+        .is_ok()
+        && tail == BGZF_EOF;
+    if complete {
+        Ok(())
+    } else {
+        Err(GenomeError::TruncatedBgzf(path.into()))
+    }
+}
+
+fn read_or_build_gzi(path: &Path, write_index: bool) -> Result<bgzf::gzi::Index, GenomeError> {
+    let gzi_path = added_extension(path, "gzi");
+    if gzi_path.exists() {
+        return bgzf::gzi::fs::read(&gzi_path).map_err(|e| GenomeError::Read(e, gzi_path));
+    }
+    tracing::info!(
+        "no {}: indexing the blocks of {}",
+        gzi_path.display(),
+        path.display()
+    );
+    let build = || -> io::Result<Vec<(u64, u64)>> {
+        let mut reader = bgzf::io::Reader::new(File::open(path)?);
+        let mut blocks = Vec::new();
+        let mut uncompressed = 0;
+        loop {
+            let len = reader.fill_buf()?.len();
+            if len == 0 {
+                return Ok(blocks);
+            }
+            // The first block is implicit in the format.
+            if uncompressed > 0 {
+                blocks.push((reader.virtual_position().compressed(), uncompressed));
+            }
+            uncompressed += len as u64;
+            reader.consume(len);
+        }
+    };
+    let index = bgzf::gzi::Index::from(build().map_err(|e| GenomeError::Read(e, path.into()))?);
+    if write_index {
+        bgzf::gzi::fs::write(&gzi_path, &index)
+            .map_err(|e| GenomeError::Write(e, gzi_path.clone()))?;
+        tracing::info!("wrote {}", gzi_path.display());
+    }
+    Ok(index)
+}
+
+fn build_fai(path: &Path, storage: &Storage) -> Result<Vec<fasta::fai::Record>, GenomeError> {
+    let file = File::open(path).map_err(|e| GenomeError::Open(e, path.into()))?;
+    let reader: Box<dyn BufRead> = match storage {
+        Storage::Plain => Box::new(BufReader::with_capacity(1 << 16, file)),
+        Storage::Bgzf(_) => Box::new(bgzf::io::Reader::new(file)),
+    };
+    let mut indexer = fasta::io::Indexer::new(reader);
+    let mut records = Vec::new();
+    loop {
+        match indexer.index_record() {
+            Ok(Some(record)) => records.push(record),
+            Ok(None) => return Ok(records),
+            Err(e) => {
+                return Err(GenomeError::FastaContent {
+                    path: path.into(),
+                    problem: format!("not an indexable FASTA: {e}"),
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    const TEXT: &str = ">one first\nACGTN\nacgtr\nAC\n>two\nGG\n";
+
+    fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = dir.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn bgzip(text: &[u8]) -> Vec<u8> {
+        let mut writer = bgzf::io::Writer::new(Vec::new());
+        // Small blocks, so that reads cross them.
+        for chunk in text.chunks(7) {
+            writer.write_all(chunk).unwrap();
+            writer.flush().unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    fn fetch(fasta: &Fasta, id: ContigId, start: i64, len: usize) -> Vec<u8> {
+        let mut codes = Vec::new();
+        fasta
+            .reader()
+            .unwrap()
+            .fetch(id, start, len, &mut codes)
+            .unwrap();
+        codes
+    }
+
+    #[test]
+    fn any_interval_plain_and_bgzip() {
+        let dir = tempfile::tempdir().unwrap();
+        let plain = Fasta::open(&write(dir.path(), "a.fa", TEXT.as_bytes()), false).unwrap();
+        let packed =
+            Fasta::open(&write(dir.path(), "a.fa.gz", &bgzip(TEXT.as_bytes())), true).unwrap();
+        assert!(dir.path().join("a.fa.gz.gzi").exists() && !dir.path().join("a.fa.fai").exists());
+        let again = Fasta::open(&dir.path().join("a.fa.gz"), false).unwrap();
+        assert_eq!(again.index_source(), IndexSource::File);
+        let whole = [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1];
+        for start in -3i64..14 {
+            for len in 0..16usize {
+                let expected: Vec<u8> = (start..start + len as i64)
+                    .map(|p| {
+                        usize::try_from(p)
+                            .ok()
+                            .and_then(|p| whole.get(p))
+                            .copied()
+                            .unwrap_or(4)
+                    })
+                    .collect();
+                for fasta in [&plain, &packed, &again] {
+                    assert_eq!(fetch(fasta, 0, start, len), expected, "{start} {len}");
+                }
+            }
+        }
+        assert_eq!(fetch(&packed, 1, 0, 2), [2, 2]);
+        for fasta in [&plain, &packed] {
+            let mut reader = fasta.reader().unwrap();
+            fasta.check_contig(&mut reader, 0).unwrap();
+            fasta.check_contig(&mut reader, 1).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_index_of_another_file_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(dir.path(), "a.fa", TEXT.as_bytes());
+        let check = |fai: &str, part: &str| {
+            write(dir.path(), "a.fa.fai", fai.as_bytes());
+            let error = Fasta::open(&path, false)
+                .and_then(|fasta| {
+                    let mut reader = fasta.reader()?;
+                    for id in 0..fasta.contigs().len() as u32 {
+                        fasta.check_contig(&mut reader, id)?;
+                        let length = fasta.contigs().get(id).length as usize;
+                        reader.fetch(id, 0, length, &mut Vec::new())?;
+                    }
+                    Ok(())
+                })
+                .unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+        };
+        check(
+            "one\t12\t11\t5\t6\ntwo\t200\t30\t2\t3\n",
+            "truncated or another file",
+        );
+        check("uno\t12\t11\t5\t6\n", "header line");
+        check("one\t12\t12\t5\t6\n", "new line");
+        check("one\t7\t11\t5\t6\n", "goes on");
+        check("one\t12\t11\t4\t5\n", "lines of another length");
+        check("", "no sequence");
+    }
+
+    #[test]
+    fn damaged_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |name: &str, bytes: &[u8]| {
+            Fasta::open(&write(dir.path(), name, bytes), false)
+                .unwrap_err()
+                .to_string()
+        };
+        let packed = bgzip(TEXT.as_bytes());
+        assert!(open("t.fa.gz", &packed[..packed.len() - 9]).contains("truncated"));
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gz.write_all(TEXT.as_bytes()).unwrap();
+        assert!(open("g.fa.gz", &gz.finish().unwrap()).contains("not bgzip"));
+        assert!(open("e.fa", b"").contains("no sequence"));
+        assert!(open("x.fa", b"hello\n").contains("not an indexable FASTA"));
+        assert!(open("d.fa", b">a\nAC\n>a\nGT\n").contains("twice"));
+        assert!(matches!(
+            Fasta::open(&dir.path().join("none.fa"), false),
+            Err(GenomeError::Open(..))
+        ));
+    }
+}
