@@ -1,2 +1,9 @@
 pub mod encode;
+mod error;
 pub mod genome;
+pub mod output;
+
+pub use error::Error;
+
+/// The version of this program, as written into every output.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,1 +1,43 @@
-fn main() {}
+//! The `mpra-score` program: exit codes, logging, dispatch. Everything else is in the library,
+//! and everything about the command line in `cli/`.
+
+mod cli;
+
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // clap prints usage errors itself and exits with 2, help and version with 0.
+    let cli = cli::Cli::parse();
+    cli::start_logging(cli.verbosity());
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
+    }
+}
+
+/// Exit codes: 0 done (also when the reader of standard output went away), 1 failed, 2 usage,
+/// 130 interrupted.
+fn report(error: &anyhow::Error) -> ExitCode {
+    let broken_pipe = error
+        .chain()
+        .filter_map(|e| e.downcast_ref::<std::io::Error>())
+        .any(|e| e.kind() == ErrorKind::BrokenPipe);
+    if broken_pipe {
+        return ExitCode::SUCCESS;
+    }
+    let known = error
+        .chain()
+        .find_map(|e| e.downcast_ref::<mpra_score::Error>());
+    if matches!(known, Some(mpra_score::Error::Interrupted)) {
+        eprintln!("interrupted: unfinished files removed");
+        return ExitCode::from(130);
+    }
+    eprintln!("error: {error:#}");
+    if let Some(hint) = known.and_then(mpra_score::Error::hint) {
+        eprintln!("hint: {hint}");
+    }
+    ExitCode::FAILURE
+}

@@ -1,0 +1,27 @@
+use crate::genome::GenomeError;
+use crate::output::OutputError;
+
+/// Any error of the library: one enum a stage, gathered for callers that run several stages.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Genome, regions, names.
+    #[error(transparent)]
+    Genome(#[from] GenomeError),
+    /// The output folder.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The run was interrupted (Ctrl-C, SIGTERM).
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Error {
+    /// One line that says how to mend it, when there is a way.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Genome(e) => e.hint(),
+            Self::Output(e) => e.hint(),
+            Self::Interrupted => None,
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Output folders that are either whole or not there.
+//!
+//! Files are written under `<folder>/.partial/` and moved into place by [`OutputDir::commit`] when
+//! all of them are finished. A run that fails, or is interrupted, removes what it wrote. An output
+//! folder that already holds results is refused unless it is to be replaced.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Name of the provenance file; its presence marks a folder that holds results.
+pub const RUN_JSON: &str = "run.json";
+
+const PARTIAL: &str = ".partial";
+const LOCK: &str = "lock";
+
+/// What can go wrong with the output.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// The folder cannot be made or written to.
+    #[error("cannot write to the output folder {1}")]
+    Folder(#[source] io::Error, PathBuf),
+    /// A file in it cannot be written (a full disk, too).
+    #[error("cannot write {1}")]
+    Write(#[source] io::Error, PathBuf),
+    /// The path exists and is no folder.
+    #[error("{0} is a file, not a folder")]
+    NotAFolder(PathBuf),
+    /// The folder holds the results of an earlier run.
+    #[error("{0} already holds results")]
+    Exists(PathBuf),
+    /// Another process is writing into the folder.
+    #[error("another run is writing into {0}")]
+    Locked(PathBuf),
+}
+
+impl OutputError {
+    /// One line that says how to mend it, when there is a way.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exists(_) => {
+                Some("--force replaces them; or name another folder with --out".into())
+            }
+            Self::Write(e, _) if e.kind() == io::ErrorKind::StorageFull => {
+                Some("the disk is full".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An output folder while a run fills it.
+///
+/// Dropped without [`commit`](Self::commit), it removes the unfinished files and, if this run made
+/// it, the folder.
+#[derive(Debug)]
+pub struct OutputDir {
+    folder: PathBuf,
+    partial: PathBuf,
+    created: Option<PathBuf>,
+    names: Vec<String>,
+    lock: Option<File>,
+    keep: bool,
+}
+
+impl OutputDir {
+    /// Opens `folder`, making it and its parents where they are missing.
+    ///
+    /// # Errors
+    /// [`OutputError::Exists`] when it holds results (a `run.json`) and `force` is off;
+    /// [`OutputError::Locked`] when another run is using it; otherwise when it cannot be written.
+    pub fn create(folder: &Path, force: bool) -> Result<Self, OutputError> {
+        if folder.exists() && !folder.is_dir() {
+            return Err(OutputError::NotAFolder(folder.into()));
+        }
+        if !force && folder.join(RUN_JSON).exists() {
+            return Err(OutputError::Exists(folder.into()));
+        }
+        let fail = |e| OutputError::Folder(e, folder.into());
+        // The topmost folder that this run makes is what a failed run removes again.
+        let created = folder
+            .ancestors()
+            .take_while(|a| !a.as_os_str().is_empty() && !a.exists())
+            .last()
+            .map(Path::to_path_buf);
+        fs::create_dir_all(folder).map_err(fail)?;
+        let partial = folder.join(PARTIAL);
+        fs::create_dir_all(&partial).map_err(fail)?;
+        let lock = File::create(partial.join(LOCK)).map_err(fail)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(OutputError::Locked(folder.into())),
+            // A file system without locks: go on without.
+            Err(fs::TryLockError::Error(_)) => {}
+        }
+        // What a killed run left behind.
+        for entry in fs::read_dir(&partial).map_err(fail)? {
+            let path = entry.map_err(fail)?.path();
+            if path.file_name().is_some_and(|n| n != LOCK) {
+                fs::remove_file(&path).map_err(fail)?;
+            }
+        }
+        Ok(Self {
+            folder: folder.into(),
+            partial,
+            created,
+            names: Vec::new(),
+            lock: Some(lock),
+            keep: false,
+        })
+    }
+
+    /// The folder itself.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder for unfinished and temporary files.
+    pub fn partial(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Registers a file of the results and returns the path to write it to until the commit.
+    pub fn file(&mut self, name: &str) -> PathBuf {
+        if !self.names.iter().any(|n| n == name) {
+            self.names.push(name.to_owned());
+        }
+        self.partial.join(name)
+    }
+
+    /// Names of the registered files, in order of registration.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Writes `run.json`, moves every registered file into place, and removes those of an earlier
+    /// run (as its `run.json` lists them under `outputs`) that this one did not replace.
+    ///
+    /// # Errors
+    /// When a file cannot be written or moved.
+    pub fn commit(mut self, run: &serde_json::Value) -> Result<Vec<PathBuf>, OutputError> {
+        let run_path = self.partial.join(RUN_JSON);
+        let mut text = format!("{run:#}");
+        text.push('\n');
+        fs::write(&run_path, text).map_err(|e| OutputError::Write(e, run_path.clone()))?;
+        for stale in earlier_outputs(&self.folder) {
+            if !self.names.contains(&stale) {
+                let path = self.folder.join(&stale);
+                if let Err(e) = fs::remove_file(&path)
+                    && e.kind() != io::ErrorKind::NotFound
+                {
+                    return Err(OutputError::Write(e, path));
+                }
+            }
+        }
+        let mut paths = Vec::with_capacity(self.names.len() + 1);
+        // run.json last: it is what marks the folder as whole.
+        for name in self.names.iter().map(String::as_str).chain([RUN_JSON]) {
+            let to = self.folder.join(name);
+            fs::rename(self.partial.join(name), &to)
+                .map_err(|e| OutputError::Write(e, to.clone()))?;
+            paths.push(to);
+        }
+        self.keep = true;
+        drop(self.lock.take());
+        // The results are in place: a folder that cannot be removed any more is no failure.
+        let _ = fs::remove_dir_all(&self.partial);
+        Ok(paths)
+    }
+}
+
+impl Drop for OutputDir {
+    fn drop(&mut self) {
+        if !self.keep {
+            drop(self.lock.take());
+            // Nothing can be done about a failure here, and the error that led here matters more.
+            let _ = fs::remove_dir_all(&self.partial);
+            if let Some(created) = &self.created {
+                let mut folder = self.folder.clone();
+                // Only empty folders go, from the innermost to the one this run made first.
+                while fs::remove_dir(&folder).is_ok() && folder != *created && folder.pop() {}
+            }
+        }
+    }
+}
+
+/// Names in the `outputs` list of the folder's `run.json`, plain file names only.
+fn earlier_outputs(folder: &Path) -> Vec<String> {
+    let Ok(text) = fs::read_to_string(folder.join(RUN_JSON)) else {
+        return Vec::new();
+    };
+    let Ok(run) = serde_json::from_str::<serde_json::Value>(&text) else {
+        return Vec::new();
+    };
+    run["outputs"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str())
+        .filter(|name| Path::new(name).file_name().is_some_and(|f| f == *name))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_failed_run_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("a/b");
+        let mut out = OutputDir::create(&folder, false).unwrap();
+        fs::write(out.file("x.tsv"), "x").unwrap();
+        drop(out);
+        assert!(!dir.path().join("a").exists());
+    }
+
+    #[test]
+    fn results_appear_whole_and_are_not_overwritten_unasked() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("out");
+        let mut out = OutputDir::create(&folder, false).unwrap();
+        fs::write(out.file("x.tsv"), "1").unwrap();
+        fs::write(out.file("y.tsv"), "1").unwrap();
+        assert!(matches!(
+            OutputDir::create(&folder, false),
+            Err(OutputError::Locked(_))
+        ));
+        assert!(!folder.join("x.tsv").exists());
+        out.commit(&json!({"outputs": ["x.tsv", "y.tsv", "../evil"]}))
+            .unwrap();
+        assert!(!folder.join(PARTIAL).exists());
+        assert!(matches!(
+            OutputDir::create(&folder, false),
+            Err(OutputError::Exists(_))
+        ));
+        // Replaced: y.tsv belongs to the first run only and goes.
+        fs::write(folder.join("mine.txt"), "kept").unwrap();
+        let mut out = OutputDir::create(&folder, true).unwrap();
+        fs::write(out.file("x.tsv"), "2").unwrap();
+        out.commit(&json!({"outputs": ["x.tsv"]})).unwrap();
+        assert_eq!(fs::read_to_string(folder.join("x.tsv")).unwrap(), "2");
+        assert!(!folder.join("y.tsv").exists() && folder.join("mine.txt").exists());
+        // Forced but failed: the old results stay.
+        let mut out = OutputDir::create(&folder, true).unwrap();
+        fs::write(out.file("x.tsv"), "3").unwrap();
+        drop(out);
+        assert_eq!(fs::read_to_string(folder.join("x.tsv")).unwrap(), "2");
+    }
+}
