@@ -1,5 +1,7 @@
 use crate::genome::GenomeError;
+use crate::model::ModelError;
 use crate::output::OutputError;
+use crate::tracks::TrackError;
 
 /// Any error of the library: one enum a stage, gathered for callers that run several stages.
 #[derive(Debug, thiserror::Error)]
@@ -7,9 +9,15 @@ pub enum Error {
     /// Genome, regions, names.
     #[error(transparent)]
     Genome(#[from] GenomeError),
+    /// The model and ONNX Runtime.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// The output folder.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// A track.
+    #[error(transparent)]
+    Track(#[from] TrackError),
     /// The run was interrupted (Ctrl-C, SIGTERM).
     #[error("interrupted")]
     Interrupted,
@@ -20,8 +28,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Genome(e) => e.hint(),
+            Self::Model(e) => e.hint(),
             Self::Output(e) => e.hint(),
-            Self::Interrupted => None,
+            Self::Track(_) | Self::Interrupted => None,
         }
     }
 }

@@ -1,7 +1,9 @@
 pub mod encode;
 mod error;
 pub mod genome;
+pub mod model;
 pub mod output;
+pub mod tracks;
 
 pub use error::Error;
 

@@ -1,0 +1,86 @@
+//! Models: finding ONNX Runtime, what an ONNX file asks for, and running it.
+//!
+//! Everything above this module sees [`Predict`]: windows of base codes in, activities out. So
+//! tests can use a closed-form model without ONNX Runtime, and no other module knows of layouts,
+//! alphabets or frames.
+
+pub mod onnx;
+mod predict;
+mod runtime;
+mod session;
+mod spec;
+
+pub use predict::{BothStrands, Predict};
+pub use runtime::{Runtime, RuntimeError};
+pub use session::Model;
+pub use spec::{Frame, ModelFile, ModelOptions, ModelSpec};
+
+use std::io;
+use std::path::PathBuf;
+
+/// What can be wrong with a model.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The file could not be read.
+    #[error("cannot read the model {1}")]
+    Read(#[source] io::Error, PathBuf),
+    /// The file is not an ONNX model.
+    #[error("{path} is not an ONNX model: {problem}")]
+    NotOnnx {
+        /// The file.
+        path: PathBuf,
+        /// What gave it away.
+        problem: String,
+    },
+    /// The model cannot be used; `what` is one of shape, type, alphabet, task count, ...
+    #[error("{path} cannot be used: {what}: {problem}")]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// Which property is wrong.
+        what: &'static str,
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// ONNX Runtime refused the model.
+    #[error("ONNX Runtime cannot load {path}: {message}")]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// ONNX Runtime's words.
+        message: String,
+    },
+    /// ONNX Runtime failed while running the model.
+    #[error("running the model failed: {0}")]
+    Run(String),
+    /// The model's output is NaN or infinite.
+    #[error("the model gave {value} for task {task:?} on the sequence {sequence}")]
+    NotFinite {
+        /// The value.
+        value: f32,
+        /// The task's name.
+        task: String,
+        /// The window, unknown bases as N.
+        sequence: String,
+    },
+    /// No usable ONNX Runtime.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+}
+
+impl ModelError {
+    /// One line that says how to mend it, when there is a way.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unfit {
+                what: "external data",
+                ..
+            } => Some("save the model as one file, with its weights inside".into()),
+            Self::Unfit { what: "type", .. } => {
+                Some("export the model with float32 input and output".into())
+            }
+            Self::Runtime(e) => e.hint(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+use std::sync::Arc;
+
+use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::value::TensorRef;
+
+use super::{ModelError, ModelFile, ModelOptions, ModelSpec, Predict, Runtime};
+use crate::encode::BASES;
+
+/// A model that ONNX Runtime runs on one thread. Workers each take their own, by
+/// [`Model::another`].
+pub struct Model {
+    file: Arc<ModelFile>,
+    spec: Arc<ModelSpec>,
+    runtime: Runtime,
+    session: Session,
+    input: Vec<f32>,
+}
+
+impl Model {
+    /// Opens a model and proves, with one pass over empty windows, that it gives what its
+    /// description promises.
+    ///
+    /// # Errors
+    /// When the file is not ONNX, does not fit (shape, type, alphabet, task count), or ONNX
+    /// Runtime refuses it.
+    pub fn open(
+        file: ModelFile,
+        options: &ModelOptions,
+        runtime: &Runtime,
+    ) -> Result<Self, ModelError> {
+        let mut spec = file.spec(options)?;
+        let mut session = session(&file, runtime)?;
+        let rows = spec.fixed_batch.unwrap_or(2);
+        let mut input = vec![0.0; rows * spec.one_hot.row_len()];
+        // One base set, so that models which divide by the number of bases see one.
+        spec.one_hot
+            .encode(&vec![0; spec.window], &mut input[..spec.one_hot.row_len()]);
+        let (shape, _) = run(&mut session, &spec, &input, rows)?;
+        let tasks = match shape.as_slice() {
+            [r, t] if *r == rows as i64 && *t > 0 => *t as usize,
+            other => {
+                return Err(ModelError::Unfit {
+                    path: file.path().into(),
+                    what: "output shape",
+                    problem: format!("{rows} windows gave {other:?}, expected [{rows}, tasks]"),
+                });
+            }
+        };
+        spec.resolve_tasks(tasks, file.path())?;
+        Ok(Self {
+            file: Arc::new(file),
+            spec: Arc::new(spec),
+            runtime: runtime.clone(),
+            session,
+            input: Vec::new(),
+        })
+    }
+
+    /// The same model in a session of its own.
+    pub fn another(&self) -> Result<Self, ModelError> {
+        Ok(Self {
+            file: self.file.clone(),
+            spec: self.spec.clone(),
+            runtime: self.runtime.clone(),
+            session: session(&self.file, &self.runtime)?,
+            input: Vec::new(),
+        })
+    }
+
+    /// What the model asks for and gives.
+    pub fn spec(&self) -> &Arc<ModelSpec> {
+        &self.spec
+    }
+
+    /// The file it came from.
+    pub fn file(&self) -> &Arc<ModelFile> {
+        &self.file
+    }
+
+    /// The ONNX Runtime that runs it.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+}
+
+impl Predict for Model {
+    fn window(&self) -> usize {
+        self.spec.window
+    }
+
+    fn tasks(&self) -> usize {
+        self.spec.tasks.len()
+    }
+
+    fn predict(&mut self, windows: &[u8], activities: &mut [f32]) -> Result<(), ModelError> {
+        let (window, tasks) = (self.window(), self.tasks());
+        let rows = windows.len() / window;
+        debug_assert_eq!(activities.len(), rows * tasks);
+        // A model with a fixed batch gets its last batch filled up with zeros.
+        let batch = self.spec.fixed_batch.unwrap_or(rows).max(1);
+        let row_len = self.spec.one_hot.row_len();
+        for (windows, activities) in windows
+            .chunks(batch * window)
+            .zip(activities.chunks_mut(batch * tasks))
+        {
+            let used = windows.len() / window;
+            self.input.resize(batch * row_len, 0.0);
+            for (codes, row) in windows
+                .chunks_exact(window)
+                .zip(self.input.chunks_exact_mut(row_len))
+            {
+                self.spec.one_hot.encode(codes, row);
+            }
+            self.input[used * row_len..].fill(0.0);
+            let (_, values) = run(&mut self.session, &self.spec, &self.input, batch)?;
+            if values.len() != batch * tasks {
+                return Err(ModelError::Run(format!(
+                    "{batch} windows of {tasks} tasks gave {} values",
+                    values.len()
+                )));
+            }
+            activities.copy_from_slice(&values[..activities.len()]);
+            if let Some(at) = activities.iter().position(|v| !v.is_finite()) {
+                let codes = &windows[at / tasks * window..][..window];
+                return Err(ModelError::NotFinite {
+                    value: activities[at],
+                    task: self.spec.tasks[at % tasks].clone(),
+                    sequence: codes
+                        .iter()
+                        .map(|&c| BASES.get(c as usize).copied().unwrap_or('N'))
+                        .collect(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn session(file: &ModelFile, runtime: &Runtime) -> Result<Session, ModelError> {
+    // One thread a session: workers run side by side, which for these small networks is faster
+    // than several threads on one batch, and results do not depend on how a batch is split.
+    let open = || -> ort::Result<Session> {
+        Session::builder(&runtime.environment)?
+            .with_intra_threads(1)?
+            .with_inter_threads(1)?
+            .with_optimization_level(GraphOptimizationLevel::All)?
+            .commit_from_memory(file.bytes())
+    };
+    open().map_err(|e| ModelError::Load {
+        path: file.path().into(),
+        message: e.to_string(),
+    })
+}
+
+fn run(
+    session: &mut Session,
+    spec: &ModelSpec,
+    input: &[f32],
+    rows: usize,
+) -> Result<(Vec<i64>, Vec<f32>), ModelError> {
+    let fail = |e: ort::Error| ModelError::Run(e.to_string());
+    let shape = spec.one_hot.layout.shape(rows, spec.one_hot.length);
+    let tensor = TensorRef::from_array_view((shape, input)).map_err(fail)?;
+    let outputs = session
+        .run(ort::inputs![spec.input.as_str() => tensor])
+        .map_err(fail)?;
+    let output = outputs
+        .get(spec.output.as_str())
+        .ok_or_else(|| ModelError::Run(format!("no output {:?}", spec.output)))?;
+    let (shape, values) = output.try_extract_tensor::<f32>().map_err(fail)?;
+    Ok((shape.to_vec(), values.to_vec()))
+}

@@ -1,0 +1,411 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::ModelError;
+use super::onnx::{EXTERNAL, FLOAT, GraphProto, ModelProto, ValueInfoProto, type_name};
+use crate::encode::{BASES, Layout, OneHot};
+
+/// A model file in memory, decoded but not yet judged.
+#[derive(Clone, Debug)]
+pub struct ModelFile {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    sha256: String,
+    proto: ModelProto,
+}
+
+/// The window's place in the model's input, for models whose input is longer than the window
+/// (paper, 4.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Frame {
+    /// Bases in a window.
+    pub window: usize,
+    /// Column of the window's first base; centred (rounded down) when not given.
+    #[serde(default)]
+    pub offset: Option<usize>,
+    /// Columns of the model's input, where the graph leaves them open.
+    #[serde(default, rename = "frame")]
+    pub length: Option<usize>,
+}
+
+/// What the user says of a model; it wins over the model's own metadata.
+#[derive(Clone, Debug, Default)]
+pub struct ModelOptions {
+    /// Order of the four rows, such as `ATCG`.
+    pub alphabet: Option<String>,
+    /// Names of the tasks, one an output column.
+    pub task_names: Option<Vec<String>>,
+    /// Window and offset.
+    pub frame: Option<Frame>,
+}
+
+/// What a model asks for and gives.
+#[derive(Clone, Debug)]
+pub struct ModelSpec {
+    /// Bases in a window.
+    pub window: usize,
+    /// How a window becomes an input row.
+    pub one_hot: OneHot,
+    /// Order of the four rows, as letters.
+    pub alphabet: String,
+    /// Names of the output columns. Until the model has run once, empty where neither the graph
+    /// nor the metadata tells their number.
+    pub tasks: Vec<String>,
+    /// Rows a batch must have, where the graph fixes them.
+    pub fixed_batch: Option<usize>,
+    /// Name of the graph's input.
+    pub input: String,
+    /// Name of the graph's output.
+    pub output: String,
+    /// `mpra_score.description`.
+    pub description: Option<String>,
+    tasks_named: bool,
+}
+
+impl ModelFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not ONNX.
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        let bytes = fs::read(path).map_err(|e| ModelError::Read(e, path.into()))?;
+        Self::from_bytes(path, bytes)
+    }
+
+    /// Decodes a model; `path` is its name in messages.
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, ModelError> {
+        let not_onnx = |problem: String| ModelError::NotOnnx {
+            path: path.into(),
+            problem,
+        };
+        let proto = ModelProto::decode(bytes.as_slice())
+            .map_err(|e| not_onnx(format!("it does not decode ({e})")))?;
+        // Protocol buffers have no magic number: random bytes and empty files may decode.
+        if proto.graph.as_ref().is_none_or(|g| g.output.is_empty()) {
+            return Err(not_onnx("it holds no graph".into()));
+        }
+        let sha256 = Sha256::digest(&bytes)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        Ok(Self {
+            path: path.into(),
+            bytes,
+            sha256,
+            proto,
+        })
+    }
+
+    /// The name for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The file's SHA-256, hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The decoded model.
+    pub fn proto(&self) -> &ModelProto {
+        &self.proto
+    }
+
+    /// The decoded graph.
+    pub fn graph(&self) -> &GraphProto {
+        static EMPTY: std::sync::OnceLock<GraphProto> = std::sync::OnceLock::new();
+        // Present since `from_bytes`; the empty graph only spares callers an Option.
+        self.proto
+            .graph
+            .as_ref()
+            .unwrap_or_else(|| EMPTY.get_or_init(GraphProto::default))
+    }
+
+    /// Inputs that are no weights (older models list their weights among the inputs).
+    pub fn inputs(&self) -> Vec<&ValueInfoProto> {
+        let graph = self.graph();
+        graph
+            .input
+            .iter()
+            .filter(|i| graph.initializer.iter().all(|w| w.name != i.name))
+            .collect()
+    }
+
+    /// Number of trained values: elements of all float weights.
+    pub fn parameters(&self) -> u64 {
+        let weights = self.graph().initializer.iter();
+        weights
+            .filter(|w| w.data_type == FLOAT)
+            .map(|w| w.elements())
+            .sum()
+    }
+
+    /// Judges the model by its description, before anything runs.
+    ///
+    /// # Errors
+    /// [`ModelError::Unfit`], naming which of external data, inputs, type, shape, alphabet, frame
+    /// or task count is wrong.
+    pub fn spec(&self, options: &ModelOptions) -> Result<ModelSpec, ModelError> {
+        let unfit = |what, problem: String| ModelError::Unfit {
+            path: self.path.clone(),
+            what,
+            problem,
+        };
+        if let Some(weight) = self
+            .graph()
+            .initializer
+            .iter()
+            .find(|w| w.data_location == EXTERNAL || !w.external_data.is_empty())
+        {
+            return Err(unfit(
+                "external data",
+                format!("the weight {:?} lies in another file", weight.name),
+            ));
+        }
+        let [input] = self.inputs()[..] else {
+            let names: Vec<&str> = self.inputs().iter().map(|i| i.name.as_str()).collect();
+            return Err(unfit(
+                "input count",
+                format!("{} inputs {names:?}, expected one", names.len()),
+            ));
+        };
+        let [output] = &self.graph().output[..] else {
+            let names: Vec<&str> = self
+                .graph()
+                .output
+                .iter()
+                .map(|o| o.name.as_str())
+                .collect();
+            return Err(unfit(
+                "output count",
+                format!("{} outputs {names:?}, expected one", names.len()),
+            ));
+        };
+        for (which, value) in [("input", input), ("output", output)] {
+            // An output's type may be left out; the trial run tells.
+            if value.elem_type() != FLOAT && (which == "input" || value.elem_type() != 0) {
+                return Err(unfit(
+                    "type",
+                    format!(
+                        "{which} {:?} is {}, expected float (32 bits)",
+                        value.name,
+                        type_name(value.elem_type())
+                    ),
+                ));
+            }
+        }
+
+        let frame = match &options.frame {
+            Some(frame) => Some(*frame),
+            None => self.metadata_json::<Frame>("mpra_score.frame", "frame")?,
+        };
+        let (layout, fixed_batch, length) = self.input_shape(input, frame)?;
+        let window = frame.map_or(length, |f| f.window);
+        if window == 0 || window > length {
+            return Err(unfit(
+                "frame",
+                format!("a window of {window} bases does not fit the input's {length} columns"),
+            ));
+        }
+        let offset = frame
+            .and_then(|f| f.offset)
+            .unwrap_or((length - window) / 2);
+        if offset + window > length {
+            return Err(unfit(
+                "frame",
+                format!(
+                    "a window of {window} bases at offset {offset} reaches past the input's {length} columns"
+                ),
+            ));
+        }
+
+        let alphabet = options
+            .alphabet
+            .clone()
+            .or_else(|| {
+                self.proto
+                    .metadata("mpra_score.alphabet")
+                    .map(str::to_owned)
+            })
+            .unwrap_or_else(|| "ACGT".into());
+        let rows = alphabet_rows(&alphabet).ok_or_else(|| {
+            unfit(
+                "alphabet",
+                format!("{alphabet:?}, expected the letters A, C, G, T in some order"),
+            )
+        })?;
+
+        let names = match &options.task_names {
+            Some(names) => Some(names.clone()),
+            None => self.metadata_json::<Vec<String>>("mpra_score.tasks", "task names")?,
+        };
+        let count = match output.shape() {
+            None => None,
+            Some(axes) if axes.len() == 2 => axes[1],
+            Some(axes) => {
+                return Err(unfit(
+                    "output shape",
+                    format!("{}, expected [batch, tasks]", axes_text(&axes)),
+                ));
+            }
+        };
+        let mut spec = ModelSpec {
+            window,
+            one_hot: OneHot {
+                layout,
+                length,
+                offset,
+                rows,
+            },
+            alphabet,
+            tasks_named: names.is_some(),
+            tasks: names.unwrap_or_default(),
+            fixed_batch,
+            input: input.name.clone(),
+            output: output.name.clone(),
+            description: self
+                .proto
+                .metadata("mpra_score.description")
+                .map(str::to_owned),
+        };
+        if let Some(count) = count {
+            spec.resolve_tasks(count, &self.path)?;
+        }
+        Ok(spec)
+    }
+
+    fn metadata_json<T: for<'de> Deserialize<'de>>(
+        &self,
+        key: &str,
+        what: &'static str,
+    ) -> Result<Option<T>, ModelError> {
+        let Some(text) = self.proto.metadata(key) else {
+            return Ok(None);
+        };
+        serde_json::from_str(text)
+            .map(Some)
+            .map_err(|e| ModelError::Unfit {
+                path: self.path.clone(),
+                what,
+                problem: format!("metadata {key} is {text:?}: {e}"),
+            })
+    }
+
+    /// Layout, fixed batch and number of columns of the input.
+    fn input_shape(
+        &self,
+        input: &ValueInfoProto,
+        frame: Option<Frame>,
+    ) -> Result<(Layout, Option<usize>, usize), ModelError> {
+        const EXPECTED: &str =
+            "expected [batch, W, 4], [batch, 4, W], [batch, 1, 4, W] or [batch, 1, W, 4]";
+        let unfit = |problem: String| ModelError::Unfit {
+            path: self.path.clone(),
+            what: "input shape",
+            problem,
+        };
+        let axes = input
+            .shape()
+            .ok_or_else(|| unfit(format!("the graph states none; {EXPECTED}")))?;
+        let found = axes_text(&axes);
+        let (last_two, layouts) = match axes.as_slice() {
+            [_, a, b] => ((*a, *b), (Layout::LengthBases, Layout::BasesLength)),
+            [_, None | Some(1), a, b] => {
+                ((*a, *b), (Layout::OneLengthBases, Layout::OneBasesLength))
+            }
+            _ => return Err(unfit(format!("{found}; {EXPECTED}"))),
+        };
+        let (layout, length) = match last_two {
+            (Some(4), Some(4)) => return Err(unfit(format!("{found} is ambiguous; {EXPECTED}"))),
+            (length, Some(4)) => (layouts.0, length),
+            (Some(4), length) => (layouts.1, length),
+            _ => return Err(unfit(format!("{found}; {EXPECTED}"))),
+        };
+        let stated = frame.and_then(|f| f.length);
+        let length = match (length, stated) {
+            (Some(length), Some(stated)) if length != stated => {
+                return Err(unfit(format!(
+                    "{found}, but the frame is said to have {stated} columns"
+                )));
+            }
+            (Some(length), _) => length,
+            // Where the graph leaves the length open, the frame says it, or the window is all.
+            (None, stated) => stated.or(frame.map(|f| f.window)).ok_or_else(|| {
+                unfit(format!(
+                    "{found} leaves the window's length open: give it with --frame WINDOW"
+                ))
+            })?,
+        };
+        Ok((layout, axes[0], length))
+    }
+}
+
+impl ModelSpec {
+    /// Sets or checks the task names once their number is known.
+    pub(super) fn resolve_tasks(&mut self, count: usize, path: &Path) -> Result<(), ModelError> {
+        let unfit = |what, problem: String| ModelError::Unfit {
+            path: path.into(),
+            what,
+            problem,
+        };
+        if !self.tasks_named {
+            self.tasks = (0..count).map(|i| format!("task_{i}")).collect();
+        }
+        if self.tasks.len() != count {
+            return Err(unfit(
+                "task count",
+                format!("{} names for {count} output columns", self.tasks.len()),
+            ));
+        }
+        for (i, name) in self.tasks.iter().enumerate() {
+            // Names become file names and table columns.
+            let sound = !name.is_empty()
+                && !name.starts_with('.')
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c));
+            if !sound {
+                return Err(unfit(
+                    "task names",
+                    format!(
+                        "{name:?}: letters, digits and . _ + - only, as files are named after tasks"
+                    ),
+                ));
+            }
+            if self.tasks[..i].contains(name) {
+                return Err(unfit("task names", format!("{name:?} stands twice")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn alphabet_rows(alphabet: &str) -> Option<[u8; 4]> {
+    let letters: Vec<char> = alphabet.chars().map(|c| c.to_ascii_uppercase()).collect();
+    if letters.len() != 4 {
+        return None;
+    }
+    let mut rows = [0; 4];
+    for (code, base) in BASES.iter().enumerate() {
+        rows[code] = letters.iter().position(|l| l == base)? as u8;
+    }
+    Some(rows)
+}
+
+/// `[batch, 145, 4]`, free axes as `?`.
+pub(crate) fn axes_text(axes: &[Option<usize>]) -> String {
+    let texts: Vec<String> = axes
+        .iter()
+        .map(|a| a.map_or("?".into(), |n| n.to_string()))
+        .collect();
+    format!("[{}]", texts.join(", "))
+}
