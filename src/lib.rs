@@ -1,6 +1,7 @@
 pub mod encode;
 mod error;
 pub mod genome;
+pub mod ism;
 pub mod model;
 pub mod output;
 pub mod tracks;

@@ -1,5 +1,5 @@
 /// A stretch of a contig: 0-based, half-open, never reversed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Interval {
     start: u32,
     end: u32,

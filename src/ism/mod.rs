@@ -1,0 +1,42 @@
+//! In-silico mutagenesis: effects of single-base changes and importance.
+//!
+//! - **effect** of a change in a window: activity(mutant) - activity(reference).
+//! - **importance** of a base in a window (paper, 4.3.1): among the three other bases, the
+//!   difference activity(reference) - activity(mutant) that is largest in absolute value, with its
+//!   sign; positive where the base drives expression. Where two are equally large, the one whose
+//!   mutant base comes first in A, C, G, T.
+//! - Over several windows, effects and importance are means over the scored windows that cover the
+//!   base. Note that the mean of the windows' importances is not the importance of mean effects.
+//!
+//! An [`Engine`] scores a [`Stretch`] of a contig. [`FullEngine`] is the oracle: one forward pass
+//! for each reference window and each mutant.
+
+mod full;
+mod stretch;
+
+pub use full::FullEngine;
+pub use stretch::{Scores, Stretch, Want};
+
+use crate::model::ModelError;
+
+/// Scores stretches of sequence. One a thread.
+pub trait Engine: Send {
+    /// Fills `scores` with what `want` asks for, for the wanted bases of `stretch`.
+    ///
+    /// # Errors
+    /// When the model fails.
+    fn score(
+        &mut self,
+        stretch: &Stretch<'_>,
+        want: Want,
+        scores: &mut Scores,
+    ) -> Result<(), ModelError>;
+
+    /// Number of tasks in the scores.
+    fn tasks(&self) -> usize;
+}
+
+/// Whether a window with this many unknown bases is scored: not with more than half.
+pub fn is_scored(unknown: usize, window: usize) -> bool {
+    2 * unknown <= window
+}

@@ -1,0 +1,119 @@
+use crate::encode::UNKNOWN;
+use crate::genome::{Interval, Lattice};
+
+use super::is_scored;
+
+/// What to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Activities of the windows whose central bases meet the wanted bases.
+    Activity,
+    /// Activities of all windows that cover a wanted base, and the importance of these bases.
+    Importance,
+    /// As `Importance`, and the effects of all changes.
+    Effects,
+}
+
+/// A stretch of a contig to be scored: its bases with enough flank, and which of them matter.
+#[derive(Clone, Copy, Debug)]
+pub struct Stretch<'a> {
+    /// Where the windows lie.
+    pub lattice: Lattice,
+    /// Base codes; must reach over every window that is needed ([`Stretch::needs`]).
+    pub codes: &'a [u8],
+    /// Contig coordinate of the first code; negative where windows begin before the contig.
+    pub origin: i64,
+    /// The bases that matter: disjoint, ascending, none empty.
+    pub wanted: &'a [Interval],
+}
+
+impl<'a> Stretch<'a> {
+    /// The positions `(origin, length)` whose codes are needed for these bases: all windows that
+    /// cover any of them.
+    pub fn needs(window: u32, wanted: &[Interval]) -> (i64, usize) {
+        let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else {
+            return (0, 0);
+        };
+        let flank = i64::from(window) - 1;
+        let origin = i64::from(first.start()) - flank;
+        (origin, (i64::from(last.end()) + flank - origin) as usize)
+    }
+
+    /// From the first wanted base to the last: the extent of the tables in [`Scores`].
+    pub fn span(&self) -> Interval {
+        let start = self.wanted.first().map_or(0, Interval::start);
+        let end = self.wanted.last().map_or(start, Interval::end);
+        Interval::new(start, end).unwrap_or_default()
+    }
+
+    /// Codes of the window that starts at `start`.
+    pub fn window(&self, start: i64) -> &'a [u8] {
+        let from = (start - self.origin) as usize;
+        &self.codes[from..from + self.lattice.window() as usize]
+    }
+
+    /// Codes of a wanted interval.
+    pub fn bases(&self, interval: Interval) -> &'a [u8] {
+        let from = (i64::from(interval.start()) - self.origin) as usize;
+        &self.codes[from..from + interval.len() as usize]
+    }
+
+    /// Starts of the windows to be scored, ascending: those that cover a wanted base (or, for
+    /// activity alone, have one among their central bases) and hold enough known bases.
+    pub fn scored_windows(&self, want: Want) -> Vec<i64> {
+        let mut starts: Vec<i64> = Vec::new();
+        for &interval in self.wanted {
+            let last = starts.last().copied();
+            let fresh = |s: &i64| last.is_none_or(|l| *s > l);
+            match want {
+                Want::Activity => starts.extend(self.lattice.centred_on(interval).filter(fresh)),
+                _ => starts.extend(self.lattice.covering(interval).filter(fresh)),
+            }
+        }
+        let window = self.lattice.window() as usize;
+        // Unknown bases of each window by a running count: one pass over the stretch.
+        let mut counted = (0usize, 0usize, 0usize); // from, to, unknown
+        starts.retain(|&start| {
+            let from = (start - self.origin) as usize;
+            let to = from + window;
+            let unknown = |codes: &[u8]| codes.iter().filter(|&&c| c == UNKNOWN).count();
+            counted = if from < counted.1 {
+                let gone = unknown(&self.codes[counted.0..from]);
+                let come = unknown(&self.codes[counted.1..to]);
+                (from, to, counted.2 - gone + come)
+            } else {
+                (from, to, unknown(&self.codes[from..to]))
+            };
+            is_scored(counted.2, window)
+        });
+        starts
+    }
+}
+
+/// The scores of a stretch. Tables are row-major with the tasks last.
+#[derive(Clone, Debug, Default)]
+pub struct Scores {
+    /// Starts of the scored windows, ascending.
+    pub windows: Vec<i64>,
+    /// Their activities, `[windows, tasks]`.
+    pub activities: Vec<f32>,
+    /// Importance, `[bases of the span, tasks]`; NaN where a base has none (unknown, not wanted,
+    /// or in no scored window). Empty unless wanted.
+    pub importance: Vec<f32>,
+    /// Effects, `[bases of the span, 4, tasks]`, mutant bases in the order A, C, G, T, the
+    /// reference base's own 0; NaN where a base has none. Empty unless wanted.
+    pub effects: Vec<f32>,
+    /// Forward passes spent: rows given to the model.
+    pub rows: u64,
+}
+
+impl Scores {
+    /// Empties the tables, keeping their memory.
+    pub fn clear(&mut self) {
+        self.windows.clear();
+        self.activities.clear();
+        self.importance.clear();
+        self.effects.clear();
+        self.rows = 0;
+    }
+}
