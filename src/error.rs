@@ -1,6 +1,7 @@
 use crate::genome::GenomeError;
 use crate::model::ModelError;
 use crate::output::OutputError;
+use crate::score::ScoreError;
 use crate::tracks::TrackError;
 
 /// Any error of the library: one enum a stage, gathered for callers that run several stages.
@@ -15,6 +16,9 @@ pub enum Error {
     /// The output folder.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// The scoring job.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
     /// A track.
     #[error(transparent)]
     Track(#[from] TrackError),
@@ -30,6 +34,7 @@ impl Error {
             Self::Genome(e) => e.hint(),
             Self::Model(e) => e.hint(),
             Self::Output(e) => e.hint(),
+            Self::Score(e) => e.hint(),
             Self::Track(_) | Self::Interrupted => None,
         }
     }

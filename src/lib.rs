@@ -4,6 +4,7 @@ pub mod genome;
 pub mod ism;
 pub mod model;
 pub mod output;
+pub mod score;
 pub mod tracks;
 
 pub use error::Error;

@@ -1,31 +1,51 @@
 //! The command line: the only place that names clap. One file a subcommand, each with its `Args`
 //! and the function that turns them into the library's validated configuration and runs it.
 
+mod interrupt;
+mod model;
+mod progress;
+mod score;
+mod shared;
+
 use anyhow::Result;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use tracing_subscriber::filter::LevelFilter;
 
-/// Base-resolution regulatory activity and importance from MPRA sequence models.
+/// Base-resolution regulatory activity and importance from MPRA sequence models
+///
+/// `mpra-score --bed regions.bed --fasta hg19.fa --model model.onnx --out results` scores regions;
+/// it is short for `mpra-score score`.
 #[derive(Debug, Parser)]
 #[command(
     version,
     args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true
+    subcommand_negates_reqs = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
 )]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
+    score: Option<score::ScoreArgs>,
+    #[command(flatten)]
     logging: Logging,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Score regions: activity and importance tracks (the main job; needs no subcommand)
+    Score(Box<score::ScoreArgs>),
+    /// Look into model files
+    Model(model::ModelArgs),
+}
 
 /// How much is said on standard error.
 #[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "General")]
 pub struct Logging {
-    /// Say less: errors only
+    /// Say less: errors only, and no progress bar
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
     /// Say more (-vv: still more)
@@ -46,9 +66,13 @@ impl Cli {
 
     /// Runs the subcommand.
     pub fn run(self) -> Result<()> {
-        match self.command {
-            Some(command) => match command {},
-            None => Ok(()),
+        let quiet = self.logging.quiet;
+        match (self.command, self.score) {
+            (Some(Command::Score(args)), _) => score::run(*args, quiet),
+            (Some(Command::Model(args)), _) => model::run(args),
+            (None, Some(args)) => score::run(args, quiet),
+            // Nothing at all: clap asks for arguments before this is reached.
+            (None, None) => anyhow::bail!("nothing to do; see --help"),
         }
     }
 }
@@ -58,6 +82,7 @@ pub fn start_logging(level: LevelFilter) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .without_time()
         .with_target(false)
         .init();

@@ -283,6 +283,27 @@ impl ValueInfoProto {
         )
     }
 
+    /// Type and shape for people: `float [batch, 145, 4]`.
+    pub fn description(&self) -> String {
+        let axes = self.tensor().and_then(|t| t.shape.as_ref()).map(|shape| {
+            let axes: Vec<String> = shape
+                .dim
+                .iter()
+                .map(|d| match &d.value {
+                    Some(Dimension::Length(n)) => n.to_string(),
+                    Some(Dimension::Name(name)) => name.clone(),
+                    None => "?".into(),
+                })
+                .collect();
+            format!(" [{}]", axes.join(", "))
+        });
+        format!(
+            "{}{}",
+            type_name(self.elem_type()),
+            axes.unwrap_or_else(|| " of unstated shape".into())
+        )
+    }
+
     fn tensor(&self) -> Option<&TensorTypeProto> {
         self.r#type.as_ref()?.tensor_type.as_ref()
     }

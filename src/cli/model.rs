@@ -1,0 +1,97 @@
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use mpra_score::Error;
+use mpra_score::model::{Model, ModelError, ModelFile, Runtime};
+
+use super::shared::ModelFlags;
+
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    #[command(subcommand)]
+    command: ModelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelCommand {
+    /// Print what a model asks for and gives, and whether it can be used
+    ///
+    /// The exit code is 1 when it cannot, with the reason on standard error.
+    Info(InfoArgs),
+}
+
+#[derive(Debug, Args)]
+struct InfoArgs {
+    /// The ONNX file
+    model: PathBuf,
+    #[command(flatten)]
+    flags: ModelFlags,
+}
+
+pub fn run(args: ModelArgs) -> Result<()> {
+    match args.command {
+        ModelCommand::Info(args) => info(&args),
+    }
+}
+
+fn info(args: &InfoArgs) -> Result<()> {
+    let file = ModelFile::read(&args.model).map_err(Error::from)?;
+    let mut out = io::stdout().lock();
+    let mut line = |key: &str, value: String| writeln!(out, "{key:<12} {value}");
+    line("file", args.model.display().to_string())?;
+    line("sha256", file.sha256().to_owned())?;
+    line("opset", file.proto().opset().to_string())?;
+    let producer = format!(
+        "{} {}",
+        file.proto().producer_name,
+        file.proto().producer_version
+    );
+    line("producer", producer.trim().to_owned())?;
+    line("parameters", file.parameters().to_string())?;
+    for (key, values) in [
+        ("input", file.inputs()),
+        ("output", file.graph().output.iter().collect()),
+    ] {
+        for value in values {
+            line(key, format!("{} {}", value.name, value.description()))?;
+        }
+    }
+
+    // The description first, as far as it goes; then a trial run has the last word.
+    let mut spec = file.spec(&args.flags.options()).map_err(Error::from)?;
+    let runtime = Runtime::load(args.flags.ort_lib.as_deref()).map_err(ModelError::from);
+    let judged = runtime.and_then(|runtime| {
+        Model::open(file, &args.flags.options(), &runtime)
+            .map(|model| (model.spec().clone(), runtime))
+    });
+    if let Ok((tried, _)) = &judged {
+        spec = (**tried).clone();
+    }
+    line("window", format!("{} bases", spec.window))?;
+    line(
+        "frame",
+        match spec.one_hot.length == spec.window {
+            true => "none: the window fills the input".into(),
+            false => format!(
+                "{} columns, the window at offset {}",
+                spec.one_hot.length, spec.one_hot.offset
+            ),
+        },
+    )?;
+    line("alphabet", spec.alphabet.clone())?;
+    line("tasks", spec.tasks.join(", "))?;
+    if let Some(batch) = spec.fixed_batch {
+        line("batch", format!("fixed at {batch}"))?;
+    }
+    if let Some(description) = &spec.description {
+        line("description", description.clone())?;
+    }
+    let (_, runtime) = judged.map_err(Error::from)?;
+    line(
+        "usable",
+        format!("yes, with ONNX Runtime {}", runtime.version()),
+    )?;
+    Ok(())
+}

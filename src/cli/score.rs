@@ -1,0 +1,263 @@
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use mpra_score::Error;
+use mpra_score::genome::{Aliases, BedSource, InvalidPolicy};
+use mpra_score::score::{
+    self, Anchor, EngineChoice, Formats, Outputs, RegionSource, ScoreConfig, Strand, Summary,
+};
+
+use super::interrupt;
+use super::progress::Bar;
+use super::shared::{ModelFlags, all_cores};
+
+const OUTPUT_HELP: &str = "\
+Output files, in the folder --out. Coordinates are 0-based and half-open, contigs as the FASTA
+names them, in the order of their names as bytes.
+
+  TASK.activity.bw    predicted activity, the assay's log2(RNA/DNA), of each window, drawn on its
+                      central --stride bases
+  TASK.importance.bw  importance of each base: the largest drop of activity (reference - mutant,
+                      largest in absolute value) over its three changes, mean over the windows
+                      that cover it; positive where the base drives expression, negative where
+                      it represses; no value where the base is not A, C, G or T
+  *.bedGraph          the same numbers as text (--format bedgraph)
+  regions.tsv         one row an input region, in input order:
+      contig start end name strand   as in the input
+      windows     windows scored
+      bases       bases with a value
+      status      ok, or why it was not scored: malformed, unknown_contig, past_contig_end,
+                  empty (start = end), no_scored_window (over half of each window is unknown)
+      TASK.mean_activity, TASK.max_activity   over the windows drawn in the region
+      TASK.mean_importance                    over its bases
+      TASK.mean_abs_importance, TASK.max_abs_importance, TASK.max_abs_position
+                                              of |importance|; position 0-based, first of equals
+      NA where there is no value
+  windows.tsv.gz      (--windows) contig, start, end, region (row number from 1, `.` with --anchor
+                      genome), then the activity for each task; bgzip-compressed
+  saturation.npz      (--saturation) effects [row, position, 4 (A, C, G, T), task], float32,
+                      mutant - reference; one_hot [row, position, 4]; tasks
+  run.json            version, command line, inputs, settings, counts
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
+
+/// Score regions of a genome with a model
+#[derive(Debug, Args)]
+#[command(after_long_help = OUTPUT_HELP)]
+pub struct ScoreArgs {
+    /// Regions: BED3 to BED12 or narrowPeak, plain, gzip or bgzip; `-` for standard input
+    #[arg(long, value_name = "FILE", required_unless_present = "genome")]
+    bed: Option<PathBuf>,
+    /// Score every contig of the FASTA, whole
+    #[arg(long, conflicts_with = "bed")]
+    genome: bool,
+    /// The genome, plain or bgzip-compressed, with its .fai (and .gzi) where there are
+    #[arg(long, value_name = "FILE")]
+    fasta: PathBuf,
+    /// The model, an ONNX file
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// The folder for the results
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    out: PathBuf,
+    /// Replace results that are already there
+    #[arg(long)]
+    force: bool,
+
+    /// Tasks to write, by name [default: all]
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        help_heading = "What to compute"
+    )]
+    tasks: Option<Vec<String>>,
+    /// Bases from one window's start to the next's [default: window / 5]
+    #[arg(long, value_name = "N", help_heading = "What to compute")]
+    stride: Option<u32>,
+    /// Where windows start: at multiples of the stride, so that overlapping regions agree, or
+    /// counted from each region's start
+    #[arg(
+        long,
+        value_enum,
+        default_value = "genome",
+        help_heading = "What to compute"
+    )]
+    anchor: AnchorFlag,
+    /// Score the sequence as it stands, or the mean with its reverse complement
+    #[arg(
+        long,
+        value_enum,
+        default_value = "forward",
+        help_heading = "What to compute"
+    )]
+    strand: StrandFlag,
+    /// Activity only: no in-silico mutagenesis
+    #[arg(long, help_heading = "What to compute")]
+    no_importance: bool,
+
+    /// Track formats
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "bigwig",
+        value_name = "bigwig,bedgraph",
+        hide_possible_values = true,
+        help_heading = "What to write"
+    )]
+    format: Vec<FormatFlag>,
+    /// Write every scored window with its activities
+    #[arg(long, help_heading = "What to write")]
+    windows: bool,
+    /// Write the effects of all changes, for regions of equal length
+    #[arg(long, conflicts_with = "no_importance", help_heading = "What to write")]
+    saturation: bool,
+    /// Write a missing .fai (and .gzi) beside the FASTA
+    #[arg(long, help_heading = "What to write")]
+    write_index: bool,
+
+    /// Keep regions that cannot be scored as rows with a reason, instead of stopping
+    #[arg(long, help_heading = "Regions")]
+    skip_invalid: bool,
+    /// How contigs of the regions are found under other names: a tab-separated file with one
+    /// contig's names a line, or `ucsc-ensembl` (chr1 is 1, chrM is MT)
+    #[arg(long, value_name = "FILE|ucsc-ensembl", help_heading = "Regions")]
+    chrom_alias: Option<PathBuf>,
+
+    #[command(flatten)]
+    model_flags: ModelFlags,
+
+    /// How to compute: `full` runs every window and every mutant through ONNX Runtime
+    #[arg(
+        long,
+        value_enum,
+        default_value = "full",
+        help_heading = "How to compute"
+    )]
+    engine: EngineFlag,
+    /// Worker threads [default: all cores]
+    #[arg(long, value_name = "N", help_heading = "How to compute")]
+    threads: Option<NonZeroUsize>,
+    /// Windows and mutants given to the model at a time
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "16",
+        help_heading = "How to compute"
+    )]
+    batch: NonZeroUsize,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum AnchorFlag {
+    Genome,
+    Region,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StrandFlag {
+    Forward,
+    Both,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum FormatFlag {
+    Bigwig,
+    Bedgraph,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EngineFlag {
+    Full,
+}
+
+impl ScoreArgs {
+    fn config(self) -> Result<ScoreConfig> {
+        let aliases = match &self.chrom_alias {
+            None => Aliases::None,
+            Some(name) if name.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
+            Some(path) => Aliases::from_file(path).map_err(Error::from)?,
+        };
+        Ok(ScoreConfig {
+            // clap requires --bed unless --genome is given.
+            regions: match &self.bed {
+                Some(path) => RegionSource::Bed(BedSource::from_arg(path)),
+                None => RegionSource::WholeGenome,
+            },
+            invalid: match self.skip_invalid {
+                true => InvalidPolicy::Skip,
+                false => InvalidPolicy::Fail,
+            },
+            aliases,
+            fasta: self.fasta,
+            write_index: self.write_index,
+            model: self.model,
+            model_options: self.model_flags.options(),
+            ort_lib: self.model_flags.ort_lib,
+            tasks: self.tasks,
+            stride: self.stride,
+            anchor: match self.anchor {
+                AnchorFlag::Genome => Anchor::Genome,
+                AnchorFlag::Region => Anchor::Region,
+            },
+            strand: match self.strand {
+                StrandFlag::Forward => Strand::Forward,
+                StrandFlag::Both => Strand::Both,
+            },
+            engine: match self.engine {
+                EngineFlag::Full => EngineChoice::Full,
+            },
+            batch: self.batch,
+            threads: self.threads.unwrap_or_else(all_cores),
+            outputs: Outputs {
+                importance: !self.no_importance,
+                windows: self.windows,
+                saturation: self.saturation,
+                formats: Formats {
+                    bigwig: self.format.contains(&FormatFlag::Bigwig),
+                    bedgraph: self.format.contains(&FormatFlag::Bedgraph),
+                },
+            },
+            out: self.out,
+            force: self.force,
+            command: std::env::args().collect(),
+        })
+    }
+}
+
+pub fn run(args: ScoreArgs, quiet: bool) -> Result<()> {
+    let config = args.config()?;
+    let cancel = interrupt::watch()?;
+    let summary = score::run(&config, &Bar::new(quiet), cancel)?;
+    if !quiet {
+        report(&summary);
+    }
+    Ok(())
+}
+
+fn report(summary: &Summary) {
+    let skipped: Vec<String> = summary
+        .by_status
+        .iter()
+        .filter(|(status, _)| status.as_str() != "ok")
+        .map(|(status, count)| format!("{count} {}", status.as_str()))
+        .collect();
+    let skipped = match skipped.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", skipped.join(", ")),
+    };
+    eprintln!(
+        "{} regions{skipped}: {} windows and {} bases scored in {:.1} s",
+        summary.regions, summary.windows, summary.bases, summary.seconds
+    );
+    const MOST: usize = 16;
+    for file in summary.files.iter().take(MOST) {
+        eprintln!("  {}", file.display());
+    }
+    if let Some(more) = summary.files.len().checked_sub(MOST).filter(|&n| n > 0) {
+        eprintln!("  and {more} more files there");
+    }
+}

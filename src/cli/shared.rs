@@ -1,0 +1,61 @@
+//! Flags that mean the same in several subcommands.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+use mpra_score::model::{Frame, ModelOptions};
+
+/// What the user says of a model.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Model")]
+pub struct ModelFlags {
+    /// Order of the four input rows, for a model whose metadata do not say [default: ACGT]
+    #[arg(long, value_name = "LETTERS")]
+    pub alphabet: Option<String>,
+    /// Names of the model's outputs, for a model whose metadata do not say [default: task_0,
+    /// task_1, ...]
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    pub task_names: Option<Vec<String>>,
+    /// Bases in a window, where the model's input is longer or its length is free: the window is
+    /// set OFFSET columns into the input [default offset: centred]
+    #[arg(long, value_name = "WINDOW[:OFFSET]", value_parser = frame)]
+    pub frame: Option<Frame>,
+    /// The ONNX Runtime library [default: $ORT_DYLIB_PATH, the program's folder, ../lib, the
+    /// system]
+    #[arg(long, value_name = "FILE")]
+    pub ort_lib: Option<PathBuf>,
+}
+
+impl ModelFlags {
+    /// The library's form of them.
+    pub fn options(&self) -> ModelOptions {
+        ModelOptions {
+            alphabet: self.alphabet.clone(),
+            task_names: self.task_names.clone(),
+            frame: self.frame,
+        }
+    }
+}
+
+fn frame(text: &str) -> Result<Frame, String> {
+    let number = |part: &str| {
+        part.parse::<usize>().map_err(|_| {
+            format!("{part:?} is not a whole number; expected WINDOW or WINDOW:OFFSET")
+        })
+    };
+    let (window, offset) = match text.split_once(':') {
+        Some((window, offset)) => (number(window)?, Some(number(offset)?)),
+        None => (number(text)?, None),
+    };
+    Ok(Frame {
+        window,
+        offset,
+        length: None,
+    })
+}
+
+/// As many threads as the machine has cores.
+pub fn all_cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}

@@ -1,0 +1,157 @@
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use crate::Error;
+use crate::genome::{Aliases, BedSource, InvalidPolicy, Lattice};
+use crate::ism::Want;
+use crate::model::{ModelOptions, ModelSpec};
+
+use super::ScoreError;
+
+/// Which bases are scored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegionSource {
+    /// The regions of a BED.
+    Bed(BedSource),
+    /// Every contig of the FASTA, whole.
+    WholeGenome,
+}
+
+/// Where window starts lie; see [`Lattice`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// At the multiples of the stride, the same for every region.
+    Genome,
+    /// Counted from each region's start.
+    Region,
+}
+
+/// Which strands the model sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strand {
+    /// The forward strand of the FASTA.
+    Forward,
+    /// The mean of forward and reverse complement.
+    Both,
+}
+
+/// How the numbers are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// One forward pass a window and a mutant.
+    Full,
+}
+
+/// Track formats, one or both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Formats {
+    /// `.bw`
+    pub bigwig: bool,
+    /// `.bedGraph`
+    pub bedgraph: bool,
+}
+
+/// Which files are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outputs {
+    /// Importance, beside activity.
+    pub importance: bool,
+    /// `windows.tsv.gz`.
+    pub windows: bool,
+    /// `saturation.npz`.
+    pub saturation: bool,
+    /// Formats of the tracks.
+    pub formats: Formats,
+}
+
+impl Outputs {
+    /// What the engine has to compute for them.
+    pub fn want(&self) -> Want {
+        match (self.importance, self.saturation) {
+            (_, true) => Want::Effects,
+            (true, false) => Want::Importance,
+            (false, false) => Want::Activity,
+        }
+    }
+}
+
+/// The main job: everything [`super::run`] needs to know.
+#[derive(Clone, Debug)]
+pub struct ScoreConfig {
+    /// Which bases.
+    pub regions: RegionSource,
+    /// What to do with rows that cannot be scored.
+    pub invalid: InvalidPolicy,
+    /// How contig names of the BED are found in the FASTA.
+    pub aliases: Aliases,
+    /// The genome.
+    pub fasta: PathBuf,
+    /// Write missing indexes beside the FASTA.
+    pub write_index: bool,
+    /// The ONNX model.
+    pub model: PathBuf,
+    /// What the user says of the model.
+    pub model_options: ModelOptions,
+    /// The ONNX Runtime library, when the user names one.
+    pub ort_lib: Option<PathBuf>,
+    /// The tasks to write, all when `None`.
+    pub tasks: Option<Vec<String>>,
+    /// Bases from one window to the next; a fifth of the window when `None`.
+    pub stride: Option<u32>,
+    /// Where windows lie.
+    pub anchor: Anchor,
+    /// Which strands.
+    pub strand: Strand,
+    /// How.
+    pub engine: EngineChoice,
+    /// Rows given to the model at a time.
+    pub batch: NonZeroUsize,
+    /// Worker threads.
+    pub threads: NonZeroUsize,
+    /// What is written.
+    pub outputs: Outputs,
+    /// The output folder.
+    pub out: PathBuf,
+    /// Replace earlier results there.
+    pub force: bool,
+    /// The command line, for the provenance file.
+    pub command: Vec<String>,
+}
+
+impl ScoreConfig {
+    /// The window lattice for a model.
+    ///
+    /// # Errors
+    /// When the stride is 0 or longer than the window.
+    pub(super) fn lattice(&self, spec: &ModelSpec) -> Result<Lattice, Error> {
+        let window = spec.window as u32;
+        let stride = self.stride.unwrap_or((window / 5).max(1));
+        Lattice::genome(window, stride).ok_or_else(|| ScoreError::Stride { stride, window }.into())
+    }
+
+    /// Which output columns of the model are written, in the order asked for.
+    ///
+    /// # Errors
+    /// When a task is unknown or named twice.
+    pub(super) fn columns(&self, spec: &ModelSpec) -> Result<Vec<usize>, Error> {
+        let Some(wanted) = &self.tasks else {
+            return Ok((0..spec.tasks.len()).collect());
+        };
+        let mut columns = Vec::new();
+        for name in wanted {
+            let column = spec.tasks.iter().position(|t| t == name);
+            match column {
+                Some(column) if !columns.contains(&column) => columns.push(column),
+                Some(_) => return Err(ScoreError::RepeatedTask(name.clone()).into()),
+                None => {
+                    return Err(ScoreError::UnknownTask {
+                        name: name.clone(),
+                        known: spec.tasks.clone(),
+                    }
+                    .into());
+                }
+            }
+        }
+        Ok(columns)
+    }
+}

@@ -1,0 +1,207 @@
+//! The main job: regions and a model in, tracks and tables out.
+//!
+//! The genome is cut into units at fixed coordinates ([`plan`]). Workers, one a thread, each with a
+//! model session and a file handle of its own, fetch sequence, score it and encode what is to be
+//! written ([`tile`]); the calling thread takes the units in order and appends them to the files
+//! ([`sink`]). Only a few units are under way at a time, so memory depends neither on the BED nor
+//! on the genome.
+
+mod config;
+mod pipeline;
+mod plan;
+mod provenance;
+mod region_table;
+mod saturation;
+mod sink;
+mod tile;
+
+pub use config::{Anchor, EngineChoice, Formats, Outputs, RegionSource, ScoreConfig, Strand};
+pub use pipeline::{Progress, Silent};
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use crate::Error;
+use crate::genome::{Fasta, Lattice, RegionStatus, Regions, read_bed};
+use crate::ism::{Engine, FullEngine};
+use crate::model::{BothStrands, Model, ModelFile, Runtime};
+use crate::output::{OutputDir, OutputError};
+
+/// What can be wrong with a scoring job beside its files.
+#[derive(Debug, thiserror::Error)]
+pub enum ScoreError {
+    /// The stride does not fit the window.
+    #[error("a stride of {stride} does not fit a window of {window} bases: expected 1 to {window}")]
+    Stride {
+        /// The stride asked for.
+        stride: u32,
+        /// The model's window.
+        window: u32,
+    },
+    /// `--tasks` names a task the model does not have.
+    #[error("the model has no task {name:?}; it has: {}", known.join(", "))]
+    UnknownTask {
+        /// The name asked for.
+        name: String,
+        /// The model's tasks.
+        known: Vec<String>,
+    },
+    /// `--tasks` names a task twice.
+    #[error("task {0:?} is asked for twice")]
+    RepeatedTask(String),
+    /// The saturation table needs regions of one length.
+    #[error("the saturation table needs regions of equal length; these differ")]
+    UnequalRegions,
+    /// The saturation table needs importance.
+    #[error("the saturation table cannot be written without importance")]
+    SaturationWithoutImportance,
+}
+
+impl ScoreError {
+    /// One line that says how to mend it, when there is a way.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnequalRegions => {
+                Some("resize them first, for instance with `bedtools slop`".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a finished job has done.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Input rows.
+    pub regions: u64,
+    /// Rows by status.
+    pub by_status: Vec<(RegionStatus, u64)>,
+    /// Windows scored.
+    pub windows: u64,
+    /// Bases with a value.
+    pub bases: u64,
+    /// The files, in the output folder.
+    pub files: Vec<PathBuf>,
+    /// Wall-clock seconds of scoring.
+    pub seconds: f64,
+}
+
+/// What stays the same over all units.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    lattice: Lattice,
+    anchor: Anchor,
+    /// The model's output columns to be written.
+    columns: Vec<usize>,
+    /// Their names.
+    tasks: Vec<String>,
+}
+
+/// Runs the main job.
+///
+/// `cancel` may be set from another thread (a signal handler): the job then stops, removes its
+/// unfinished files and returns [`Error::Interrupted`].
+///
+/// # Errors
+/// For everything that can be wrong with the model, the FASTA, the BED and the output folder, and
+/// when the model gives NaN or infinity. No file of the results is in place then.
+pub fn run(
+    config: &ScoreConfig,
+    progress: &dyn Progress,
+    cancel: &AtomicBool,
+) -> Result<Summary, Error> {
+    if config.outputs.saturation && !config.outputs.importance {
+        return Err(ScoreError::SaturationWithoutImportance.into());
+    }
+    // The model is judged before the first base is read.
+    let file = ModelFile::read(&config.model)?;
+    file.spec(&config.model_options)?;
+    let runtime =
+        Runtime::load(config.ort_lib.as_deref()).map_err(crate::model::ModelError::from)?;
+    let model = Model::open(file, &config.model_options, &runtime)?;
+    let spec = model.spec().clone();
+    let columns = config.columns(&spec)?;
+    let layout = Layout {
+        lattice: config.lattice(&spec)?,
+        anchor: config.anchor,
+        tasks: columns.iter().map(|&c| spec.tasks[c].clone()).collect(),
+        columns,
+    };
+
+    let fasta = Fasta::open(&config.fasta, config.write_index)?;
+    let out = OutputDir::create(&config.out, config.force)?;
+    let regions = read_regions(config, &fasta, out.partial())?;
+    if regions.rows() == 0 {
+        tracing::warn!("no regions in the input: the results are empty");
+    }
+    check_contigs(&fasta, &regions)?;
+
+    let engines = engines(config, &model)?;
+    let started = Instant::now();
+    let mut job = pipeline::Job {
+        layout,
+        outputs: config.outputs,
+        fasta: &fasta,
+        regions,
+        out,
+    };
+    let counts = job.run(engines, progress, cancel)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let run = provenance::describe(config, &model, &job, &counts, seconds);
+    let by_status = provenance::by_status(&job.regions);
+    let regions = job.regions.rows() as u64;
+    let files = job.out.commit(&run)?;
+    Ok(Summary {
+        regions,
+        by_status,
+        windows: counts.windows,
+        bases: counts.bases,
+        files,
+        seconds,
+    })
+}
+
+fn read_regions(config: &ScoreConfig, fasta: &Fasta, spool: &Path) -> Result<Regions, Error> {
+    let contigs = fasta.contigs();
+    Ok(match &config.regions {
+        RegionSource::WholeGenome => Regions::whole_contigs(contigs, spool)?,
+        RegionSource::Bed(source) => {
+            read_bed(source, contigs, &config.aliases, config.invalid, spool)?
+        }
+    })
+}
+
+/// Compares the index with the FASTA for the contigs that are used, before hours of scoring.
+fn check_contigs(fasta: &Fasta, regions: &Regions) -> Result<(), Error> {
+    let mut used: Vec<u32> = regions.scorable.iter().map(|r| r.contig).collect();
+    used.sort_unstable();
+    used.dedup();
+    let mut reader = fasta.reader()?;
+    for id in used {
+        fasta.check_contig(&mut reader, id)?;
+    }
+    Ok(())
+}
+
+/// One engine a thread.
+fn engines(config: &ScoreConfig, model: &Model) -> Result<Vec<Box<dyn Engine>>, Error> {
+    let batch = config.batch.get();
+    (0..config.threads.get())
+        .map(|_| {
+            let model = model.another()?;
+            Ok(match (config.engine, config.strand) {
+                (EngineChoice::Full, Strand::Forward) => {
+                    Box::new(FullEngine::new(model, batch)) as Box<dyn Engine>
+                }
+                (EngineChoice::Full, Strand::Both) => {
+                    Box::new(FullEngine::new(BothStrands::new(model), batch))
+                }
+            })
+        })
+        .collect()
+}
+
+fn write_error(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
+    |e| OutputError::Write(e, path.into()).into()
+}

@@ -1,0 +1,295 @@
+//! `regions.tsv`: what each input row's bases came to, in input order, whatever happened to it.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::genome::{RegionStatus, Regions};
+use crate::tracks::format_value;
+
+/// A region's share in one unit. Shares of one region are added up in the order of the units.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Partial {
+    row: u32,
+    /// Whether the region ends in this unit.
+    last: bool,
+    /// Windows scored.
+    pub windows: u32,
+    /// Bases with a value.
+    pub bases: u32,
+    drawn: u32,
+    tasks: Vec<TaskPartial>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct TaskPartial {
+    activity_sum: f64,
+    activity_max: f32,
+    importance_sum: f64,
+    absolute_sum: f64,
+    absolute_max: f32,
+    absolute_at: u32,
+}
+
+const HEAD: usize = 4 * 5;
+const TASK: usize = 8 * 3 + 4 * 3;
+
+impl Partial {
+    pub fn new(row: u32, last: bool, tasks: usize) -> Self {
+        let task = TaskPartial {
+            activity_sum: 0.0,
+            activity_max: f32::NEG_INFINITY,
+            importance_sum: 0.0,
+            absolute_sum: 0.0,
+            absolute_max: -1.0,
+            absolute_at: 0,
+        };
+        Self {
+            row,
+            last,
+            windows: 0,
+            bases: 0,
+            drawn: 0,
+            tasks: vec![task; tasks],
+        }
+    }
+
+    /// Adds the activities of a window whose central bases lie in the region.
+    pub fn add_window(&mut self, activities: impl Iterator<Item = f32>) {
+        self.drawn += 1;
+        for (task, activity) in self.tasks.iter_mut().zip(activities) {
+            task.activity_sum += f64::from(activity);
+            task.activity_max = task.activity_max.max(activity);
+        }
+    }
+
+    /// Adds the importances of a base.
+    pub fn add_base(&mut self, base: u32, importances: impl Iterator<Item = f32>) {
+        self.bases += 1;
+        for (task, importance) in self.tasks.iter_mut().zip(importances) {
+            task.importance_sum += f64::from(importance);
+            task.absolute_sum += f64::from(importance.abs());
+            // The first of equals.
+            if importance.abs() > task.absolute_max {
+                task.absolute_max = importance.abs();
+                task.absolute_at = base;
+            }
+        }
+    }
+
+    fn merge(&mut self, next: &Self) {
+        self.last = next.last;
+        self.windows += next.windows;
+        self.bases += next.bases;
+        self.drawn += next.drawn;
+        for (task, other) in self.tasks.iter_mut().zip(&next.tasks) {
+            task.activity_sum += other.activity_sum;
+            task.activity_max = task.activity_max.max(other.activity_max);
+            task.importance_sum += other.importance_sum;
+            task.absolute_sum += other.absolute_sum;
+            if other.absolute_max > task.absolute_max {
+                task.absolute_max = other.absolute_max;
+                task.absolute_at = other.absolute_at;
+            }
+        }
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        let head = [
+            self.row,
+            u32::from(self.last),
+            self.windows,
+            self.bases,
+            self.drawn,
+        ];
+        out.extend(head.iter().flat_map(|w| w.to_le_bytes()));
+        for t in &self.tasks {
+            for value in [t.activity_sum, t.importance_sum, t.absolute_sum] {
+                out.extend(value.to_le_bytes());
+            }
+            out.extend(t.activity_max.to_le_bytes());
+            out.extend(t.absolute_max.to_le_bytes());
+            out.extend(t.absolute_at.to_le_bytes());
+        }
+    }
+
+    fn get(bytes: &[u8]) -> Self {
+        let word = |at: usize| {
+            let mut word = [0; 4];
+            word.copy_from_slice(&bytes[at..at + 4]);
+            u32::from_le_bytes(word)
+        };
+        let double = |at: usize| {
+            let mut long = [0; 8];
+            long.copy_from_slice(&bytes[at..at + 8]);
+            f64::from_le_bytes(long)
+        };
+        Self {
+            row: word(0),
+            last: word(4) == 1,
+            windows: word(8),
+            bases: word(12),
+            drawn: word(16),
+            tasks: (0..(bytes.len() - HEAD) / TASK)
+                .map(|i| HEAD + i * TASK)
+                .map(|at| TaskPartial {
+                    activity_sum: double(at),
+                    importance_sum: double(at + 8),
+                    absolute_sum: double(at + 16),
+                    activity_max: f32::from_bits(word(at + 24)),
+                    absolute_max: f32::from_bits(word(at + 28)),
+                    absolute_at: word(at + 32),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The shares of all regions, in a temporary file in the order of the units.
+#[derive(Debug)]
+pub(super) struct PartialSpool {
+    file: BufWriter<File>,
+    tasks: usize,
+    count: u64,
+    buffer: Vec<u8>,
+}
+
+impl PartialSpool {
+    pub fn new(folder: &Path, tasks: usize) -> io::Result<Self> {
+        Ok(Self {
+            file: BufWriter::new(tempfile::tempfile_in(folder)?),
+            tasks,
+            count: 0,
+            buffer: Vec::new(),
+        })
+    }
+
+    pub fn push(&mut self, partial: &Partial) -> io::Result<()> {
+        self.buffer.clear();
+        partial.put(&mut self.buffer);
+        self.count += 1;
+        self.file.write_all(&self.buffer)
+    }
+
+    /// Adds the shares up and writes the table. Only the regions that are open at one point of the
+    /// genome are in memory. Updates the status of rows without a scored window, and returns it.
+    pub fn write_table(
+        self,
+        regions: &mut Regions,
+        folder: &Path,
+        tasks: &[String],
+        importance: bool,
+        path: &Path,
+    ) -> io::Result<()> {
+        let size = HEAD + TASK * self.tasks;
+        let mut file = self.file.into_inner().map_err(|e| e.into_error())?;
+        file.seek(SeekFrom::Start(0))?;
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        let whole = tempfile::tempfile_in(folder)?;
+        whole.set_len(size as u64 * regions.rows() as u64)?;
+        let mut open: HashMap<u32, Partial> = HashMap::new();
+        let mut bytes = vec![0; size];
+        let mut done = Vec::with_capacity(size);
+        for _ in 0..self.count {
+            reader.read_exact(&mut bytes)?;
+            let next = Partial::get(&bytes);
+            let row = next.row;
+            let partial = match open.remove(&row) {
+                Some(mut partial) => {
+                    partial.merge(&next);
+                    partial
+                }
+                None => next,
+            };
+            if partial.last {
+                done.clear();
+                partial.put(&mut done);
+                whole.write_all_at(&done, u64::from(row) * size as u64)?;
+                if partial.windows == 0 {
+                    regions.status[row as usize] = RegionStatus::NoScoredWindow;
+                }
+            } else {
+                open.insert(row, partial);
+            }
+        }
+
+        let mut out = BufWriter::new(File::create(path)?);
+        write!(
+            out,
+            "contig\tstart\tend\tname\tstrand\twindows\tbases\tstatus"
+        )?;
+        for task in tasks {
+            write!(out, "\t{task}.mean_activity\t{task}.max_activity")?;
+            if importance {
+                write!(
+                    out,
+                    "\t{task}.mean_importance\t{task}.mean_abs_importance\t{task}.max_abs_importance\t{task}.max_abs_position"
+                )?;
+            }
+        }
+        writeln!(out)?;
+        let mut whole = BufReader::with_capacity(1 << 16, whole);
+        whole.seek(SeekFrom::Start(0))?;
+        let labels = regions.labels().map_err(io::Error::other)?;
+        for (label, status) in labels.zip(&regions.status) {
+            whole.read_exact(&mut bytes)?;
+            let row = Partial::get(&bytes);
+            write!(
+                out,
+                "{}\t{}\t{}\t{}",
+                label?,
+                row.windows,
+                row.bases,
+                status.as_str()
+            )?;
+            for task in &row.tasks {
+                let activity = row.drawn > 0;
+                put(&mut out, activity, task.activity_sum / f64::from(row.drawn))?;
+                put(&mut out, activity, f64::from(task.activity_max))?;
+                if importance {
+                    let (known, bases) = (row.bases > 0, f64::from(row.bases));
+                    put(&mut out, known, task.importance_sum / bases)?;
+                    put(&mut out, known, task.absolute_sum / bases)?;
+                    put(&mut out, known, f64::from(task.absolute_max))?;
+                    if known {
+                        write!(out, "\t{}", task.absolute_at)?;
+                    } else {
+                        write!(out, "\tNA")?;
+                    }
+                }
+            }
+            writeln!(out)?;
+        }
+        out.flush()
+    }
+}
+
+fn put(out: &mut impl Write, known: bool, value: f64) -> io::Result<()> {
+    if known {
+        write!(out, "\t{}", format_value(value as f32 + 0.0))
+    } else {
+        write!(out, "\tNA")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partials_survive_the_spool() {
+        let mut partial = Partial::new(7, true, 2);
+        partial.add_window([1.5, -2.0].into_iter());
+        partial.add_base(40, [-3.0, 0.0].into_iter());
+        partial.add_base(41, [3.0, 0.5].into_iter());
+        partial.windows = 9;
+        let mut bytes = Vec::new();
+        partial.put(&mut bytes);
+        assert_eq!(bytes.len(), HEAD + 2 * TASK);
+        assert_eq!(Partial::get(&bytes), partial);
+        assert_eq!(partial.tasks[0].absolute_at, 40, "the first of equals");
+        assert_eq!(partial.tasks[1].absolute_at, 41);
+    }
+}
