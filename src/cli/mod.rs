@@ -28,7 +28,7 @@ pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    score: Option<score::ScoreArgs>,
+    score: score::ScoreArgs,
     #[command(flatten)]
     logging: Logging,
 }
@@ -67,12 +67,10 @@ impl Cli {
     /// Runs the subcommand.
     pub fn run(self) -> Result<()> {
         let quiet = self.logging.quiet;
-        match (self.command, self.score) {
-            (Some(Command::Score(args)), _) => score::run(*args, quiet),
-            (Some(Command::Model(args)), _) => model::run(args),
-            (None, Some(args)) => score::run(args, quiet),
-            // Nothing at all: clap asks for arguments before this is reached.
-            (None, None) => anyhow::bail!("nothing to do; see --help"),
+        match self.command {
+            None => score::run(self.score, quiet),
+            Some(Command::Score(args)) => score::run(*args, quiet),
+            Some(Command::Model(args)) => model::run(args),
         }
     }
 }

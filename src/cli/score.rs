@@ -1,7 +1,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use mpra_score::Error;
 use mpra_score::genome::{Aliases, BedSource, InvalidPolicy};
@@ -54,11 +54,12 @@ pub struct ScoreArgs {
     #[arg(long, conflicts_with = "bed")]
     genome: bool,
     /// The genome, plain or bgzip-compressed, with its .fai (and .gzi) where there are
-    #[arg(long, value_name = "FILE")]
-    fasta: PathBuf,
+    // Optional for Rust only: under another subcommand these flags are not required.
+    #[arg(long, value_name = "FILE", required = true)]
+    fasta: Option<PathBuf>,
     /// The model, an ONNX file
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    #[arg(long, value_name = "FILE", required = true)]
+    model: Option<PathBuf>,
     /// The folder for the results
     #[arg(long, value_name = "DIR", default_value = "results")]
     out: PathBuf,
@@ -192,9 +193,9 @@ impl ScoreArgs {
                 false => InvalidPolicy::Fail,
             },
             aliases,
-            fasta: self.fasta,
+            fasta: self.fasta.context("--fasta is required")?,
             write_index: self.write_index,
-            model: self.model,
+            model: self.model.context("--model is required")?,
             model_options: self.model_flags.options(),
             ort_lib: self.model_flags.ort_lib,
             tasks: self.tasks,

@@ -1,0 +1,44 @@
+# `make demo` and `make test` do all their own set-up. Everything they fetch is pinned: crates by
+# Cargo.lock, ONNX Runtime by scripts/onnxruntime.txt, Python packages by scripts/crosscheck.txt.
+
+SETUP := .setup
+PYTHON ?= python3
+
+.PHONY: help setup build demo test crosscheck bench fixtures lint
+
+help:
+	@echo "make demo        build, score the fixtures, list the tracks"
+	@echo "make test        all tests, and the cross-checks with other tools"
+	@echo "make build       target/release/mpra-score"
+	@echo "make crosscheck  only the cross-checks (pyBigWig, numpy, Python onnxruntime)"
+	@echo "make bench       speed, beside Python onnxruntime"
+	@echo "make fixtures    write fixtures/ again"
+	@echo "make lint        formatting and clippy, warnings as errors"
+
+setup:
+	@$(PYTHON) scripts/fetch_onnxruntime.py $(SETUP)
+
+build: setup
+	cargo build --release --locked
+	@cmp -s $(SETUP)/onnxruntime "target/release/$$(readlink $(SETUP)/onnxruntime)" \
+	    || cp $(SETUP)/onnxruntime "target/release/$$(readlink $(SETUP)/onnxruntime)"
+
+demo: build
+	target/release/mpra-score --bed fixtures/regions.bed --fasta fixtures/genome.fa \
+	    --model fixtures/models/demo.onnx --out demo-results --format bigwig,bedgraph --force
+	@echo
+	@echo "To look at a track in a browser: load fixtures/genome.fa as the genome and"
+	@echo "demo-results/HepG2_minP.importance.bw as a track in IGV (Genomes > Load Genome from File,"
+	@echo "File > Load from File), or for your own genome upload the .bw and give its address to"
+	@echo "UCSC's \"Add custom tracks\":  track type=bigWig bigDataUrl=https://.../HepG2_minP.importance.bw"
+
+test: setup
+	cargo test --locked
+	$(MAKE) --no-print-directory crosscheck
+
+fixtures:
+	cargo run --locked --example fixtures -- fixtures
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
