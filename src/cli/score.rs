@@ -251,8 +251,12 @@ fn report(summary: &Summary) {
         false => format!(" ({})", skipped.join(", ")),
     };
     eprintln!(
-        "{} regions{skipped}: {} windows and {} bases scored in {:.1} s",
-        summary.regions, summary.windows, summary.bases, summary.seconds
+        "{} region{}{skipped}: {} windows and {} bases scored in {:.1} s",
+        summary.regions,
+        if summary.regions == 1 { "" } else { "s" },
+        summary.windows,
+        summary.bases,
+        summary.seconds
     );
     const MOST: usize = 16;
     for file in summary.files.iter().take(MOST) {

@@ -134,6 +134,9 @@ impl GenomeError {
             Self::BedLine { .. } => {
                 Some("--skip-invalid keeps such rows unscored, with the reason in regions.tsv".into())
             }
+            Self::IndexMismatch { index, .. } if index.starts_with('(') => {
+                Some("the FASTA changed while it was being read".into())
+            }
             Self::IndexMismatch { index, .. } => Some(format!(
                 "the FASTA changed after it was indexed: remove {index} and run `samtools faidx`, or --write-index"
             )),

@@ -1,0 +1,436 @@
+//! Bad models, bad files, bad disks, impatient users: a clear error, and nothing left behind.
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mpra_score::genome::Aliases;
+use mpra_score::model::onnx::{AttributeProto, GraphBuilder};
+use mpra_score::score::RegionSource;
+use support::*;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mpra-score");
+
+/// Runs the job with this model file and returns its error.
+fn error_of(folder: &Path, model: &[u8]) -> String {
+    let path = folder.join("model.onnx");
+    fs::write(&path, model).unwrap();
+    let mut config = config("count.onnx", &folder.join("out"));
+    config.model = path;
+    let error = run(&config).unwrap_err().to_string();
+    assert!(!config.out.exists(), "nothing may be left behind");
+    error
+}
+
+/// A model that gives the sum of its input, with the given axes.
+fn summing(
+    input: &[Result<usize, &str>],
+    sum_over: &[i64],
+    output: &[Result<usize, &str>],
+) -> GraphBuilder {
+    let mut g = GraphBuilder::new("sum");
+    g.input("x", input);
+    g.output("y", output);
+    let axes = g.ints("axes", sum_over);
+    g.node_to(
+        "ReduceSum",
+        &["x", &axes],
+        vec![AttributeProto::of_int("keepdims", 0)],
+        "y",
+    );
+    g
+}
+
+#[test]
+fn models_that_do_not_fit_say_what_is_wrong() {
+    use prost::Message;
+    let dir = tempfile::tempdir().unwrap();
+    let sound = || summing(&[Err("n"), Ok(20), Ok(4)], &[1], &[Err("n"), Ok(4)]);
+    let check = |bytes: Vec<u8>, parts: &[&str]| {
+        let error = error_of(dir.path(), &bytes);
+        for part in parts {
+            assert!(error.contains(part), "{error:?} should say {part:?}");
+        }
+    };
+    check(b"".to_vec(), &["not an ONNX model"]);
+    check(vec![7; 300], &["not an ONNX model"]);
+    check(
+        summing(&[Err("n"), Ok(20), Ok(5)], &[1], &[Err("n"), Ok(5)]).to_bytes(),
+        &["input shape", "[?, 20, 5]", "[batch, 4, W]"],
+    );
+    check(
+        summing(&[Err("n"), Ok(80)], &[1], &[Err("n")]).to_bytes(),
+        &["input shape", "[?, 80]"],
+    );
+    check(
+        summing(&[Err("n"), Ok(4), Ok(4)], &[1], &[Err("n"), Ok(4)]).to_bytes(),
+        &["input shape", "ambiguous"],
+    );
+    check(
+        summing(&[Err("n"), Err("length"), Ok(4)], &[1], &[Err("n"), Ok(4)]).to_bytes(),
+        &["leaves the window's length open", "--frame"],
+    );
+    check(
+        summing(&[Err("n"), Ok(20), Ok(4)], &[3], &[Err("n"), Ok(20), Ok(4)]).to_bytes(),
+        &["output shape", "[?, 20, 4]"],
+    );
+    let mut named = sound();
+    named.metadata("mpra_score.tasks", r#"["a","b"]"#);
+    check(named.to_bytes(), &["task count", "2 names for 4"]);
+    let mut named = sound();
+    named.metadata("mpra_score.tasks", r#"["a","b","../c","d"]"#);
+    check(named.to_bytes(), &["task names", "../c"]);
+    let mut named = sound();
+    named.metadata("mpra_score.tasks", "a,b,c,d");
+    check(named.to_bytes(), &["task names", "mpra_score.tasks"]);
+    let mut lettered = sound();
+    lettered.metadata("mpra_score.alphabet", "ACGN");
+    check(lettered.to_bytes(), &["alphabet", "ACGN"]);
+
+    let mut double = sound().build();
+    let graph = double.graph.as_mut().unwrap();
+    graph.input[0]
+        .r#type
+        .as_mut()
+        .unwrap()
+        .tensor_type
+        .as_mut()
+        .unwrap()
+        .elem_type = 11;
+    check(double.encode_to_vec(), &["type", "double", "float"]);
+
+    let mut two = sound();
+    two.input("z", &[Ok(1)]);
+    check(two.to_bytes(), &["input count", "2 inputs"]);
+
+    let mut external = sound();
+    external.weight("w", &[1], &[1.0]);
+    let mut external = external.build();
+    external.graph.as_mut().unwrap().initializer[1].data_location = 1;
+    check(external.encode_to_vec(), &["external data", "\"w\""]);
+
+    let mut unknown = GraphBuilder::new("unknown");
+    unknown.input("x", &[Err("n"), Ok(20), Ok(4)]);
+    unknown.output("y", &[Err("n"), Ok(4)]);
+    unknown.node_to("NoSuchOperator", &["x"], vec![], "y");
+    check(unknown.to_bytes(), &["ONNX Runtime cannot load"]);
+
+    // A shape that only shows when the model runs.
+    let lying = summing(&[Err("n"), Ok(20), Ok(4)], &[0], &[Err("n"), Err("t")]);
+    check(lying.to_bytes(), &["output shape"]);
+}
+
+#[test]
+fn a_model_that_gives_nan_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut g = GraphBuilder::new("log");
+    g.input("x", &[Err("n"), Ok(20), Ok(4)]);
+    g.output("y", &[Err("n"), Ok(4)]);
+    let axes = g.ints("axes", &[1]);
+    let sum = g.node(
+        "ReduceSum",
+        &["x", &axes],
+        vec![AttributeProto::of_int("keepdims", 0)],
+    );
+    // Negative for windows of more than 5 of a base.
+    let five = g.weight("five", &[1], &[5.5]);
+    let left = g.node("Sub", &[&five, &sum], vec![]);
+    // The trial window is all A; keep that one finite by taking the root of the third column only.
+    let two = g.ints("two", &[2]);
+    let third = g.node(
+        "Gather",
+        &[&left, &two],
+        vec![AttributeProto::of_int("axis", 1)],
+    );
+    let root = g.node("Sqrt", &[&third], vec![]);
+    let ones = g.weight("ones", &[1, 4], &[1.0; 4]);
+    g.node_to("Mul", &[&root, &ones], vec![], "y");
+    let error = error_of(dir.path(), &g.to_bytes());
+    assert!(error.contains("NaN") && error.contains("task_0"), "{error}");
+}
+
+#[test]
+fn a_fixed_batch_and_a_free_length_are_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let reference = config("count.onnx", &dir.path().join("reference"));
+    run(&reference).unwrap();
+    let expected = fs::read(reference.out.join("A.importance.bw")).unwrap();
+    for (name, axes) in [
+        ("fixed", [Ok(3), Ok(145), Ok(4)]),
+        ("free", [Err("n"), Err("length"), Ok(4)]),
+    ] {
+        let batch = if name == "fixed" { Ok(3) } else { Err("n") };
+        let mut model = summing(&axes, &[1], &[batch, Ok(4)]);
+        model.metadata("mpra_score.tasks", r#"["A","C","G","T"]"#);
+        let path = dir.path().join(name);
+        fs::write(&path, model.to_bytes()).unwrap();
+        let mut config = config("count.onnx", &dir.path().join(format!("{name}_out")));
+        config.model = path;
+        if name == "free" {
+            config.model_options.frame = Some(mpra_score::model::Frame {
+                window: 145,
+                offset: None,
+                length: None,
+            });
+        }
+        run(&config).unwrap();
+        assert!(fs::read(config.out.join("A.importance.bw")).unwrap() == expected);
+    }
+}
+
+#[test]
+fn damaged_inputs() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let lines: String = (0..2000)
+        .map(|i| format!("chr1\t{i}\t{}\n", i + 7))
+        .collect();
+    gz.write_all(lines.as_bytes()).unwrap();
+    let gz = gz.finish().unwrap();
+    let path = dir.path().join("cut.bed.gz");
+    fs::write(&path, &gz[..gz.len() / 2]).unwrap();
+    let mut job = config("count.onnx", &dir.path().join("out"));
+    job.regions = RegionSource::Bed(mpra_score::genome::BedSource::File(path));
+    let error = run(&job).unwrap_err().to_string();
+    assert!(
+        error.contains("cannot read") && error.contains("cut.bed.gz"),
+        "{error}"
+    );
+    assert!(!job.out.exists());
+
+    // A FASTA cut short, with the index of the whole.
+    let text = fs::read(fixture("genome.fa")).unwrap();
+    let cut = dir.path().join("cut.fa");
+    fs::write(&cut, &text[..text.len() - 500]).unwrap();
+    fs::copy(fixture("genome.fa.fai"), dir.path().join("cut.fa.fai")).unwrap();
+    let mut job = config("count.onnx", &dir.path().join("out"));
+    job.fasta = cut;
+    let error = run(&job).unwrap_err().to_string();
+    assert!(error.contains("truncated"), "{error}");
+    assert!(Aliases::from_file(&dir.path().join("none")).is_err());
+}
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// The arguments of the main job on the fixtures into `out`.
+fn job<'a>(out: &'a str, paths: &'a [String; 3]) -> Vec<&'a str> {
+    vec![
+        "--bed", &paths[0], "--fasta", &paths[1], "--model", &paths[2], "--out", out,
+    ]
+}
+
+fn paths() -> [String; 3] {
+    ["regions.bed", "genome.fa", "models/demo.onnx"]
+        .map(|name| fixture(name).to_string_lossy().into_owned())
+}
+
+#[test]
+fn results_are_not_overwritten_unasked() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out").to_string_lossy().into_owned();
+    let paths = paths();
+    assert!(program(&job(&out, &paths)).status().unwrap().success());
+    let second = program(&job(&out, &paths)).output().unwrap();
+    let stderr = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(
+        stderr.contains("already holds results") && stderr.contains("--force"),
+        "{stderr}"
+    );
+    let mut forced = job(&out, &paths);
+    forced.push("--force");
+    assert!(program(&forced).status().unwrap().success());
+}
+
+#[test]
+fn a_full_disk_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mount = dir.path().join("small");
+    fs::create_dir(&mount).unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
+        .arg(&mount)
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success());
+    if !mounted {
+        eprintln!("SKIPPED a_full_disk_leaves_nothing: it lacks the right to mount a small tmpfs");
+        return;
+    }
+    let out = mount.join("out");
+    let out_text = out.to_string_lossy().into_owned();
+    let paths = paths();
+    let mut arguments = job(&out_text, &paths);
+    arguments.extend(["--format", "bedgraph"]);
+    let output = program(&arguments).output().unwrap();
+    let left = out.exists();
+    let unmounted = Command::new("umount").arg(&mount).status().unwrap();
+    assert!(unmounted.success());
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("cannot write") && stderr.contains("No space left"),
+        "{stderr}"
+    );
+    assert!(!left, "the unfinished folder is still there");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "x").unwrap();
+    for out in [
+        file.clone(),
+        file.join("below"),
+        PathBuf::from("/proc/mpra-score-test"),
+    ] {
+        let mut config = config("count.onnx", &out);
+        config.force = true;
+        let error = run(&config).unwrap_err().to_string();
+        assert!(error.contains("folder"), "{error}");
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "x");
+}
+
+#[test]
+fn interrupted_runs_remove_their_files() {
+    let dir = tempfile::tempdir().unwrap();
+    // Enough work for minutes, so that the signal comes in its midst.
+    let fasta = dir.path().join("long.fa");
+    let mut text = String::from(">long\n");
+    for _ in 0..60_000 {
+        text.push_str("ACGTTGCATGACTCATTGACCAGGTGCATCGATCGATTAGCTAGGCTATTATCGCGCGATA\n");
+    }
+    fs::write(&fasta, text).unwrap();
+    let out = dir.path().join("out");
+    for signal in ["-INT", "-TERM"] {
+        let mut child = program(&["--genome", "--fasta"])
+            .arg(&fasta)
+            .args(["--model", &paths()[2], "--out"])
+            .arg(&out)
+            .spawn()
+            .unwrap();
+        let started = Instant::now();
+        while !out.join(".partial/regions.tsv").exists()
+            && !out.join(".partial/HepG2_minP.importance.bw").exists()
+        {
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "it never began"
+            );
+            assert!(child.try_wait().unwrap().is_none(), "it ended early");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        let status = Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"));
+        assert!(!out.exists());
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let model = paths()[2].clone();
+    let mut child = program(&["model", "info", &model]).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn without_onnx_runtime_it_says_where_it_looked() {
+    let dir = tempfile::tempdir().unwrap();
+    // A copy of the program in a folder of its own, where no library lies beside it.
+    let copy = dir.path().join("mpra-score");
+    fs::copy(PROGRAM, &copy).unwrap();
+    let out = dir.path().join("out").to_string_lossy().into_owned();
+    let paths = paths();
+    let attempt = |variable: Option<&str>, more: &[&str]| {
+        let mut command = Command::new(&copy);
+        command
+            .args(job(&out, &paths))
+            .args(more)
+            .env_remove("ORT_DYLIB_PATH");
+        if let Some(value) = variable {
+            command.env("ORT_DYLIB_PATH", value);
+        }
+        let output = command.output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (code, stderr) = attempt(None, &[]);
+    assert_eq!(code, Some(1), "{stderr}");
+    for part in [
+        "no ONNX Runtime",
+        "--ort-lib",
+        "ORT_DYLIB_PATH",
+        "libonnxruntime",
+        "/lib",
+        "make setup",
+    ] {
+        assert!(stderr.contains(part), "{stderr}");
+    }
+    let (code, stderr) = attempt(Some("/nowhere/libonnxruntime.so"), &[]);
+    assert!(
+        code == Some(1) && stderr.contains("/nowhere/libonnxruntime.so"),
+        "{stderr}"
+    );
+    let (code, stderr) = attempt(None, &["--ort-lib", &paths[1]]);
+    assert!(
+        code == Some(1) && stderr.contains("cannot load ONNX Runtime"),
+        "{stderr}"
+    );
+
+    // Too old: a library that says it is 1.16.
+    let source = dir.path().join("old.c");
+    fs::write(
+        &source,
+        "static const char *version(void) { return \"1.16.3\"; }\n\
+         static const void *api(unsigned v) { (void)v; return 0; }\n\
+         static struct { const void *(*a)(unsigned); const char *(*v)(void); } base = { api, version };\n\
+         const void *OrtGetApiBase(void) { return &base; }\n",
+    )
+    .unwrap();
+    let library = dir.path().join("libonnxruntime.so.1.16.3");
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .status()
+        .unwrap();
+    assert!(built.success());
+    let (code, stderr) = attempt(None, &[]);
+    assert!(
+        code == Some(1) && stderr.contains("1.16.3") && stderr.contains("too old"),
+        "{stderr}"
+    );
+
+    // The right one beside the program: no variable needed.
+    fs::remove_file(&library).unwrap();
+    let real = std::env::var("ORT_DYLIB_PATH").unwrap();
+    fs::copy(
+        fs::canonicalize(real).unwrap(),
+        dir.path().join("libonnxruntime.so.1"),
+    )
+    .unwrap();
+    let (code, stderr) = attempt(None, &[]);
+    assert_eq!(code, Some(0), "{stderr}");
+}
