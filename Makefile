@@ -36,6 +36,18 @@ test: setup
 	cargo test --locked
 	$(MAKE) --no-print-directory crosscheck
 
+# Python packages for the cross-checks, apart from the system's own.
+$(SETUP)/python/.done: scripts/crosscheck.txt
+	rm -rf $(SETUP)/python
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --only-binary=:all: \
+	    --target $(SETUP)/python --requirement scripts/crosscheck.txt
+	@touch $@
+
+crosscheck: setup $(SETUP)/python/.done
+	cargo build --locked
+	ORT_DYLIB_PATH=$(SETUP)/onnxruntime PYTHONPATH=$(SETUP)/python \
+	    $(PYTHON) scripts/crosscheck.py target/debug/mpra-score
+
 fixtures:
 	cargo run --locked --example fixtures -- fixtures
 
