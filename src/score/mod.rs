@@ -1,9 +1,9 @@
 //! The main job: regions and a model in, tracks and tables out.
 //!
-//! The genome is cut into units at fixed coordinates ([`plan`]). Workers, one a thread, each with a
+//! The genome is cut into units at fixed coordinates (`plan`). Workers, one a thread, each with a
 //! model session and a file handle of its own, fetch sequence, score it and encode what is to be
-//! written ([`tile`]); the calling thread takes the units in order and appends them to the files
-//! ([`sink`]). Only a few units are under way at a time, so memory depends neither on the BED nor
+//! written (`tile`); the calling thread takes the units in order and appends them to the files
+//! (`sink`). Only a few units are under way at a time, so memory depends neither on the BED nor
 //! on the genome.
 
 mod config;
