@@ -24,7 +24,10 @@ pub enum Error {
     Track(#[from] TrackError),
     /// The run was interrupted (Ctrl-C, SIGTERM).
     #[error("interrupted")]
-    Interrupted,
+    Interrupted {
+        /// Whether it can be resumed; otherwise its files were removed.
+        kept: bool,
+    },
 }
 
 impl Error {
@@ -35,7 +38,8 @@ impl Error {
             Self::Model(e) => e.hint(),
             Self::Output(e) => e.hint(),
             Self::Score(e) => e.hint(),
-            Self::Track(_) | Self::Interrupted => None,
+            Self::Track(TrackError::File(e)) => e.hint(),
+            Self::Track(_) | Self::Interrupted { .. } => None,
         }
     }
 }

@@ -31,8 +31,14 @@ fn report(error: &anyhow::Error) -> ExitCode {
     let known = error
         .chain()
         .find_map(|e| e.downcast_ref::<mpra_score::Error>());
-    if matches!(known, Some(mpra_score::Error::Interrupted)) {
-        eprintln!("interrupted: unfinished files removed");
+    if let Some(mpra_score::Error::Interrupted { kept }) = known {
+        eprintln!(
+            "interrupted: {}",
+            match kept {
+                true => "the same command goes on from here",
+                false => "unfinished files removed",
+            }
+        );
         return ExitCode::from(130);
     }
     eprintln!("error: {error:#}");

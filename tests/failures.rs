@@ -297,7 +297,7 @@ fn a_folder_that_cannot_be_written() {
         PathBuf::from("/proc/mpra-score-test"),
     ] {
         let mut config = config("count.onnx", &out);
-        config.force = true;
+        config.existing.force = true;
         let error = run(&config).unwrap_err().to_string();
         assert!(error.contains("folder"), "{error}");
     }

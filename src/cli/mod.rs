@@ -2,6 +2,7 @@
 //! and the function that turns them into the library's validated configuration and runs it.
 
 mod interrupt;
+mod merge;
 mod model;
 mod progress;
 mod score;
@@ -37,6 +38,7 @@ pub struct Cli {
 enum Command {
     /// Score regions: activity and importance tracks (the main job; needs no subcommand)
     Score(Box<score::ScoreArgs>),
+    Merge(merge::MergeArgs),
     /// Look into model files
     Model(model::ModelArgs),
 }
@@ -70,6 +72,7 @@ impl Cli {
         match self.command {
             None => score::run(self.score, quiet),
             Some(Command::Score(args)) => score::run(*args, quiet),
+            Some(Command::Merge(args)) => merge::run(args, quiet),
             Some(Command::Model(args)) => model::run(args),
         }
     }

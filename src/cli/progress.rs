@@ -28,6 +28,11 @@ impl Progress for Bar {
         self.0.reset();
     }
 
+    fn resumed(&self, bases: u64) {
+        self.0.set_position(bases);
+        self.0.reset_eta();
+    }
+
     fn advance(&self, bases: u64) {
         self.0.inc(bases);
     }

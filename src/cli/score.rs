@@ -1,12 +1,14 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use mpra_score::Error;
 use mpra_score::genome::{Aliases, BedSource, InvalidPolicy};
+use mpra_score::output::Existing;
 use mpra_score::score::{
-    self, Anchor, EngineChoice, Formats, Outputs, RegionSource, ScoreConfig, Strand, Summary,
+    self, Anchor, EngineChoice, Formats, Outputs, RegionSource, ScoreConfig, Shard, Strand, Summary,
 };
 
 use super::interrupt;
@@ -66,6 +68,22 @@ pub struct ScoreArgs {
     /// Replace results that are already there
     #[arg(long)]
     force: bool,
+
+    /// Go on with the unfinished run in the output folder, if there is one, and leave this one to
+    /// be resumed if it is interrupted or fails
+    #[arg(long, help_heading = "Long runs")]
+    resume: bool,
+    /// Score the I-th of N equal parts, to be joined by `mpra-score merge`
+    #[arg(long, value_name = "I/N", value_parser = shard, help_heading = "Long runs")]
+    shard: Option<Shard>,
+    /// How often a run notes how far it is
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "10",
+        help_heading = "Long runs"
+    )]
+    checkpoint: u64,
 
     /// Tasks to write, by name [default: all]
     #[arg(
@@ -175,6 +193,12 @@ enum EngineFlag {
     Full,
 }
 
+fn shard(text: &str) -> Result<Shard, String> {
+    text.split_once('/')
+        .and_then(|(index, of)| Shard::new(index.parse().ok()?, of.parse().ok()?))
+        .ok_or_else(|| format!("{text:?} is not I/N with I from 1 to N"))
+}
+
 impl ScoreArgs {
     fn config(self) -> Result<ScoreConfig> {
         let aliases = match &self.chrom_alias {
@@ -223,7 +247,12 @@ impl ScoreArgs {
                 },
             },
             out: self.out,
-            force: self.force,
+            existing: Existing {
+                force: self.force,
+                resume: self.resume,
+            },
+            checkpoint_every: Duration::from_secs(self.checkpoint),
+            shard: self.shard,
             command: std::env::args().collect(),
         })
     }
@@ -239,7 +268,7 @@ pub fn run(args: ScoreArgs, quiet: bool) -> Result<()> {
     Ok(())
 }
 
-fn report(summary: &Summary) {
+pub(super) fn report(summary: &Summary) {
     let skipped: Vec<String> = summary
         .by_status
         .iter()

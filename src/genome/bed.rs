@@ -144,6 +144,39 @@ impl Regions {
         builder.finish()
     }
 
+    /// Writes labels and statuses to a file that [`Regions::restore`] reads.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn save(&self, path: &Path) -> Result<(), GenomeError> {
+        let fail = |e| GenomeError::Write(e, path.into());
+        let mut out = BufWriter::new(File::create(path).map_err(fail)?);
+        for (label, status) in self.labels()?.zip(&self.status) {
+            let label = label.map_err(|e| GenomeError::Read(e, self.labels_path.clone()))?;
+            writeln!(out, "{label}\t{}", status.as_str()).map_err(fail)?;
+        }
+        out.flush().map_err(fail)
+    }
+
+    /// Reads back what [`Regions::save`] wrote. No row of the result is scorable: it only serves
+    /// to print the table.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written, or a status is unknown.
+    pub fn restore(path: &Path, spool_dir: &Path) -> Result<Self, GenomeError> {
+        let fail = |e| GenomeError::Read(e, path.into());
+        let mut builder = Builder::new(spool_dir)?;
+        let file = File::open(path).map_err(|e| GenomeError::Open(e, path.into()))?;
+        for line in BufReader::new(file).lines() {
+            let line = line.map_err(fail)?;
+            let unknown = || fail(io::Error::new(io::ErrorKind::InvalidData, line.clone()));
+            let (label, word) = line.rsplit_once('\t').ok_or_else(unknown)?;
+            let status = RegionStatus::ALL.into_iter().find(|s| s.as_str() == word);
+            builder.push(label, Err(status.ok_or_else(unknown)?))?;
+        }
+        builder.finish()
+    }
+
     /// The printed columns of every row in input order, as `contig\tstart\tend\tname\tstrand`.
     pub fn labels(&self) -> Result<impl Iterator<Item = io::Result<String>>, GenomeError> {
         let fail = |e| GenomeError::Read(e, self.labels_path.clone());

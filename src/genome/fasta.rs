@@ -9,7 +9,7 @@ use super::{Contig, ContigId, Contigs, GenomeError};
 use crate::encode::{self, UNKNOWN};
 
 /// The empty block that ends every bgzip file (SAM specification, section 4.1.2).
-const BGZF_EOF: [u8; 28] = [
+pub const BGZF_EOF: [u8; 28] = [
     0x1f, 0x8b, 0x08, 0x04, 0, 0, 0, 0, 0, 0xff, 0x06, 0, 0x42, 0x43, 0x02, 0, 0x1b, 0, 0x03, 0, 0,
     0, 0, 0, 0, 0, 0, 0,
 ];

@@ -12,7 +12,7 @@ mod windows;
 
 pub use bed::{BedSource, InvalidPolicy, Region, RegionStatus, Regions, read_bed};
 pub use contigs::{Aliases, Contig, ContigId, Contigs};
-pub use fasta::{Fasta, FastaReader, IndexSource};
+pub use fasta::{BGZF_EOF, Fasta, FastaReader, IndexSource};
 pub use interval::Interval;
 pub use windows::Lattice;
 

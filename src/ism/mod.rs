@@ -34,6 +34,12 @@ pub trait Engine: Send {
 
     /// Number of tasks in the scores.
     fn tasks(&self) -> usize;
+
+    /// Bases of a stretch that suit the engine: large enough that few windows are computed twice
+    /// at its ends, small enough that a single region keeps several threads busy.
+    fn stretch(&self) -> u32 {
+        8_192
+    }
 }
 
 /// Whether a window with this many unknown bases is scored: not with more than half.

@@ -108,6 +108,18 @@ pub struct Scores {
 }
 
 impl Scores {
+    /// The scores of a stretch without a known base: no window, no value.
+    pub fn nothing(&mut self, span: Interval, tasks: usize, want: Want) {
+        self.clear();
+        let bases = span.len() as usize;
+        if want != Want::Activity {
+            self.importance.resize(bases * tasks, f32::NAN);
+        }
+        if want == Want::Effects {
+            self.effects.resize(bases * 4 * tasks, f32::NAN);
+        }
+    }
+
     /// Empties the tables, keeping their memory.
     pub fn clear(&mut self) {
         self.windows.clear();

@@ -1,10 +1,14 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::genome::{Aliases, BedSource, InvalidPolicy, Lattice};
 use crate::ism::Want;
 use crate::model::{ModelOptions, ModelSpec};
+use crate::output::Existing;
 
 use super::ScoreError;
 
@@ -43,7 +47,7 @@ pub enum EngineChoice {
 }
 
 /// Track formats, one or both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Formats {
     /// `.bw`
     pub bigwig: bool,
@@ -52,7 +56,7 @@ pub struct Formats {
 }
 
 /// Which files are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outputs {
     /// Importance, beside activity.
     pub importance: bool,
@@ -72,6 +76,37 @@ impl Outputs {
             (true, false) => Want::Importance,
             (false, false) => Want::Activity,
         }
+    }
+}
+
+/// One of several equal parts of a job, scored by a run of its own and joined by
+/// [`super::merge`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    index: u32,
+    of: u32,
+}
+
+impl Shard {
+    /// Part `index` of `of`, counted from 1; `None` when there is no such part.
+    pub fn new(index: u32, of: u32) -> Option<Self> {
+        (1..=of).contains(&index).then_some(Self { index, of })
+    }
+
+    /// Which part, from 1.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Of how many.
+    pub fn of(&self) -> u32 {
+        self.of
+    }
+
+    /// Whether a unit belongs to this part, by the bases before it and the bases of all units.
+    pub(super) fn holds(&self, before: u64, total: u64) -> bool {
+        let part = u128::from(before) * u128::from(self.of) / u128::from(total.max(1));
+        part == u128::from(self.index - 1)
     }
 }
 
@@ -112,8 +147,12 @@ pub struct ScoreConfig {
     pub outputs: Outputs,
     /// The output folder.
     pub out: PathBuf,
-    /// Replace earlier results there.
-    pub force: bool,
+    /// What to do with what is already there.
+    pub existing: Existing,
+    /// How often a run notes how far it is.
+    pub checkpoint_every: Duration,
+    /// Score only this part.
+    pub shard: Option<Shard>,
     /// The command line, for the provenance file.
     pub command: Vec<String>,
 }

@@ -5,8 +5,13 @@
 //! written (`tile`); the calling thread takes the units in order and appends them to the files
 //! (`sink`). Only a few units are under way at a time, so memory depends neither on the BED nor
 //! on the genome.
+//!
+//! All state of an unfinished job lies in files that only grow. So a checkpoint is their lengths, a
+//! run that was killed goes on from there, and the unfinished files of shards joined end to end
+//! (`merge`) are those of the whole; only then are indexes, zoom levels and tables made of them.
 
 mod config;
+mod merge;
 mod pipeline;
 mod plan;
 mod provenance;
@@ -15,7 +20,10 @@ mod saturation;
 mod sink;
 mod tile;
 
-pub use config::{Anchor, EngineChoice, Formats, Outputs, RegionSource, ScoreConfig, Strand};
+pub use config::{
+    Anchor, EngineChoice, Formats, Outputs, RegionSource, ScoreConfig, Shard, Strand,
+};
+pub use merge::merge;
 pub use pipeline::{Progress, Silent};
 
 use std::path::{Path, PathBuf};
@@ -26,7 +34,7 @@ use crate::Error;
 use crate::genome::{Fasta, Lattice, RegionStatus, Regions, read_bed};
 use crate::ism::{Engine, FullEngine};
 use crate::model::{BothStrands, Model, ModelFile, Runtime};
-use crate::output::{OutputDir, OutputError};
+use crate::output::OutputDir;
 
 /// What can be wrong with a scoring job beside its files.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +61,25 @@ pub enum ScoreError {
     /// The saturation table needs regions of one length.
     #[error("the saturation table needs regions of equal length; these differ")]
     UnequalRegions,
+    /// The unfinished run in the output folder, or a shard, is one of another job.
+    #[error("this is not the same job: {0} differ(s)")]
+    OtherJob(String),
+    /// A folder given to `merge` holds no shard.
+    #[error("{path} holds no shard: {problem}")]
+    NoShard {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing.
+        problem: String,
+    },
+    /// The shards given to `merge` are not each of them once.
+    #[error("shard {missing} of {of} is missing or given twice")]
+    MissingShard {
+        /// The first one.
+        missing: u32,
+        /// Of how many.
+        of: u32,
+    },
     /// The saturation table needs importance.
     #[error("the saturation table cannot be written without importance")]
     SaturationWithoutImportance,
@@ -65,6 +92,11 @@ impl ScoreError {
             Self::UnequalRegions => {
                 Some("resize them first, for instance with `bedtools slop`".into())
             }
+            Self::OtherJob(_) => Some(
+                "a run is resumed, and shards are merged, with the same inputs, flags and versions only; --force begins anew"
+                    .into(),
+            ),
+            Self::NoShard { .. } => Some("shards are written with --shard I/N".into()),
             _ => None,
         }
     }
@@ -130,7 +162,7 @@ pub fn run(
     };
 
     let fasta = Fasta::open(&config.fasta, config.write_index)?;
-    let out = OutputDir::create(&config.out, config.force)?;
+    let out = OutputDir::create(&config.out, config.existing)?;
     let regions = read_regions(config, &fasta, out.partial())?;
     if regions.rows() == 0 {
         tracing::warn!("no regions in the input: the results are empty");
@@ -140,13 +172,24 @@ pub fn run(
     let engines = engines(config, &model)?;
     let started = Instant::now();
     let mut job = pipeline::Job {
+        key: provenance::job_key(config, &model, &fasta, &regions, &layout)?,
         layout,
         outputs: config.outputs,
         fasta: &fasta,
         regions,
         out,
+        shard: config.shard,
+        resume: config.existing.resume,
+        checkpoint_every: config.checkpoint_every,
     };
-    let counts = job.run(engines, progress, cancel)?;
+    let sink = job.score(engines, progress, cancel)?;
+    let counts = sink.counts();
+    if config.shard.is_some() {
+        merge::leave_shard(&mut job, sink)?;
+    } else {
+        let length = job.regions.common_length().unwrap_or(0);
+        sink.finish(&mut job.regions, &job.layout, length, &mut job.out)?;
+    }
     let seconds = started.elapsed().as_secs_f64();
     let run = provenance::describe(config, &model, &job, &counts, seconds);
     let by_status = provenance::by_status(&job.regions);
@@ -200,8 +243,4 @@ fn engines(config: &ScoreConfig, model: &Model) -> Result<Vec<Box<dyn Engine>>, 
             })
         })
         .collect()
-}
-
-fn write_error(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
-    |e| OutputError::Write(e, path.into()).into()
 }

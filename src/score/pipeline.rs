@@ -1,23 +1,24 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::config::Shard;
 use super::plan::{self, Plan, Unit};
-use super::saturation::SaturationSpool;
-use super::sink::{Counts, Sink};
+use super::sink::{Sink, SinkState, activity_reduction, importance_reduction};
 use super::tile::{UnitResult, Worker};
-use super::{Layout, Outputs, ScoreError, write_error};
+use super::{Layout, Outputs, ScoreError};
 use crate::Error;
-use crate::genome::{Fasta, Regions};
+use crate::genome::{Contigs, Fasta, Regions};
 use crate::ism::Engine;
 use crate::output::OutputDir;
 use crate::tracks::bigwig::Encoder;
-
-/// Bases of a unit: large enough that few windows are computed twice at its ends, small enough
-/// that a single region keeps several threads busy.
-const UNIT: u32 = 8_192;
 
 /// Finished units that may wait for an earlier one, for each thread.
 const AHEAD: u64 = 4;
@@ -26,6 +27,8 @@ const AHEAD: u64 = 4;
 pub trait Progress: Sync {
     /// Scoring begins: so many bases in all.
     fn start(&self, bases: u64);
+    /// So many bases were done by an earlier run.
+    fn resumed(&self, bases: u64);
     /// So many more bases are done.
     fn advance(&self, bases: u64);
     /// Scoring is over.
@@ -38,6 +41,7 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn start(&self, _: u64) {}
+    fn resumed(&self, _: u64) {}
     fn advance(&self, _: u64) {}
     fn finish(&self) {}
 }
@@ -49,48 +53,67 @@ pub(super) struct Job<'a> {
     pub fasta: &'a Fasta,
     pub regions: Regions,
     pub out: OutputDir,
+    pub shard: Option<Shard>,
+    /// Everything that the results depend on.
+    pub key: Value,
+    pub resume: bool,
+    pub checkpoint_every: Duration,
 }
 
-/// Hands out units in order, never too far ahead of the one being written.
-struct Dispenser<'a> {
-    state: Mutex<Dispensed<'a>>,
-    room: Condvar,
-    ahead: u64,
+/// What a run leaves behind to be taken up by another.
+#[derive(Serialize, Deserialize)]
+struct Notes {
+    job: Value,
+    /// The first unit that is not in the files.
+    next_unit: u64,
+    files: SinkState,
 }
 
-struct Dispensed<'a> {
-    plan: Plan<'a>,
-    written: u64,
-    stop: bool,
+/// Which units a run scores, and how many bases they have.
+struct Share {
+    units: Range<u64>,
+    bases: u64,
+    /// Bases of the units before `from`.
+    bases_before: u64,
 }
 
 impl Job<'_> {
-    /// Scores everything and finishes every file of the results (still under their temporary
-    /// names).
-    pub fn run(
+    /// Scores everything; the files still lie under their temporary names, and are not completed.
+    pub fn score(
         &mut self,
         engines: Vec<Box<dyn Engine>>,
         progress: &dyn Progress,
         cancel: &AtomicBool,
-    ) -> Result<Counts, Error> {
+    ) -> Result<Sink, Error> {
         let contigs = self.fasta.contigs().clone();
         plan::sort(&mut self.regions.scorable, &contigs);
-        let saturation = self.saturation()?;
-        let mut sink = Sink::create(&mut self.out, &self.layout, self.outputs, &contigs)?;
+        if self.outputs.saturation
+            && self.regions.common_length().is_none()
+            && !self.regions.scorable.is_empty()
+        {
+            return Err(ScoreError::UnequalRegions.into());
+        }
+        let unit_length = engines.iter().map(|e| e.stretch()).min().unwrap_or(1);
+        let notes: Option<Notes> = self.out.checkpoint()?;
+        if let Some(notes) = &notes {
+            same_job(&notes.job, &self.key)?;
+        }
+        let share = self.share(&contigs, unit_length, notes.as_ref().map(|n| n.next_unit));
+        let state = notes.map(|n| n.files).unwrap_or_default();
+        let folder = self.out.partial();
+        let mut sink = Sink::open(folder, &self.layout, self.outputs, &contigs, &state)?;
 
-        let total = Plan::new(&contigs, &self.regions.scorable, self.layout.lattice, UNIT)
-            .flat_map(|unit| unit.wanted())
-            .map(|i| u64::from(i.len()))
-            .sum();
-        progress.start(total);
+        progress.start(share.bases);
+        progress.resumed(share.bases_before);
         let dispenser = Dispenser {
             state: Mutex::new(Dispensed {
-                plan: Plan::new(&contigs, &self.regions.scorable, self.layout.lattice, UNIT),
-                written: 0,
+                plan: self.plan(&contigs, unit_length).skip_to(share.units.start),
+                written: share.units.start,
                 stop: false,
             }),
             room: Condvar::new(),
             ahead: AHEAD * engines.len() as u64,
+            end: share.units.end,
         };
         let mut workers = Vec::with_capacity(engines.len());
         for engine in engines {
@@ -100,9 +123,8 @@ impl Job<'_> {
                 contigs: &contigs,
                 engine,
                 reader: self.fasta.reader()?,
-                activity_encoder: Encoder::new(sink.activity_reduction()),
-                importance_encoder: Encoder::new(sink.importance_reduction()),
-                saturation: saturation.as_ref(),
+                activity_encoder: Encoder::new(activity_reduction(self.layout.lattice.stride())),
+                importance_encoder: Encoder::new(importance_reduction()),
             });
         }
 
@@ -122,61 +144,165 @@ impl Job<'_> {
                 });
             }
             drop(sender);
-            let outcome = write_in_order(&receiver, &dispenser, &mut sink, progress);
+            let outcome = self.write_in_order(
+                &receiver,
+                &dispenser,
+                &mut sink,
+                share.units.start,
+                progress,
+            );
             dispenser.stop();
             outcome
         });
         progress.finish();
-        outcome?;
-        if cancel.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted);
+        let next = outcome?;
+        if next < share.units.end {
+            // Workers stop early only when the job is cancelled.
+            debug_assert!(cancel.load(Ordering::Relaxed));
+            if self.resume {
+                self.note(&mut sink, next)?;
+            }
+            return Err(Error::Interrupted { kept: self.resume });
         }
-        let counts = sink.finish(&mut self.regions, &self.layout)?;
-        if let Some(spool) = saturation {
-            let path = self.out.file("saturation.npz");
-            spool
-                .write_npz(&self.regions.status, &self.layout.tasks, &path)
-                .map_err(write_error(&path))?;
-        }
-        Ok(counts)
+        Ok(sink)
     }
 
-    fn saturation(&self) -> Result<Option<SaturationSpool>, Error> {
-        if !self.outputs.saturation {
-            return Ok(None);
-        }
-        let length = match (self.regions.common_length(), self.regions.scorable.first()) {
-            (Some(length), _) => length,
-            (None, None) => 0,
-            (None, Some(_)) => return Err(ScoreError::UnequalRegions.into()),
+    fn plan<'p>(&'p self, contigs: &'p Contigs, unit_length: u32) -> Plan<'p> {
+        Plan::new(
+            contigs,
+            &self.regions.scorable,
+            self.layout.lattice,
+            unit_length,
+        )
+    }
+
+    /// The units of this run: of its shard, from where an earlier run stopped.
+    fn share(&self, contigs: &Contigs, unit_length: u32, from: Option<u64>) -> Share {
+        let bases = |unit: &Unit| {
+            unit.wanted()
+                .iter()
+                .map(|i| u64::from(i.len()))
+                .sum::<u64>()
         };
-        let folder = self.out.partial();
-        SaturationSpool::new(folder, length, self.layout.columns.len())
-            .map(Some)
-            .map_err(write_error(folder))
+        let total: u64 = self
+            .plan(contigs, unit_length)
+            .map(|unit| bases(&unit))
+            .sum();
+        let mut share = Share {
+            units: 0..0,
+            bases: 0,
+            bases_before: 0,
+        };
+        let mut before = 0u64;
+        let mut first = None;
+        for unit in self.plan(contigs, unit_length) {
+            let size = bases(&unit);
+            let mine = self.shard.is_none_or(|shard| shard.holds(before, total));
+            before += size;
+            if mine {
+                first.get_or_insert(unit.number);
+                share.units.end = unit.number + 1;
+                share.bases += size;
+                if from.is_some_and(|from| unit.number < from) {
+                    share.bases_before += size;
+                }
+            }
+        }
+        let first = first.unwrap_or(share.units.end);
+        share.units.start = from.unwrap_or(first).max(first);
+        share
+    }
+
+    /// Takes results as they come and writes them in the order of the units. Returns the first
+    /// unit that was not written.
+    fn write_in_order(
+        &self,
+        receiver: &mpsc::Receiver<Result<UnitResult, Error>>,
+        dispenser: &Dispenser<'_>,
+        sink: &mut Sink,
+        first: u64,
+        progress: &dyn Progress,
+    ) -> Result<u64, Error> {
+        let mut waiting = BTreeMap::new();
+        let mut next = first;
+        let mut noted = Instant::now();
+        for result in receiver {
+            let result = result?;
+            waiting.insert(result.number, result);
+            while let Some(result) = waiting.remove(&next) {
+                sink.write(&result)?;
+                progress.advance(result.bases);
+                next += 1;
+                dispenser.written(next);
+                if noted.elapsed() >= self.checkpoint_every {
+                    self.note(sink, next)?;
+                    noted = Instant::now();
+                }
+            }
+        }
+        Ok(next)
+    }
+
+    fn note(&self, sink: &mut Sink, next_unit: u64) -> Result<(), Error> {
+        let notes = Notes {
+            job: self.key.clone(),
+            next_unit,
+            files: sink.state()?,
+        };
+        Ok(self.out.write_checkpoint(&notes)?)
     }
 }
 
-/// Takes results as they come and writes them in the order of the units.
-fn write_in_order(
-    receiver: &mpsc::Receiver<Result<UnitResult, Error>>,
-    dispenser: &Dispenser<'_>,
-    sink: &mut Sink,
-    progress: &dyn Progress,
-) -> Result<(), Error> {
-    let mut waiting = BTreeMap::new();
-    let mut next = 0;
-    for result in receiver {
-        let result = result?;
-        waiting.insert(result.number, result);
-        while let Some(result) = waiting.remove(&next) {
-            sink.write(&result)?;
-            progress.advance(result.bases);
-            next += 1;
-            dispenser.written(next);
-        }
+/// Compares what two runs depend on.
+///
+/// # Errors
+/// [`ScoreError::OtherJob`] with the names of what differs.
+pub(super) fn same_job(left: &Value, right: &Value) -> Result<(), Error> {
+    if left == right {
+        return Ok(());
     }
-    Ok(())
+    let mut differing = Vec::new();
+    differences("", left, right, &mut differing);
+    Err(ScoreError::OtherJob(differing.join(", ")).into())
+}
+
+fn differences(path: &str, left: &Value, right: &Value, out: &mut Vec<String>) {
+    match (left, right) {
+        (Value::Object(a), Value::Object(b)) => {
+            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for key in keys {
+                let path = match path.is_empty() {
+                    true => key.clone(),
+                    false => format!("{path} {key}"),
+                };
+                let null = Value::Null;
+                differences(
+                    &path,
+                    a.get(key).unwrap_or(&null),
+                    b.get(key).unwrap_or(&null),
+                    out,
+                );
+            }
+        }
+        _ if left != right => out.push(path.to_owned()),
+        _ => {}
+    }
+}
+
+/// Hands out units in order, never too far ahead of the one being written.
+struct Dispenser<'a> {
+    state: Mutex<Dispensed<'a>>,
+    room: Condvar,
+    ahead: u64,
+    end: u64,
+}
+
+struct Dispensed<'a> {
+    plan: Plan<'a>,
+    written: u64,
+    stop: bool,
 }
 
 impl<'a> Dispenser<'a> {
@@ -190,10 +316,11 @@ impl<'a> Dispenser<'a> {
     fn next(&self, cancel: &AtomicBool) -> Option<Unit> {
         let mut state = self.lock();
         loop {
-            if state.stop || cancel.load(Ordering::Relaxed) {
+            let given = state.plan.given();
+            if state.stop || cancel.load(Ordering::Relaxed) || given >= self.end {
                 return None;
             }
-            if state.plan.given() < state.written + self.ahead {
+            if given < state.written + self.ahead {
                 return state.plan.next();
             }
             state = self

@@ -59,6 +59,12 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Passes over the units before `number`.
+    pub fn skip_to(mut self, number: u64) -> Self {
+        while self.number < number && self.next().is_some() {}
+        self
+    }
+
     /// How many units were given out.
     pub fn given(&self) -> u64 {
         self.number

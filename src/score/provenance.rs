@@ -1,13 +1,17 @@
 //! `run.json`: what was run on what, with what outcome.
 
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
+use super::merge::ShardNotes;
 use super::pipeline::Job;
 use super::sink::Counts;
-use super::{Anchor, EngineChoice, RegionSource, ScoreConfig, Strand};
-use crate::genome::{BedSource, IndexSource, RegionStatus, Regions};
+use super::{Anchor, EngineChoice, Layout, RegionSource, ScoreConfig, Strand};
+use crate::Error;
+use crate::genome::{BedSource, Fasta, GenomeError, IndexSource, RegionStatus, Regions};
 use crate::model::Model;
 
 /// Rows by status, those that occur.
@@ -20,6 +24,81 @@ pub(super) fn by_status(regions: &Regions) -> Vec<(RegionStatus, u64)> {
         })
         .filter(|(status, count)| *count > 0 || *status == RegionStatus::Ok)
         .collect()
+}
+
+/// Everything that the results of a job depend on: two runs with the same key write the same
+/// bytes.
+///
+/// # Errors
+/// When the regions' temporary file cannot be read.
+pub(super) fn job_key(
+    config: &ScoreConfig,
+    model: &Model,
+    fasta: &Fasta,
+    regions: &Regions,
+    layout: &Layout,
+) -> Result<Value, Error> {
+    let spec = model.spec();
+    let mut contigs = Sha256::new();
+    for contig in fasta.contigs().iter() {
+        contigs.update(format!("{}\t{}\n", contig.name, contig.length));
+    }
+    let mut rows = Sha256::new();
+    for (label, status) in regions.labels()?.zip(&regions.status) {
+        let label = label.map_err(|e| GenomeError::Read(e, config.out.clone()))?;
+        rows.update(format!("{label}\t{}\n", status.as_str()));
+    }
+    let modified = config
+        .fasta
+        .metadata()
+        .and_then(|m| m.modified())
+        .ok()
+        .and_then(|t| t.duration_since(UNIX_EPOCH).ok())
+        .map(|d| d.as_secs());
+    Ok(json!({
+        "version": crate::VERSION,
+        "model": {
+            "sha256": model.file().sha256(),
+            "columns": spec.one_hot.length,
+            "window": spec.window,
+            "offset": spec.one_hot.offset,
+            "alphabet": spec.alphabet,
+        },
+        "onnxruntime": model.runtime().version(),
+        "fasta": {
+            "bytes": size(&config.fasta),
+            "modified": modified,
+            "contigs": hex(contigs),
+        },
+        "regions": hex(rows),
+        "settings": settings(config, layout),
+        "shard": config.shard.map(|s| format!("{}/{}", s.index(), s.of())),
+    }))
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn settings(config: &ScoreConfig, layout: &Layout) -> Value {
+    json!({
+        "tasks": layout.tasks,
+        "window": layout.lattice.window(),
+        "stride": layout.lattice.stride(),
+        "anchor": match config.anchor {
+            Anchor::Genome => "genome",
+            Anchor::Region => "region",
+        },
+        "strand": match config.strand {
+            Strand::Forward => "forward",
+            Strand::Both => "both",
+        },
+        "engine": match config.engine {
+            EngineChoice::Full => "full",
+        },
+        "batch": config.batch,
+        "outputs": config.outputs,
+    })
 }
 
 pub(super) fn describe(
@@ -66,24 +145,8 @@ pub(super) fn describe(
             },
         },
         "regions": regions,
-        "settings": {
-            "tasks": job.layout.tasks,
-            "stride": job.layout.lattice.stride(),
-            "anchor": match config.anchor {
-                Anchor::Genome => "genome",
-                Anchor::Region => "region",
-            },
-            "strand": match config.strand {
-                Strand::Forward => "forward",
-                Strand::Both => "both",
-            },
-            "engine": match config.engine {
-                EngineChoice::Full => "full",
-            },
-            "batch": config.batch,
-            "threads": config.threads,
-            "importance": config.outputs.importance,
-        },
+        "settings": settings(config, &job.layout),
+        "threads": config.threads,
         "counts": {
             "rows": job.regions.rows(),
             "rows_by_status": status,
@@ -93,6 +156,7 @@ pub(super) fn describe(
         },
         "seconds": seconds,
         "outputs": job.out.names(),
+        "unfinished": config.shard.map(|shard| ShardNotes::of(job, shard, *counts)),
     })
 }
 

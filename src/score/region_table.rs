@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::genome::{RegionStatus, Regions};
+use crate::output::{AppendFile, OutputError};
 use crate::tracks::format_value;
 
 /// A region's share in one unit. Shares of one region are added up in the order of the units.
@@ -147,123 +148,157 @@ impl Partial {
     }
 }
 
-/// The shares of all regions, in a temporary file in the order of the units.
+/// The shares of all regions, in a file in the order of the units.
 #[derive(Debug)]
 pub(super) struct PartialSpool {
-    file: BufWriter<File>,
+    file: AppendFile,
     tasks: usize,
-    count: u64,
     buffer: Vec<u8>,
 }
 
 impl PartialSpool {
-    pub fn new(folder: &Path, tasks: usize) -> io::Result<Self> {
+    /// Opens the file at a length it had.
+    pub fn open(path: &Path, length: u64, tasks: usize) -> Result<Self, OutputError> {
         Ok(Self {
-            file: BufWriter::new(tempfile::tempfile_in(folder)?),
+            file: AppendFile::open(path, length)?,
             tasks,
-            count: 0,
             buffer: Vec::new(),
         })
     }
 
-    pub fn push(&mut self, partial: &Partial) -> io::Result<()> {
+    /// The file beneath.
+    pub fn file(&mut self) -> &mut AppendFile {
+        &mut self.file
+    }
+
+    pub fn push(&mut self, partial: &Partial) -> Result<(), OutputError> {
         self.buffer.clear();
         partial.put(&mut self.buffer);
-        self.count += 1;
-        self.file.write_all(&self.buffer)
+        self.file.append(&self.buffer)
     }
 
     /// Adds the shares up and writes the table. Only the regions that are open at one point of the
-    /// genome are in memory. Updates the status of rows without a scored window, and returns it.
+    /// genome are in memory. Rows without a scored window get their status here.
     pub fn write_table(
         self,
         regions: &mut Regions,
-        folder: &Path,
         tasks: &[String],
         importance: bool,
         path: &Path,
-    ) -> io::Result<()> {
+    ) -> Result<(), OutputError> {
         let size = HEAD + TASK * self.tasks;
-        let mut file = self.file.into_inner().map_err(|e| e.into_error())?;
-        file.seek(SeekFrom::Start(0))?;
-        let mut reader = BufReader::with_capacity(1 << 16, file);
-        let whole = tempfile::tempfile_in(folder)?;
-        whole.set_len(size as u64 * regions.rows() as u64)?;
-        let mut open: HashMap<u32, Partial> = HashMap::new();
-        let mut bytes = vec![0; size];
-        let mut done = Vec::with_capacity(size);
-        for _ in 0..self.count {
-            reader.read_exact(&mut bytes)?;
-            let next = Partial::get(&bytes);
-            let row = next.row;
-            let partial = match open.remove(&row) {
-                Some(mut partial) => {
-                    partial.merge(&next);
-                    partial
-                }
-                None => next,
-            };
-            if partial.last {
-                done.clear();
-                partial.put(&mut done);
-                whole.write_all_at(&done, u64::from(row) * size as u64)?;
-                if partial.windows == 0 {
-                    regions.status[row as usize] = RegionStatus::NoScoredWindow;
-                }
-            } else {
-                open.insert(row, partial);
-            }
-        }
+        let shares = self.file.length() / size as u64;
+        let folder = self
+            .file
+            .path()
+            .parent()
+            .unwrap_or(Path::new("."))
+            .to_path_buf();
+        let file = self.file.into_file()?;
+        let write = || -> io::Result<()> {
+            let whole = add_up(file, shares, size, regions, &folder)?;
+            print(whole, size, regions, tasks, importance, path)
+        };
+        write().map_err(|e| OutputError::Write(e, path.into()))
+    }
+}
 
-        let mut out = BufWriter::new(File::create(path)?);
+/// Adds up the shares of each row, into a file with a record a row.
+fn add_up(
+    shares: File,
+    count: u64,
+    size: usize,
+    regions: &mut Regions,
+    folder: &Path,
+) -> io::Result<File> {
+    let mut reader = BufReader::with_capacity(1 << 16, shares);
+    let whole = tempfile::tempfile_in(folder)?;
+    whole.set_len(size as u64 * regions.rows() as u64)?;
+    let mut open: HashMap<u32, Partial> = HashMap::new();
+    let mut bytes = vec![0; size];
+    let mut done = Vec::with_capacity(size);
+    for _ in 0..count {
+        reader.read_exact(&mut bytes)?;
+        let next = Partial::get(&bytes);
+        let row = next.row;
+        let partial = match open.remove(&row) {
+            Some(mut partial) => {
+                partial.merge(&next);
+                partial
+            }
+            None => next,
+        };
+        if partial.last {
+            done.clear();
+            partial.put(&mut done);
+            whole.write_all_at(&done, u64::from(row) * size as u64)?;
+            if partial.windows == 0 {
+                regions.status[row as usize] = RegionStatus::NoScoredWindow;
+            }
+        } else {
+            open.insert(row, partial);
+        }
+    }
+    Ok(whole)
+}
+
+fn print(
+    whole: File,
+    size: usize,
+    regions: &Regions,
+    tasks: &[String],
+    importance: bool,
+    path: &Path,
+) -> io::Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    write!(
+        out,
+        "contig\tstart\tend\tname\tstrand\twindows\tbases\tstatus"
+    )?;
+    for task in tasks {
+        write!(out, "\t{task}.mean_activity\t{task}.max_activity")?;
+        if importance {
+            write!(
+                out,
+                "\t{task}.mean_importance\t{task}.mean_abs_importance\t{task}.max_abs_importance\t{task}.max_abs_position"
+            )?;
+        }
+    }
+    writeln!(out)?;
+    let mut whole = BufReader::with_capacity(1 << 16, whole);
+    whole.seek(SeekFrom::Start(0))?;
+    let mut bytes = vec![0; size];
+    let labels = regions.labels().map_err(io::Error::other)?;
+    for (label, status) in labels.zip(&regions.status) {
+        whole.read_exact(&mut bytes)?;
+        let row = Partial::get(&bytes);
         write!(
             out,
-            "contig\tstart\tend\tname\tstrand\twindows\tbases\tstatus"
+            "{}\t{}\t{}\t{}",
+            label?,
+            row.windows,
+            row.bases,
+            status.as_str()
         )?;
-        for task in tasks {
-            write!(out, "\t{task}.mean_activity\t{task}.max_activity")?;
+        for task in &row.tasks {
+            let activity = row.drawn > 0;
+            put(&mut out, activity, task.activity_sum / f64::from(row.drawn))?;
+            put(&mut out, activity, f64::from(task.activity_max))?;
             if importance {
-                write!(
-                    out,
-                    "\t{task}.mean_importance\t{task}.mean_abs_importance\t{task}.max_abs_importance\t{task}.max_abs_position"
-                )?;
+                let (known, bases) = (row.bases > 0, f64::from(row.bases));
+                put(&mut out, known, task.importance_sum / bases)?;
+                put(&mut out, known, task.absolute_sum / bases)?;
+                put(&mut out, known, f64::from(task.absolute_max))?;
+                if known {
+                    write!(out, "\t{}", task.absolute_at)?;
+                } else {
+                    write!(out, "\tNA")?;
+                }
             }
         }
         writeln!(out)?;
-        let mut whole = BufReader::with_capacity(1 << 16, whole);
-        whole.seek(SeekFrom::Start(0))?;
-        let labels = regions.labels().map_err(io::Error::other)?;
-        for (label, status) in labels.zip(&regions.status) {
-            whole.read_exact(&mut bytes)?;
-            let row = Partial::get(&bytes);
-            write!(
-                out,
-                "{}\t{}\t{}\t{}",
-                label?,
-                row.windows,
-                row.bases,
-                status.as_str()
-            )?;
-            for task in &row.tasks {
-                let activity = row.drawn > 0;
-                put(&mut out, activity, task.activity_sum / f64::from(row.drawn))?;
-                put(&mut out, activity, f64::from(task.activity_max))?;
-                if importance {
-                    let (known, bases) = (row.bases > 0, f64::from(row.bases));
-                    put(&mut out, known, task.importance_sum / bases)?;
-                    put(&mut out, known, task.absolute_sum / bases)?;
-                    put(&mut out, known, f64::from(task.absolute_max))?;
-                    if known {
-                        write!(out, "\t{}", task.absolute_at)?;
-                    } else {
-                        write!(out, "\tNA")?;
-                    }
-                }
-            }
-            writeln!(out)?;
-        }
-        out.flush()
     }
+    out.flush()
 }
 
 fn put(out: &mut impl Write, known: bool, value: f64) -> io::Result<()> {

@@ -3,88 +3,126 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use npyz::{DType, WriterBuilder};
 use zip::write::SimpleFileOptions;
 
 use crate::encode::UNKNOWN;
 use crate::genome::RegionStatus;
-use crate::output::OutputError;
+use crate::output::{AppendFile, OutputError};
 
-/// The tables of all regions in temporary files, each region at the place of its row, so that
-/// workers can write in any order.
-#[derive(Debug)]
-pub(super) struct SaturationSpool {
+/// Appends the part of a region that begins `position` bases into it: its place, then for each
+/// base its code and its effects, `[4, tasks]`.
+pub(super) fn put_part(
+    row: u32,
+    position: u32,
+    codes: &[u8],
+    effects: impl Iterator<Item = f32>,
+    out: &mut Vec<u8>,
+) {
+    for word in [row, position, codes.len() as u32] {
+        out.extend(word.to_le_bytes());
+    }
+    out.extend_from_slice(codes);
+    out.extend(effects.flat_map(f32::to_le_bytes));
+}
+
+/// Writes the archive from the parts of all regions (of `length` bases): `effects` (float32,
+/// `[rows, length, 4, tasks]`, NaN in rows that were not scored), `one_hot` (uint8,
+/// `[rows, length, 4]`, zero there) and `tasks` (names).
+pub(super) fn write_npz(
+    parts: AppendFile,
+    length: u32,
+    status: &[RegionStatus],
+    tasks: &[String],
+    path: &Path,
+) -> Result<(), OutputError> {
+    let folder = parts
+        .path()
+        .parent()
+        .unwrap_or(Path::new("."))
+        .to_path_buf();
+    let size = parts.length();
+    let parts = parts.into_file()?;
+    let write = || -> io::Result<()> {
+        let table = Table {
+            effects: tempfile::tempfile_in(&folder)?,
+            one_hot: tempfile::tempfile_in(&folder)?,
+            length: length as usize,
+            tasks: tasks.len(),
+        };
+        table.fill(parts, size)?;
+        table.archive(status, tasks, path)
+    };
+    write().map_err(|e| OutputError::Write(e, path.into()))
+}
+
+/// Both arrays in temporary files, each region at the place of its row.
+struct Table {
     effects: File,
     one_hot: File,
     length: usize,
     tasks: usize,
-    folder: PathBuf,
 }
 
-impl SaturationSpool {
-    /// For regions of `length` bases.
-    pub fn new(folder: &Path, length: u32, tasks: usize) -> io::Result<Self> {
-        Ok(Self {
-            effects: tempfile::tempfile_in(folder)?,
-            one_hot: tempfile::tempfile_in(folder)?,
-            length: length as usize,
-            tasks,
-            folder: folder.into(),
-        })
+impl Table {
+    fn fill(&self, parts: File, size: u64) -> io::Result<()> {
+        let mut reader = BufReader::with_capacity(1 << 18, parts);
+        let mut read = 0;
+        let (mut head, mut codes, mut effects, mut one_hot) =
+            ([0; 12], Vec::new(), Vec::new(), Vec::new());
+        while read < size {
+            reader.read_exact(&mut head)?;
+            let word = |at: usize| {
+                let mut word = [0; 4];
+                word.copy_from_slice(&head[at..at + 4]);
+                u32::from_le_bytes(word) as usize
+            };
+            let bases = word(8);
+            codes.resize(bases, 0);
+            effects.resize(bases * self.row_of_effects(), 0);
+            reader.read_exact(&mut codes)?;
+            reader.read_exact(&mut effects)?;
+            read += (head.len() + codes.len() + effects.len()) as u64;
+            one_hot.clear();
+            for &code in &codes {
+                one_hot.extend((0..4).map(|b| u8::from(code == b && code < UNKNOWN)));
+            }
+            let at = (word(0) * self.length + word(4)) as u64;
+            self.effects
+                .write_all_at(&effects, at * self.row_of_effects() as u64)?;
+            self.one_hot.write_all_at(&one_hot, at * 4)?;
+        }
+        Ok(())
     }
 
-    /// Writes the part of a region that begins `position` bases into it: effects as
-    /// `[bases, 4, tasks]`, and its base codes.
-    pub fn put(
-        &self,
-        row: u32,
-        position: u32,
-        effects: impl Iterator<Item = f32>,
-        codes: &[u8],
-    ) -> Result<(), OutputError> {
-        let at = u64::from(row) * self.length as u64 + u64::from(position);
-        let bytes: Vec<u8> = effects.flat_map(f32::to_le_bytes).collect();
-        let one_hot: Vec<u8> = codes
-            .iter()
-            .flat_map(|&code| (0..4).map(move |b| u8::from(code == b && code < UNKNOWN)))
-            .collect();
-        self.effects
-            .write_all_at(&bytes, at * (4 * self.tasks * size_of::<f32>()) as u64)
-            .and_then(|()| self.one_hot.write_all_at(&one_hot, at * 4))
-            .map_err(|e| OutputError::Write(e, self.folder.clone()))
+    /// Bytes of a base's effects.
+    fn row_of_effects(&self) -> usize {
+        4 * self.tasks * size_of::<f32>()
     }
 
-    /// Writes the archive: `effects` (float32, `[rows, length, 4, tasks]`, NaN in rows that were
-    /// not scored), `one_hot` (uint8, `[rows, length, 4]`, zero there) and `tasks` (names).
-    pub fn write_npz(
-        self,
-        status: &[RegionStatus],
-        tasks: &[String],
-        path: &Path,
-    ) -> io::Result<()> {
+    fn archive(self, status: &[RegionStatus], tasks: &[String], path: &Path) -> io::Result<()> {
         let rows = status.len();
         let mut zip = zip::ZipWriter::new(BufWriter::with_capacity(1 << 18, File::create(path)?));
         let options = SimpleFileOptions::default()
             .compression_method(zip::CompressionMethod::Stored)
             .large_file(true);
-        let shape = |dims: &[usize]| dims.iter().map(|&d| d as u64).collect::<Vec<u64>>();
 
         zip.start_file("effects.npy", options)?;
-        header(&mut zip, "<f4", &shape(&[rows, self.length, 4, self.tasks]))?;
-        let row_size = self.length * 4 * self.tasks * size_of::<f32>();
+        header(&mut zip, "<f4", &[rows, self.length, 4, self.tasks])?;
+        let row_size = self.length * self.row_of_effects();
         let missing: Vec<u8> = f32::NAN.to_le_bytes().repeat(row_size / size_of::<f32>());
         copy_rows(self.effects, row_size, status, &missing, &mut zip)?;
 
         zip.start_file("one_hot.npy", options)?;
-        header(&mut zip, "|u1", &shape(&[rows, self.length, 4]))?;
+        header(&mut zip, "|u1", &[rows, self.length, 4])?;
         let missing = vec![0; self.length * 4];
         copy_rows(self.one_hot, self.length * 4, status, &missing, &mut zip)?;
 
         zip.start_file("tasks.npy", options)?;
         let width = tasks.iter().map(String::len).max().unwrap_or(1).max(1);
-        header(&mut zip, &format!("|S{width}"), &shape(&[tasks.len()]))?;
+        header(&mut zip, &format!("|S{width}"), &[tasks.len()])?;
         for task in tasks {
             zip.write_all(task.as_bytes())?;
             zip.write_all(&vec![0; width - task.len()])?;
@@ -93,11 +131,12 @@ impl SaturationSpool {
     }
 }
 
-fn header(out: &mut impl Write, dtype: &str, shape: &[u64]) -> io::Result<()> {
+fn header(out: &mut impl Write, dtype: &str, shape: &[usize]) -> io::Result<()> {
     let dtype: npyz::TypeStr = dtype.parse().map_err(io::Error::other)?;
+    let shape: Vec<u64> = shape.iter().map(|&d| d as u64).collect();
     npyz::WriteOptions::new_header_only()
         .dtype(DType::Plain(dtype))
-        .shape(shape)
+        .shape(&shape)
         .writer(out)
         .write_header_only()
         .map(drop)

@@ -1,114 +1,130 @@
 //! Appending finished units to the files of the results, in order.
 
-use std::fs::File;
-use std::io::Write;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use noodles::bgzf;
+use serde::{Deserialize, Serialize};
 
 use super::region_table::PartialSpool;
-use super::tile::{TrackPart, UnitResult};
-use super::{Formats, Layout, Outputs, write_error};
+use super::tile::{TrackPart, UnitResult, bgzf_blocks};
+use super::{Formats, Layout, Outputs, saturation};
 use crate::Error;
-use crate::genome::{Contigs, Regions};
-use crate::output::OutputDir;
-use crate::tracks::BedGraphWriter;
-use crate::tracks::bigwig::BigWigWriter;
+use crate::genome::{BGZF_EOF, Contigs, Regions};
+use crate::output::{AppendFile, OutputDir, OutputError};
+use crate::tracks::bigwig::{BigWigWriter, Lengths};
 
 /// Width of the finest zoom level's bins for tracks of one value a base. Browsers switch to it
 /// from about 256 bases a pixel on and read single values before.
 const REDUCTION: u32 = 128;
 
+const PARTIALS: &str = "regions.shares";
+const SATURATION: &str = "saturation.parts";
+const WINDOWS: &str = "windows.tsv.gz";
+
 /// Totals over all units.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Counts {
     pub windows: u64,
     pub bases: u64,
     pub rows: u64,
 }
 
-struct Track {
-    bigwig: Option<BigWigWriter>,
-    bedgraph: Option<BedGraphWriter>,
+/// All there is to know of the files of an unfinished job: how long they were.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct SinkState {
+    counts: Counts,
+    bigwigs: BTreeMap<String, Lengths>,
+    files: BTreeMap<String, u64>,
 }
 
-/// The open files of a job.
+impl SinkState {
+    fn length(&self, name: &str) -> u64 {
+        self.files.get(name).copied().unwrap_or(0)
+    }
+}
+
+struct Track {
+    /// File name without extension.
+    name: String,
+    bigwig: Option<BigWigWriter>,
+    bedgraph: Option<AppendFile>,
+}
+
+/// The open files of a job, all of them growing at their ends only.
 pub(super) struct Sink {
     activity: Vec<Track>,
     importance: Vec<Track>,
-    windows: Option<(bgzf::io::Writer<File>, PathBuf)>,
+    windows: Option<AppendFile>,
     partials: PartialSpool,
-    table: PathBuf,
-    spool_dir: PathBuf,
-    stride: u32,
-    has_importance: bool,
+    saturation: Option<AppendFile>,
+    outputs: Outputs,
     counts: Counts,
 }
 
+/// Width of the zoom bins of the activity tracks: at least eight values a bin, so that the first
+/// zoom level is worth having.
+pub(super) fn activity_reduction(stride: u32) -> u32 {
+    stride.saturating_mul(8).max(REDUCTION).next_power_of_two()
+}
+
+/// Width of the zoom bins of the importance tracks.
+pub(super) fn importance_reduction() -> u32 {
+    REDUCTION
+}
+
 impl Sink {
-    pub fn create(
-        out: &mut OutputDir,
+    /// Opens all files in the output folder's place for unfinished ones, as they were at `state`.
+    pub fn open(
+        folder: &Path,
         layout: &Layout,
         outputs: Outputs,
         contigs: &Contigs,
+        state: &SinkState,
     ) -> Result<Self, Error> {
-        let spool_dir = out.partial().to_path_buf();
         let stride = layout.lattice.stride();
-        let mut tracks = |kind: &str, reduction: u32| -> Result<Vec<Track>, Error> {
-            let mut tracks = Vec::new();
-            for task in &layout.tasks {
-                let name = format!("{task}.{kind}");
-                tracks.push(Track::create(
-                    out,
-                    &name,
-                    outputs.formats,
-                    contigs,
-                    reduction,
-                )?);
-            }
-            Ok(tracks)
+        let tracks = |kind: &str, reduction: u32| -> Result<Vec<Track>, Error> {
+            let names = layout.tasks.iter().map(|task| format!("{task}.{kind}"));
+            names
+                .map(|name| Track::open(folder, name, outputs.formats, contigs, reduction, state))
+                .collect()
         };
         let activity = tracks("activity", activity_reduction(stride))?;
-        let importance = if outputs.importance {
-            tracks("importance", REDUCTION)?
-        } else {
-            Vec::new()
+        let importance = match outputs.importance {
+            true => tracks("importance", importance_reduction())?,
+            false => Vec::new(),
         };
-        let windows = if outputs.windows {
-            let path = out.file("windows.tsv.gz");
-            let file = File::create(&path).map_err(write_error(&path))?;
-            let mut writer = bgzf::io::Writer::new(file);
+        let file = |name: &str| AppendFile::open(&folder.join(name), state.length(name));
+        let mut windows = match outputs.windows {
+            true => Some(file(WINDOWS)?),
+            false => None,
+        };
+        if let Some(windows) = &mut windows
+            && windows.length() == 0
+        {
             let header = format!("#contig\tstart\tend\tregion\t{}\n", layout.tasks.join("\t"));
-            writer
-                .write_all(header.as_bytes())
-                .map_err(write_error(&path))?;
-            Some((writer, path))
-        } else {
-            None
-        };
-        let partials =
-            PartialSpool::new(&spool_dir, layout.tasks.len()).map_err(write_error(&spool_dir))?;
+            windows.append(&bgzf_blocks(header.as_bytes()))?;
+        }
         Ok(Self {
             activity,
             importance,
             windows,
-            partials,
-            table: out.file("regions.tsv"),
-            spool_dir,
-            stride,
-            has_importance: outputs.importance,
-            counts: Counts::default(),
+            partials: PartialSpool::open(
+                &folder.join(PARTIALS),
+                state.length(PARTIALS),
+                layout.tasks.len(),
+            )?,
+            saturation: match outputs.saturation {
+                true => Some(file(SATURATION)?),
+                false => None,
+            },
+            outputs,
+            counts: state.counts,
         })
     }
 
-    /// Zoom bins of the activity tracks.
-    pub fn activity_reduction(&self) -> u32 {
-        activity_reduction(self.stride)
-    }
-
-    /// Zoom bins of the importance tracks.
-    pub fn importance_reduction(&self) -> u32 {
-        REDUCTION
+    /// Totals so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// Appends a unit.
@@ -121,15 +137,14 @@ impl Sink {
                 track.append(part)?;
             }
         }
-        if let Some((writer, path)) = &mut self.windows {
-            writer
-                .write_all(&result.windows)
-                .map_err(write_error(path))?;
+        if let Some(windows) = &mut self.windows {
+            windows.append(&result.windows)?;
+        }
+        if let Some(parts) = &mut self.saturation {
+            parts.append(&result.saturation)?;
         }
         for partial in &result.partials {
-            self.partials
-                .push(partial)
-                .map_err(write_error(&self.spool_dir))?;
+            self.partials.push(partial)?;
         }
         self.counts.windows += result.windows_scored;
         self.counts.bases += result.bases_scored;
@@ -137,52 +152,163 @@ impl Sink {
         Ok(())
     }
 
-    /// Completes every file.
-    pub fn finish(self, regions: &mut Regions, layout: &Layout) -> Result<Counts, Error> {
-        for track in self.activity.into_iter().chain(self.importance) {
-            track.finish()?;
+    /// Makes everything appended so far safe from a crash, and tells what there is.
+    pub fn state(&mut self) -> Result<SinkState, Error> {
+        let mut state = SinkState {
+            counts: self.counts,
+            ..SinkState::default()
+        };
+        for track in self.activity.iter_mut().chain(&mut self.importance) {
+            if let Some(bigwig) = &mut track.bigwig {
+                state
+                    .bigwigs
+                    .insert(track.name.clone(), bigwig.checkpoint()?);
+            }
+            if let Some(file) = &mut track.bedgraph {
+                file.sync()?;
+                state
+                    .files
+                    .insert(bedgraph_name(&track.name), file.length());
+            }
         }
-        if let Some((writer, path)) = self.windows {
-            writer.finish().map_err(write_error(&path))?;
+        let spools = [
+            (WINDOWS, self.windows.as_mut()),
+            (SATURATION, self.saturation.as_mut()),
+            (PARTIALS, Some(self.partials.file())),
+        ];
+        for (name, file) in spools {
+            if let Some(file) = file {
+                file.sync()?;
+                state.files.insert(name.into(), file.length());
+            }
+        }
+        Ok(state)
+    }
+
+    /// Appends the unfinished files of another job on the same genome: a shard.
+    pub fn append_unfinished(&mut self, folder: &Path, counts: Counts) -> Result<(), Error> {
+        for track in self.activity.iter_mut().chain(&mut self.importance) {
+            if let Some(bigwig) = &mut track.bigwig {
+                bigwig.append_unfinished(&folder.join(bigwig_name(&track.name)))?;
+            }
+            if let Some(file) = &mut track.bedgraph {
+                file.append_file(&folder.join(bedgraph_name(&track.name)), 0)?;
+            }
+        }
+        if let Some(windows) = &mut self.windows {
+            // Every part begins with the header line, in a block of its own.
+            windows.append_file(
+                &folder.join(WINDOWS),
+                windows_header(&folder.join(WINDOWS))?,
+            )?;
+        }
+        if let Some(parts) = &mut self.saturation {
+            parts.append_file(&folder.join(SATURATION), 0)?;
         }
         self.partials
-            .write_table(
-                regions,
-                &self.spool_dir,
-                &layout.tasks,
-                self.has_importance,
-                &self.table,
-            )
-            .map_err(write_error(&self.table))?;
+            .file()
+            .append_file(&folder.join(PARTIALS), 0)?;
+        self.counts.windows += counts.windows;
+        self.counts.bases += counts.bases;
+        self.counts.rows += counts.rows;
+        Ok(())
+    }
+
+    /// Names of the unfinished files.
+    pub fn unfinished_files(&self) -> Vec<String> {
+        let mut names = vec![PARTIALS.to_owned()];
+        for track in self.activity.iter().chain(&self.importance) {
+            if track.bigwig.is_some() {
+                let name = bigwig_name(&track.name);
+                names.extend([format!("{name}.blocks"), format!("{name}.zoom"), name]);
+            }
+            if track.bedgraph.is_some() {
+                names.push(bedgraph_name(&track.name));
+            }
+        }
+        names.extend(self.windows.is_some().then(|| WINDOWS.to_owned()));
+        names.extend(self.saturation.is_some().then(|| SATURATION.to_owned()));
+        names
+    }
+
+    /// Completes every file of the results.
+    pub fn finish(
+        self,
+        regions: &mut Regions,
+        layout: &Layout,
+        region_length: u32,
+        out: &mut OutputDir,
+    ) -> Result<Counts, Error> {
+        for track in self.activity.into_iter().chain(self.importance) {
+            if let Some(bigwig) = track.bigwig {
+                out.file(&bigwig_name(&track.name));
+                bigwig.finish()?;
+            }
+            if let Some(file) = track.bedgraph {
+                out.file(&bedgraph_name(&track.name));
+                file.finish()?;
+            }
+        }
+        let table = out.file("regions.tsv");
+        let importance = self.outputs.importance;
+        self.partials
+            .write_table(regions, &layout.tasks, importance, &table)?;
+        if let Some(mut windows) = self.windows {
+            out.file(WINDOWS);
+            windows.append(&BGZF_EOF)?;
+            windows.finish()?;
+        }
+        if let Some(parts) = self.saturation {
+            let path = out.file("saturation.npz");
+            saturation::write_npz(parts, region_length, &regions.status, &layout.tasks, &path)?;
+        }
         Ok(self.counts)
     }
 }
 
-/// At least eight values a bin, so that the first zoom level is worth having.
-fn activity_reduction(stride: u32) -> u32 {
-    stride.saturating_mul(8).max(REDUCTION).next_power_of_two()
+/// Length of the first bgzip block of a file: its size less one stands in bytes 16 and 17.
+fn windows_header(path: &Path) -> Result<u64, OutputError> {
+    use std::io::Read;
+    let mut head = [0; 18];
+    std::fs::File::open(path)
+        .and_then(|mut file| file.read_exact(&mut head))
+        .map_err(|e| OutputError::Read(e, path.into()))?;
+    Ok(u64::from(u16::from_le_bytes([head[16], head[17]])) + 1)
+}
+
+fn bigwig_name(track: &str) -> String {
+    format!("{track}.bw")
+}
+
+fn bedgraph_name(track: &str) -> String {
+    format!("{track}.bedGraph")
 }
 
 impl Track {
-    fn create(
-        out: &mut OutputDir,
-        name: &str,
+    fn open(
+        folder: &Path,
+        name: String,
         formats: Formats,
         contigs: &Contigs,
         reduction: u32,
+        state: &SinkState,
     ) -> Result<Self, Error> {
-        let spool_dir = out.partial().to_path_buf();
-        let file = |out: &mut OutputDir, extension: &str| out.file(&format!("{name}.{extension}"));
-        let bigwig = |path: &Path| BigWigWriter::create(path, contigs, reduction, &spool_dir);
+        let path = |name: String| -> PathBuf { folder.join(name) };
+        let lengths = state.bigwigs.get(&name).copied().unwrap_or_default();
+        let text = bedgraph_name(&name);
         Ok(Self {
             bigwig: match formats.bigwig {
-                true => Some(bigwig(&file(out, "bw"))?),
+                true => {
+                    let path = path(bigwig_name(&name));
+                    Some(BigWigWriter::open(&path, contigs, reduction, lengths)?)
+                }
                 false => None,
             },
             bedgraph: match formats.bedgraph {
-                true => Some(BedGraphWriter::create(&file(out, "bedGraph"))?),
+                true => Some(AppendFile::open(&path(text.clone()), state.length(&text))?),
                 false => None,
             },
+            name,
         })
     }
 
@@ -190,18 +316,8 @@ impl Track {
         if let Some(writer) = &mut self.bigwig {
             writer.append(&part.encoded)?;
         }
-        if let Some(writer) = &mut self.bedgraph {
-            writer.append(&part.bedgraph)?;
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Result<(), Error> {
-        if let Some(writer) = self.bigwig {
-            writer.finish()?;
-        }
-        if let Some(writer) = self.bedgraph {
-            writer.finish()?;
+        if let Some(file) = &mut self.bedgraph {
+            file.append(&part.bedgraph)?;
         }
         Ok(())
     }

@@ -4,13 +4,15 @@ use std::io::Write as _;
 
 use super::plan::Unit;
 use super::region_table::Partial;
-use super::saturation::SaturationSpool;
-use super::{Anchor, Layout, Outputs};
+use super::{Anchor, Layout, Outputs, saturation};
 use crate::Error;
-use crate::genome::{Contigs, FastaReader, Interval, Lattice, Region};
+use crate::encode::UNKNOWN;
+use noodles::bgzf;
+
+use crate::genome::{BGZF_EOF, Contigs, FastaReader, Interval, Lattice, Region};
 use crate::ism::{Engine, Scores, Stretch};
 use crate::tracks::bigwig::{Encoded, Encoder};
-use crate::tracks::{BedGraphWriter, Item, format_value};
+use crate::tracks::{Item, format_value, write_bedgraph};
 
 /// What one unit adds to one track.
 #[derive(Debug, Default)]
@@ -28,8 +30,10 @@ pub(super) struct UnitResult {
     /// By task, as written; empty without importance.
     pub importance: Vec<TrackPart>,
     pub partials: Vec<Partial>,
-    /// Lines of `windows.tsv.gz`.
+    /// Part of `windows.tsv.gz`, compressed.
     pub windows: Vec<u8>,
+    /// Parts of the saturation table.
+    pub saturation: Vec<u8>,
     pub windows_scored: u64,
     pub bases_scored: u64,
     pub rows: u64,
@@ -69,7 +73,6 @@ pub(super) struct Worker<'a> {
     pub reader: FastaReader,
     pub activity_encoder: Encoder,
     pub importance_encoder: Encoder,
-    pub saturation: Option<&'a SaturationSpool>,
 }
 
 impl Worker<'_> {
@@ -93,18 +96,27 @@ impl Worker<'_> {
                 origin,
                 wanted: &piece.wanted,
             };
-            self.engine.score(&stretch, want, &mut piece.scores)?;
+            if codes.iter().all(|&code| code == UNKNOWN) {
+                // Most of a genome's unknown bases come in long runs: nothing to compute.
+                piece
+                    .scores
+                    .nothing(stretch.span(), self.engine.tasks(), want);
+            } else {
+                self.engine.score(&stretch, want, &mut piece.scores)?;
+            }
             result.rows += piece.scores.rows;
-            if let Some(spool) = self.saturation {
-                self.save_effects(spool, unit, piece, &stretch)?;
+            if self.outputs.saturation {
+                self.save_effects(unit, piece, &stretch, &mut result.saturation);
             }
         }
+        let mut lines = Vec::new();
         for piece in &pieces {
             for region in &piece.regions {
                 result.partials.push(self.partial(unit, piece, region));
             }
-            result.windows_scored += self.windows(unit, piece, &mut result.windows);
+            result.windows_scored += self.windows(unit, piece, &mut lines);
         }
+        result.windows = bgzf_blocks(&lines);
         self.tracks(unit, &pieces, &mut result);
         Ok(result)
     }
@@ -238,13 +250,7 @@ impl Worker<'_> {
         count
     }
 
-    fn save_effects(
-        &self,
-        spool: &SaturationSpool,
-        unit: &Unit,
-        piece: &Piece,
-        stretch: &Stretch<'_>,
-    ) -> Result<(), Error> {
+    fn save_effects(&self, unit: &Unit, piece: &Piece, stretch: &Stretch<'_>, out: &mut Vec<u8>) {
         let tasks = self.engine.tasks();
         let span = piece.span();
         for region in &piece.regions {
@@ -253,17 +259,16 @@ impl Worker<'_> {
             };
             let rows = part.indices_from(span.start());
             let effects = &piece.scores.effects[rows.start * 4 * tasks..rows.end * 4 * tasks];
-            let position = part.start() - region.bases.start();
-            spool.put(
+            saturation::put_part(
                 region.row,
-                position,
+                part.start() - region.bases.start(),
+                stretch.bases(part),
                 effects
                     .chunks_exact(tasks)
                     .flat_map(|row| self.layout.columns.iter().map(move |&column| row[column])),
-                stretch.bases(part),
-            )?;
+                out,
+            );
         }
-        Ok(())
     }
 
     fn tracks(&mut self, unit: &Unit, pieces: &[Piece], result: &mut UnitResult) {
@@ -302,6 +307,18 @@ impl Worker<'_> {
     }
 }
 
+/// The lines as whole bgzip blocks, so that parts can be joined end to end.
+pub(super) fn bgzf_blocks(lines: &[u8]) -> Vec<u8> {
+    let mut writer = bgzf::io::Writer::new(Vec::new());
+    // Writing to memory cannot fail.
+    let mut bytes = writer
+        .write_all(lines)
+        .and_then(|()| writer.finish())
+        .unwrap_or_default();
+    bytes.truncate(bytes.len().saturating_sub(BGZF_EOF.len()));
+    bytes
+}
+
 fn part(
     items: &[Item],
     contig: &str,
@@ -314,7 +331,7 @@ fn part(
         encoder.items(rank, items, &mut part.encoded);
     }
     if formats.bedgraph {
-        BedGraphWriter::lines(contig, items.iter().copied(), &mut part.bedgraph);
+        write_bedgraph(contig, items, &mut part.bedgraph);
     }
     part
 }

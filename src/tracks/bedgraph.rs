@@ -1,54 +1,20 @@
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
 
-use super::{Item, TrackError};
+use super::Item;
 
-/// Writes bedGraph: `contig start end value`, tab-separated, 0-based and half-open, no header
-/// line, so that `bedGraphToBigWig` and `bedtools` read it as it is.
-#[derive(Debug)]
-pub struct BedGraphWriter {
-    out: BufWriter<File>,
-    path: PathBuf,
-}
-
-impl BedGraphWriter {
-    /// Creates the file.
-    pub fn create(path: &Path) -> Result<Self, TrackError> {
-        let file = File::create(path).map_err(|e| TrackError::Write(e, path.into()))?;
-        Ok(Self {
-            out: BufWriter::with_capacity(1 << 16, file),
-            path: path.into(),
-        })
-    }
-
-    /// Appends lines already made by [`BedGraphWriter::lines`].
-    pub fn append(&mut self, lines: &[u8]) -> Result<(), TrackError> {
-        self.out
-            .write_all(lines)
-            .map_err(|e| TrackError::Write(e, self.path.clone()))
-    }
-
-    /// The lines of a contig's items.
-    pub fn lines(contig: &str, items: impl Iterator<Item = Item>, out: &mut Vec<u8>) {
-        for item in items {
-            out.extend_from_slice(contig.as_bytes());
-            // Writing to memory cannot fail.
-            let _ = writeln!(
-                out,
-                "\t{}\t{}\t{}",
-                item.start,
-                item.end,
-                format_value(item.value)
-            );
-        }
-    }
-
-    /// Writes what is left in memory.
-    pub fn finish(mut self) -> Result<(), TrackError> {
-        self.out
-            .flush()
-            .map_err(|e| TrackError::Write(e, self.path.clone()))
+/// Appends bedGraph lines: `contig start end value`, tab-separated, 0-based and half-open. Files
+/// have no header line, so that `bedGraphToBigWig` and `bedtools` read them as they are.
+pub fn write_bedgraph(contig: &str, items: &[Item], out: &mut Vec<u8>) {
+    for item in items {
+        out.extend_from_slice(contig.as_bytes());
+        // Writing to memory cannot fail.
+        let _ = writeln!(
+            out,
+            "\t{}\t{}\t{}",
+            item.start,
+            item.end,
+            format_value(item.value)
+        );
     }
 }
 

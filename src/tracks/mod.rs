@@ -7,10 +7,11 @@
 mod bedgraph;
 pub mod bigwig;
 
-pub use bedgraph::{BedGraphWriter, format_value};
+pub use bedgraph::{format_value, write_bedgraph};
 
-use std::io;
 use std::path::PathBuf;
+
+use crate::output::OutputError;
 
 /// A value over the bases `[start, end)` of a contig.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,8 +28,8 @@ pub struct Item {
 #[derive(Debug, thiserror::Error)]
 pub enum TrackError {
     /// A file cannot be written.
-    #[error("cannot write {1}")]
-    Write(#[source] io::Error, PathBuf),
+    #[error(transparent)]
+    File(#[from] OutputError),
     /// Items came out of order: a mistake in this program, not in its input.
     #[error("items of {0} are out of order: please report this as a bug")]
     Order(PathBuf),

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use mpra_score::Error;
 use mpra_score::genome::{Aliases, BedSource, InvalidPolicy};
 use mpra_score::model::ModelOptions;
+use mpra_score::output::Existing;
 use mpra_score::score::{
     Anchor, EngineChoice, Formats, Outputs, RegionSource, ScoreConfig, Silent, Strand, Summary,
 };
@@ -49,7 +51,9 @@ pub fn config(model: &str, out: &Path) -> ScoreConfig {
             },
         },
         out: out.into(),
-        force: false,
+        existing: Existing::default(),
+        checkpoint_every: Duration::from_secs(10),
+        shard: None,
         command: vec!["test".into()],
     }
 }

@@ -19,8 +19,6 @@ pub struct Encoded {
     /// Offsets relative to the start of `bytes`.
     pub(super) blocks: Vec<Block>,
     pub(super) zoom: Vec<ZoomRecord>,
-    pub(super) summary: Vec<Summary>,
-    pub(super) largest_section: usize,
 }
 
 /// Turns items into compressed bigWig sections. One a thread; buffers are reused.
@@ -51,12 +49,9 @@ impl Encoder {
 
     /// Encodes items of a contig (by its rank), ascending and without overlaps.
     pub fn items(&mut self, contig: u32, items: &[Item], out: &mut Encoded) {
-        let mut summary = Summary::EMPTY;
         for item in items {
-            summary.add(item.value, item.end - item.start);
             self.zoom(contig, item, out);
         }
-        out.summary.push(summary);
 
         let mut loose = 0;
         let mut at = 0;
@@ -107,7 +102,6 @@ impl Encoder {
     fn section(&mut self, contig: u32, items: &[Item], out: &mut Encoded) {
         let offset = out.bytes.len();
         compress(&mut self.compressor, &self.raw, &mut out.bytes);
-        out.largest_section = out.largest_section.max(self.raw.len());
         out.blocks.push(Block {
             contig,
             start: items[0].start,

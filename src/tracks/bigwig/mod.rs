@@ -11,19 +11,28 @@
 //! crate writes, take 12. Tests read the files back with `bigtools`.
 //!
 //! Encoding ([`Encoder`], on any thread) is apart from writing ([`BigWigWriter`], in order), so
-//! that compression runs where the values are made. Memory does not grow with the file: indexes
-//! and zoom levels wait in temporary files.
+//! that compression runs where the values are made. Memory does not grow with the file: what the
+//! indexes and zoom levels are made of waits in two files beside it, so that an unfinished track is
+//! three growing files and nothing else, and can be taken up again or joined to another.
 
 mod encode;
 mod index;
+mod spool;
 mod write;
 mod zoom;
 
 pub use encode::{Encoded, Encoder};
-pub use write::BigWigWriter;
+pub use write::{BigWigWriter, Lengths};
 
 /// Values in a data section at most, and records in a zoom section: UCSC's own choice.
 const ITEMS_PER_SECTION: usize = 1024;
+
+/// Bytes of the largest section before compression: of items as `bedGraph`, or of zoom records.
+const LARGEST_SECTION: usize = if 24 + 12 * ITEMS_PER_SECTION > 32 * ITEMS_PER_SECTION {
+    24 + 12 * ITEMS_PER_SECTION
+} else {
+    32 * ITEMS_PER_SECTION
+};
 
 /// Children of a tree node.
 const NODE_SIZE: usize = 256;

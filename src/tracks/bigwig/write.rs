@@ -1,237 +1,285 @@
-use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use libdeflater::{CompressionLvl, Compressor};
+use serde::{Deserialize, Serialize};
 
 use super::encode::{Encoded, compress};
-use super::index::{Block, BlockSpool, name_tree};
-use super::zoom::{Coarsen, ZoomRecord, ZoomSpool};
-use super::{ITEMS_PER_SECTION, Summary};
+use super::index::{Block, name_tree, write_tree};
+use super::spool::{Replay, Spool};
+use super::zoom::{Coarsen, ZoomRecord};
+use super::{ITEMS_PER_SECTION, LARGEST_SECTION, Summary};
 use crate::genome::Contigs;
+use crate::output::{AppendFile, OutputError};
 use crate::tracks::TrackError;
 
 const HEADER: u64 = 64;
 const ZOOM_HEADER: u64 = 24;
 const SUMMARY: u64 = 40;
+const MAGIC: u32 = 0x888F_FC26;
 
 /// Room for as many zoom levels as the header has, each four times as coarse as the one before.
 const MOST_ZOOMS: usize = 10;
 const COARSER: u32 = 4;
 
+/// Lengths of the three files of an unfinished track.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lengths {
+    data: u64,
+    blocks: u64,
+    zoom: u64,
+}
+
 /// Writes one bigWig file from [`Encoded`] sections that come in order.
 #[derive(Debug)]
 pub struct BigWigWriter {
-    out: BufWriter<File>,
-    path: PathBuf,
-    spool_dir: PathBuf,
+    data: AppendFile,
+    blocks: Spool<Block>,
+    zoom: Spool<ZoomRecord>,
     data_start: u64,
-    position: u64,
-    blocks: BlockSpool,
-    zoom: ZoomSpool,
-    open_zoom: Option<ZoomRecord>,
     reduction: u32,
-    summary: Summary,
-    largest_section: usize,
     last: (u32, u32),
 }
 
 impl BigWigWriter {
-    /// Creates the file. `contigs` are all contigs of the genome; `reduction` is the width of the
-    /// finest zoom level's bins, the same as the encoders'. Temporary files go to `spool_dir`.
-    pub fn create(
+    /// Creates the file, or takes up an unfinished one at the given lengths. `contigs` are all
+    /// contigs of the genome; `reduction` is the width of the finest zoom level's bins, the same
+    /// as the encoders'. Two more files are kept beside it until the end.
+    ///
+    /// # Errors
+    /// When the files cannot be written, or are shorter than they were.
+    pub fn open(
         path: &Path,
         contigs: &Contigs,
         reduction: u32,
-        spool_dir: &Path,
+        lengths: Lengths,
     ) -> Result<Self, TrackError> {
-        let start = || -> io::Result<Self> {
-            let mut names: Vec<(&str, u32)> = contigs
-                .iter()
-                .map(|c| (c.name.as_str(), c.length))
-                .collect();
-            names.sort_unstable();
-            let tree_at = HEADER + ZOOM_HEADER * MOST_ZOOMS as u64 + SUMMARY;
-            let tree = name_tree(&names, tree_at);
-            let mut out = BufWriter::with_capacity(1 << 18, File::create(path)?);
+        let mut names: Vec<(&str, u32)> = contigs
+            .iter()
+            .map(|c| (c.name.as_str(), c.length))
+            .collect();
+        names.sort_unstable();
+        let tree_at = HEADER + ZOOM_HEADER * MOST_ZOOMS as u64 + SUMMARY;
+        let tree = name_tree(&names, tree_at);
+        let data_start = tree_at + tree.len() as u64;
+        let mut data = AppendFile::open(path, lengths.data)?;
+        if lengths.data == 0 {
             // The front is written at the end, when its numbers are known.
-            out.write_all(&vec![0; tree_at as usize])?;
-            out.write_all(&tree)?;
-            let data_start = tree_at + tree.len() as u64;
-            out.write_all(&[0; 8])?;
-            Ok(Self {
-                out,
-                path: path.into(),
-                spool_dir: spool_dir.into(),
-                data_start,
-                position: data_start + 8,
-                blocks: BlockSpool::new(spool_dir)?,
-                zoom: ZoomSpool::new(spool_dir)?,
-                open_zoom: None,
-                reduction: reduction.max(1),
-                summary: Summary::EMPTY,
-                largest_section: 0,
-                last: (0, 0),
-            })
-        };
-        start().map_err(|e| TrackError::Write(e, path.into()))
+            data.append(&vec![0; tree_at as usize])?;
+            data.append(&tree)?;
+            data.append(&[0; 8])?;
+        }
+        Ok(Self {
+            data,
+            blocks: Spool::open(&beside(path, "blocks"), lengths.blocks)?,
+            zoom: Spool::open(&beside(path, "zoom"), lengths.zoom)?,
+            data_start,
+            reduction: reduction.max(1),
+            last: (0, 0),
+        })
+    }
+
+    /// Makes sure that everything appended survives a crash, and tells what there is.
+    pub fn checkpoint(&mut self) -> Result<Lengths, TrackError> {
+        self.data.sync()?;
+        self.blocks.sync()?;
+        self.zoom.sync()?;
+        Ok(Lengths {
+            data: self.data.length(),
+            blocks: self.blocks.file().length(),
+            zoom: self.zoom.file().length(),
+        })
     }
 
     /// Appends sections; they must follow those before in contig rank and position.
     pub fn append(&mut self, encoded: &Encoded) -> Result<(), TrackError> {
         for block in &encoded.blocks {
-            if (block.contig, block.start) < self.last {
-                return Err(TrackError::Order(self.path.clone()));
-            }
-            self.last = (block.contig, block.end);
+            self.push_block(block, self.data.length())?;
         }
-        let write = || -> io::Result<()> {
-            self.out.write_all(&encoded.bytes)?;
-            for block in &encoded.blocks {
-                self.blocks.push(&Block {
-                    offset: self.position + block.offset,
-                    ..*block
-                })?;
-            }
-            self.position += encoded.bytes.len() as u64;
-            for record in &encoded.zoom {
-                // A bin may begin in one batch of sections and end in the next.
-                match &mut self.open_zoom {
-                    Some(open)
-                        if open.contig == record.contig
-                            && open.start / self.reduction == record.start / self.reduction =>
-                    {
-                        open.end = record.end;
-                        open.summary.merge(&record.summary);
-                    }
-                    open => {
-                        if let Some(done) = open.replace(*record) {
-                            self.zoom.push(&done)?;
-                        }
-                    }
-                }
+        self.data.append(&encoded.bytes)?;
+        for record in &encoded.zoom {
+            self.zoom.push(record)?;
+        }
+        Ok(())
+    }
+
+    /// Appends the sections of another unfinished track of the same genome (its files lie beside
+    /// `path`).
+    pub fn append_unfinished(&mut self, path: &Path) -> Result<(), TrackError> {
+        let from = self.data_start + 8;
+        let to = self.data.length();
+        let mut blocks = Replay::<Block>::open(&beside(path, "blocks"))?;
+        let mut order = Ok(());
+        blocks.each(|block| {
+            let moved = Block {
+                offset: block.offset - from,
+                ..block
+            };
+            if order.is_ok() {
+                order = self.push_block(&moved, to);
             }
             Ok(())
-        };
-        let mut write = write;
-        write().map_err(|e| TrackError::Write(e, self.path.clone()))?;
-        for summary in &encoded.summary {
-            self.summary.merge(summary);
+        })?;
+        order?;
+        self.data.append_file(path, from)?;
+        Replay::<ZoomRecord>::open(&beside(path, "zoom"))?
+            .each(|record| self.zoom.push(&record))?;
+        Ok(())
+    }
+
+    fn push_block(&mut self, block: &Block, base: u64) -> Result<(), TrackError> {
+        if (block.contig, block.start) < self.last {
+            return Err(TrackError::Order(self.data.path().into()));
         }
-        self.largest_section = self.largest_section.max(encoded.largest_section);
+        self.last = (block.contig, block.end);
+        self.blocks.push(&Block {
+            offset: base + block.offset,
+            ..*block
+        })?;
         Ok(())
     }
 
     /// Writes indexes, zoom levels and header.
     pub fn finish(self) -> Result<(), TrackError> {
-        let path = self.path.clone();
-        self.close().map_err(|e| TrackError::Write(e, path))
-    }
+        let Self {
+            data: mut out,
+            blocks,
+            zoom,
+            data_start,
+            mut reduction,
+            ..
+        } = self;
+        let sections = blocks.records();
+        let index_at = out.length();
+        write_tree(blocks.close()?, &mut out)?;
 
-    fn close(mut self) -> io::Result<()> {
-        if let Some(done) = self.open_zoom.take() {
-            self.zoom.push(&done)?;
-        }
-        let sections = self.blocks.blocks;
-        let index_at = self.position;
-        let out = &mut self.out;
-        self.blocks.write_tree(out, index_at, index_at)?;
+        // Parts of one bin may have come in two batches; the file's summary is that of its bins,
+        // so that it does not depend on the batches.
+        let path = out.path().to_path_buf();
+        let mut level = coarsened(zoom.close()?, reduction, &beside(&path, "level0"))?;
+        let mut summary = Summary::EMPTY;
+        level.each(|record| {
+            summary.merge(&record.summary);
+            Ok(())
+        })?;
 
         let mut zooms: Vec<(u32, u64, u64)> = Vec::new();
-        let mut level = self.zoom;
-        let mut reduction = self.reduction;
         let mut records_before = u64::MAX;
-        let mut largest_section = self.largest_section;
         // A level that joins nothing tells a browser nothing new.
         while level.records > 0 && level.records < records_before && zooms.len() < MOST_ZOOMS {
             records_before = level.records;
-            let data_at = out.stream_position()?;
-            let mut section = ZoomSections {
-                out,
-                position: data_at + 4,
-                blocks: BlockSpool::new(&self.spool_dir)?,
-                compressor: Compressor::new(CompressionLvl::default()),
-                pending: Vec::with_capacity(ITEMS_PER_SECTION),
-                largest: 0,
-            };
-            section
-                .out
-                .write_all(&(level.records as u32).to_le_bytes())?;
-            let coarser = reduction.saturating_mul(COARSER);
-            let mut coarsen = Coarsen::new(coarser);
-            let mut next = ZoomSpool::new(&self.spool_dir)?;
-            level.replay(|record| {
-                section.push(record)?;
-                coarsen
-                    .push(&record)
-                    .map_or(Ok(()), |done| next.push(&done))
-            })?;
-            coarsen.finish().map_or(Ok(()), |done| next.push(&done))?;
-            section.flush()?;
-            largest_section = largest_section.max(section.largest);
-            let (index_at, blocks) = (section.position, section.blocks);
-            blocks.write_tree(out, index_at, index_at)?;
-            zooms.push((reduction, data_at, index_at));
-            level = next;
-            reduction = coarser;
+            let data_at = out.length();
+            out.append(&(level.records as u32).to_le_bytes())?;
+            let index_path = beside(&path, "index");
+            let mut sections = ZoomSections::new(&mut out, &index_path)?;
+            level.each(|record| sections.push(record))?;
+            let blocks = sections.finish()?;
+            zooms.push((reduction, data_at, out.length()));
+            write_tree(blocks, &mut out)?;
+            reduction = reduction.saturating_mul(COARSER);
+            level = coarsened(
+                level,
+                reduction,
+                &beside(&path, &format!("level{}", zooms.len())),
+            )?;
         }
+        level.remove()?;
 
         // As UCSC's writer: the magic number again at the very end.
-        out.write_all(&MAGIC.to_le_bytes())?;
-
-        let mut front = Vec::new();
-        front.extend(MAGIC.to_le_bytes());
-        front.extend(4u16.to_le_bytes());
-        front.extend((zooms.len() as u16).to_le_bytes());
-        let summary_at = HEADER + ZOOM_HEADER * MOST_ZOOMS as u64;
-        for offset in [summary_at + SUMMARY, self.data_start, index_at] {
-            front.extend(offset.to_le_bytes());
-        }
-        front.extend([0; 12]); // bigBed's field counts and autoSql
-        front.extend(summary_at.to_le_bytes());
-        front.extend((largest_section as u32).to_le_bytes());
-        front.extend([0; 8]); // no extension
-        for (reduction, data_at, index_at) in &zooms {
-            front.extend(reduction.to_le_bytes());
-            front.extend([0; 4]);
-            front.extend(data_at.to_le_bytes());
-            front.extend(index_at.to_le_bytes());
-        }
-        front.resize(summary_at as usize, 0);
-        let s = match self.summary {
-            Summary { bases: 0, .. } => Summary {
-                min: 0.0,
-                max: 0.0,
-                ..Summary::EMPTY
-            },
-            summary => summary,
+        out.append(&MAGIC.to_le_bytes())?;
+        let front = front(&zooms, data_start, index_at, summary);
+        let mut file = out.into_file()?;
+        let close = || {
+            file.write_all(&front)?;
+            file.seek(SeekFrom::Start(data_start))?;
+            file.write_all(&sections.to_le_bytes())
         };
-        front.extend(s.bases.to_le_bytes());
-        for value in [s.min, s.max, s.sum, s.sum_squares] {
-            front.extend(value.to_le_bytes());
-        }
-        out.seek(SeekFrom::Start(0))?;
-        out.write_all(&front)?;
-        out.seek(SeekFrom::Start(self.data_start))?;
-        out.write_all(&sections.to_le_bytes())?;
-        out.flush()
+        let mut close = close;
+        close().map_err(|e| OutputError::Write(e, path).into())
     }
 }
 
-const MAGIC: u32 = 0x888F_FC26;
+/// Everything before the names: header, zoom headers, summary.
+fn front(zooms: &[(u32, u64, u64)], data_start: u64, index_at: u64, summary: Summary) -> Vec<u8> {
+    let mut front = Vec::new();
+    front.extend(MAGIC.to_le_bytes());
+    front.extend(4u16.to_le_bytes());
+    front.extend((zooms.len() as u16).to_le_bytes());
+    let summary_at = HEADER + ZOOM_HEADER * MOST_ZOOMS as u64;
+    for offset in [summary_at + SUMMARY, data_start, index_at] {
+        front.extend(offset.to_le_bytes());
+    }
+    front.extend([0; 12]); // bigBed's field counts and autoSql
+    front.extend(summary_at.to_le_bytes());
+    front.extend((LARGEST_SECTION as u32).to_le_bytes());
+    front.extend([0; 8]); // no extension
+    for (reduction, data_at, index_at) in zooms {
+        front.extend(reduction.to_le_bytes());
+        front.extend([0; 4]);
+        front.extend(data_at.to_le_bytes());
+        front.extend(index_at.to_le_bytes());
+    }
+    front.resize(summary_at as usize, 0);
+    let s = match summary.bases {
+        0 => Summary {
+            min: 0.0,
+            max: 0.0,
+            ..Summary::EMPTY
+        },
+        _ => summary,
+    };
+    front.extend(s.bases.to_le_bytes());
+    for value in [s.min, s.max, s.sum, s.sum_squares] {
+        front.extend(value.to_le_bytes());
+    }
+    front
+}
+
+/// Joins the records of a level into bins of `reduction` bases, in a new file; the old one goes.
+fn coarsened(
+    mut level: Replay<ZoomRecord>,
+    reduction: u32,
+    path: &Path,
+) -> Result<Replay<ZoomRecord>, OutputError> {
+    let mut next = Spool::open(path, 0)?;
+    let mut coarsen = Coarsen::new(reduction);
+    level.each(|record| {
+        coarsen
+            .push(&record)
+            .map_or(Ok(()), |done| next.push(&done))
+    })?;
+    coarsen.finish().map_or(Ok(()), |done| next.push(&done))?;
+    level.remove()?;
+    next.close()
+}
+
+/// `<path>.<extension>`
+fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    name.into()
+}
 
 /// The data part of one zoom level.
 struct ZoomSections<'a> {
-    out: &'a mut BufWriter<File>,
-    position: u64,
-    blocks: BlockSpool,
+    out: &'a mut AppendFile,
+    blocks: Spool<Block>,
     compressor: Compressor,
     pending: Vec<ZoomRecord>,
-    largest: usize,
 }
 
-impl ZoomSections<'_> {
-    fn push(&mut self, record: ZoomRecord) -> io::Result<()> {
+impl<'a> ZoomSections<'a> {
+    fn new(out: &'a mut AppendFile, index: &Path) -> Result<Self, OutputError> {
+        Ok(Self {
+            out,
+            blocks: Spool::open(index, 0)?,
+            compressor: Compressor::new(CompressionLvl::default()),
+            pending: Vec::with_capacity(ITEMS_PER_SECTION),
+        })
+    }
+
+    fn push(&mut self, record: ZoomRecord) -> Result<(), OutputError> {
         let contig_ends = self
             .pending
             .last()
@@ -243,26 +291,29 @@ impl ZoomSections<'_> {
         Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> Result<(), OutputError> {
         let (Some(first), Some(last)) = (self.pending.first(), self.pending.last()) else {
             return Ok(());
         };
         let mut raw = Vec::with_capacity(32 * self.pending.len());
-        self.pending.iter().for_each(|r| r.put(&mut raw));
+        self.pending.iter().for_each(|r| r.put_final(&mut raw));
         let mut packed = Vec::new();
         compress(&mut self.compressor, &raw, &mut packed);
-        self.out.write_all(&packed)?;
         self.blocks.push(&Block {
             contig: first.contig,
             start: first.start,
             end: last.end,
-            offset: self.position,
+            offset: self.out.length(),
             size: packed.len() as u32,
         })?;
-        self.position += packed.len() as u64;
-        self.largest = self.largest.max(raw.len());
+        self.out.append(&packed)?;
         self.pending.clear();
         Ok(())
+    }
+
+    fn finish(mut self) -> Result<Replay<Block>, OutputError> {
+        self.flush()?;
+        self.blocks.close()
     }
 }
 
@@ -300,7 +351,7 @@ mod tests {
     ) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t.bw");
-        let mut writer = BigWigWriter::create(&path, contigs, reduction, dir.path()).unwrap();
+        let mut writer = BigWigWriter::open(&path, contigs, reduction, Lengths::default()).unwrap();
         let mut encoder = Encoder::new(reduction);
         for (rank, items) in tracks {
             for items in items.chunks(batch) {
@@ -458,7 +509,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let contigs = contigs(&[("a", 10)]);
         let mut writer =
-            BigWigWriter::create(&dir.path().join("t.bw"), &contigs, 8, dir.path()).unwrap();
+            BigWigWriter::open(&dir.path().join("t.bw"), &contigs, 8, Lengths::default()).unwrap();
         let mut encoded = Encoded::default();
         let item = Item {
             start: 4,

@@ -4,15 +4,32 @@
 //! all of them are finished. A run that fails, or is interrupted, removes what it wrote. An output
 //! folder that already holds results is refused unless it is to be replaced.
 
+mod append;
+
+pub use append::AppendFile;
+
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Name of the provenance file; its presence marks a folder that holds results.
 pub const RUN_JSON: &str = "run.json";
 
 const PARTIAL: &str = ".partial";
 const LOCK: &str = "lock";
+const CHECKPOINT: &str = "checkpoint.json";
+
+/// What to do with what is already in an output folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Existing {
+    /// Replace finished results, and throw unfinished ones away.
+    pub force: bool,
+    /// Take up an unfinished run, and leave this one to be taken up if it does not finish.
+    pub resume: bool,
+}
 
 /// What can go wrong with the output.
 #[derive(Debug, thiserror::Error)]
@@ -23,12 +40,26 @@ pub enum OutputError {
     /// A file in it cannot be written (a full disk, too).
     #[error("cannot write {1}")]
     Write(#[source] io::Error, PathBuf),
+    /// A file of an unfinished run or of a shard cannot be read.
+    #[error("cannot read {1}")]
+    Read(#[source] io::Error, PathBuf),
     /// The path exists and is no folder.
     #[error("{0} is a file, not a folder")]
     NotAFolder(PathBuf),
     /// The folder holds the results of an earlier run.
     #[error("{0} already holds results")]
     Exists(PathBuf),
+    /// The folder holds a run that was killed and can be taken up again.
+    #[error("{0} holds an unfinished run")]
+    Unfinished(PathBuf),
+    /// The notes of an unfinished run cannot be understood.
+    #[error("{path} is damaged: {problem}")]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Another process is writing into the folder.
     #[error("another run is writing into {0}")]
     Locked(PathBuf),
@@ -52,7 +83,7 @@ impl OutputError {
 /// An output folder while a run fills it.
 ///
 /// Dropped without [`commit`](Self::commit), it removes the unfinished files and, if this run made
-/// it, the folder.
+/// it, the folder; unless the run is one that can be resumed and has left a checkpoint.
 #[derive(Debug)]
 pub struct OutputDir {
     folder: PathBuf,
@@ -60,20 +91,23 @@ pub struct OutputDir {
     created: Option<PathBuf>,
     names: Vec<String>,
     lock: Option<File>,
-    keep: bool,
+    resumable: bool,
+    committed: bool,
 }
 
 impl OutputDir {
     /// Opens `folder`, making it and its parents where they are missing.
     ///
     /// # Errors
-    /// [`OutputError::Exists`] when it holds results (a `run.json`) and `force` is off;
-    /// [`OutputError::Locked`] when another run is using it; otherwise when it cannot be written.
-    pub fn create(folder: &Path, force: bool) -> Result<Self, OutputError> {
+    /// [`OutputError::Exists`] when it holds results (a `run.json`) and they are not to be
+    /// replaced, [`OutputError::Unfinished`] when it holds an unfinished run that is neither to be
+    /// taken up nor to be replaced; [`OutputError::Locked`] when another run is using it;
+    /// otherwise when it cannot be written.
+    pub fn create(folder: &Path, existing: Existing) -> Result<Self, OutputError> {
         if folder.exists() && !folder.is_dir() {
             return Err(OutputError::NotAFolder(folder.into()));
         }
-        if !force && folder.join(RUN_JSON).exists() {
+        if !existing.force && folder.join(RUN_JSON).exists() {
             return Err(OutputError::Exists(folder.into()));
         }
         let fail = |e| OutputError::Folder(e, folder.into());
@@ -93,11 +127,17 @@ impl OutputDir {
             // A file system without locks: go on without.
             Err(fs::TryLockError::Error(_)) => {}
         }
-        // What a killed run left behind.
-        for entry in fs::read_dir(&partial).map_err(fail)? {
-            let path = entry.map_err(fail)?.path();
-            if path.file_name().is_some_and(|n| n != LOCK) {
-                fs::remove_file(&path).map_err(fail)?;
+        let unfinished = partial.join(CHECKPOINT).exists();
+        if unfinished && !existing.resume && !existing.force {
+            return Err(OutputError::Unfinished(folder.into()));
+        }
+        if !(unfinished && existing.resume) {
+            // What a killed run left behind.
+            for entry in fs::read_dir(&partial).map_err(fail)? {
+                let path = entry.map_err(fail)?.path();
+                if path.file_name().is_some_and(|n| n != LOCK) {
+                    fs::remove_file(&path).map_err(fail)?;
+                }
             }
         }
         Ok(Self {
@@ -106,8 +146,44 @@ impl OutputDir {
             created,
             names: Vec::new(),
             lock: Some(lock),
-            keep: false,
+            resumable: existing.resume,
+            committed: false,
         })
+    }
+
+    /// The notes that an unfinished run left, if this run is to go on with one.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn checkpoint<T: DeserializeOwned>(&self) -> Result<Option<T>, OutputError> {
+        let path = self.partial.join(CHECKPOINT);
+        match fs::read(&path) {
+            Ok(text) => {
+                serde_json::from_slice(&text)
+                    .map(Some)
+                    .map_err(|e| OutputError::Checkpoint {
+                        path,
+                        problem: e.to_string(),
+                    })
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(OutputError::Read(e, path)),
+        }
+    }
+
+    /// Leaves notes from which a run can go on; they replace the earlier ones at once or not at
+    /// all, also when the machine goes down.
+    pub fn write_checkpoint<T: Serialize>(&self, notes: &T) -> Result<(), OutputError> {
+        let path = self.partial.join(CHECKPOINT);
+        let write = || -> io::Result<()> {
+            let next = self.partial.join("checkpoint.next");
+            let mut file = File::create(&next)?;
+            file.write_all(&serde_json::to_vec(notes)?)?;
+            file.sync_data()?;
+            fs::rename(&next, &path)?;
+            File::open(&self.partial)?.sync_all()
+        };
+        write().map_err(|e| OutputError::Write(e, path.clone()))
     }
 
     /// The folder itself.
@@ -161,7 +237,7 @@ impl OutputDir {
                 .map_err(|e| OutputError::Write(e, to.clone()))?;
             paths.push(to);
         }
-        self.keep = true;
+        self.committed = true;
         drop(self.lock.take());
         // The results are in place: a folder that cannot be removed any more is no failure.
         let _ = fs::remove_dir_all(&self.partial);
@@ -171,7 +247,8 @@ impl OutputDir {
 
 impl Drop for OutputDir {
     fn drop(&mut self) {
-        if !self.keep {
+        let can_go_on = self.resumable && self.partial.join(CHECKPOINT).exists();
+        if !self.committed && !can_go_on {
             drop(self.lock.take());
             // Nothing can be done about a failure here, and the error that led here matters more.
             let _ = fs::remove_dir_all(&self.partial);
@@ -207,11 +284,50 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const FORCE: Existing = Existing {
+        force: true,
+        resume: false,
+    };
+    const RESUME: Existing = Existing {
+        force: false,
+        resume: true,
+    };
+
+    #[test]
+    fn a_run_that_can_go_on_is_neither_removed_nor_lost_unasked() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("out");
+        let open = |existing| OutputDir::create(&folder, existing);
+        let mut out = open(RESUME).unwrap();
+        assert_eq!(out.checkpoint::<u32>().unwrap(), None);
+        fs::write(out.file("x"), "1").unwrap();
+        drop(out);
+        assert!(!folder.exists(), "nothing to go on from");
+        let mut out = open(RESUME).unwrap();
+        fs::write(out.file("x"), "1").unwrap();
+        out.write_checkpoint(&7u32).unwrap();
+        drop(out);
+        assert!(matches!(
+            open(Existing::default()),
+            Err(OutputError::Unfinished(_))
+        ));
+        let mut out = open(RESUME).unwrap();
+        assert_eq!(out.checkpoint::<u32>().unwrap(), Some(7));
+        assert!(out.file("x").exists());
+        assert!(matches!(
+            out.checkpoint::<String>(),
+            Err(OutputError::Checkpoint { .. })
+        ));
+        drop(out);
+        let mut out = open(FORCE).unwrap();
+        assert!(out.checkpoint::<u32>().unwrap().is_none() && !out.file("x").exists());
+    }
+
     #[test]
     fn a_failed_run_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("a/b");
-        let mut out = OutputDir::create(&folder, false).unwrap();
+        let mut out = OutputDir::create(&folder, Existing::default()).unwrap();
         fs::write(out.file("x.tsv"), "x").unwrap();
         drop(out);
         assert!(!dir.path().join("a").exists());
@@ -221,11 +337,11 @@ mod tests {
     fn results_appear_whole_and_are_not_overwritten_unasked() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("out");
-        let mut out = OutputDir::create(&folder, false).unwrap();
+        let mut out = OutputDir::create(&folder, Existing::default()).unwrap();
         fs::write(out.file("x.tsv"), "1").unwrap();
         fs::write(out.file("y.tsv"), "1").unwrap();
         assert!(matches!(
-            OutputDir::create(&folder, false),
+            OutputDir::create(&folder, Existing::default()),
             Err(OutputError::Locked(_))
         ));
         assert!(!folder.join("x.tsv").exists());
@@ -233,18 +349,18 @@ mod tests {
             .unwrap();
         assert!(!folder.join(PARTIAL).exists());
         assert!(matches!(
-            OutputDir::create(&folder, false),
+            OutputDir::create(&folder, Existing::default()),
             Err(OutputError::Exists(_))
         ));
         // Replaced: y.tsv belongs to the first run only and goes.
         fs::write(folder.join("mine.txt"), "kept").unwrap();
-        let mut out = OutputDir::create(&folder, true).unwrap();
+        let mut out = OutputDir::create(&folder, FORCE).unwrap();
         fs::write(out.file("x.tsv"), "2").unwrap();
         out.commit(&json!({"outputs": ["x.tsv"]})).unwrap();
         assert_eq!(fs::read_to_string(folder.join("x.tsv")).unwrap(), "2");
         assert!(!folder.join("y.tsv").exists() && folder.join("mine.txt").exists());
         // Forced but failed: the old results stay.
-        let mut out = OutputDir::create(&folder, true).unwrap();
+        let mut out = OutputDir::create(&folder, FORCE).unwrap();
         fs::write(out.file("x.tsv"), "3").unwrap();
         drop(out);
         assert_eq!(fs::read_to_string(folder.join("x.tsv")).unwrap(), "2");
