@@ -1,5 +1,6 @@
 use crate::genome::GenomeError;
 use crate::output::OutputError;
+use crate::sharpr::SharprError;
 
 /// Any error of the library: one enum a stage, gathered for callers that run several stages.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +11,9 @@ pub enum Error {
     /// The output folder.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// Per-base activities from tiled designs.
+    #[error(transparent)]
+    Sharpr(#[from] SharprError),
     /// The run was interrupted (Ctrl-C, SIGTERM).
     #[error("interrupted")]
     Interrupted,
@@ -21,6 +25,7 @@ impl Error {
         match self {
             Self::Genome(e) => e.hint(),
             Self::Output(e) => e.hint(),
+            Self::Sharpr(e) => e.hint(),
             Self::Interrupted => None,
         }
     }

@@ -1,7 +1,9 @@
+pub mod counts;
 pub mod encode;
 mod error;
 pub mod genome;
 pub mod output;
+pub mod sharpr;
 
 pub use error::Error;
 

@@ -1,6 +1,8 @@
 //! The command line: the only place that names clap. One file a subcommand, each with its `Args`
 //! and the function that turns them into the library's validated configuration and runs it.
 
+mod sharpr;
+
 use anyhow::Result;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use tracing_subscriber::filter::LevelFilter;
@@ -20,7 +22,9 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Sharpr(sharpr::SharprArgs),
+}
 
 /// How much is said on standard error.
 #[derive(Clone, Copy, Debug, Args)]
@@ -47,10 +51,17 @@ impl Cli {
     /// Runs the subcommand.
     pub fn run(self) -> Result<()> {
         match self.command {
-            Some(command) => match command {},
+            Some(Command::Sharpr(args)) => args.run(),
             None => Ok(()),
         }
     }
+}
+
+/// The worker threads asked for, by default as many as the machine runs at once.
+fn threads(asked: Option<std::num::NonZeroUsize>) -> usize {
+    asked
+        .or_else(|| std::thread::available_parallelism().ok())
+        .map_or(1, std::num::NonZeroUsize::get)
 }
 
 /// Sends the library's log lines to standard error.
