@@ -1,3 +1,4 @@
+use crate::dataset::DatasetError;
 use crate::genome::GenomeError;
 use crate::output::OutputError;
 use crate::sharpr::SharprError;
@@ -11,6 +12,9 @@ pub enum Error {
     /// The output folder.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// Examples from count tables.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     /// Per-base activities from tiled designs.
     #[error(transparent)]
     Sharpr(#[from] SharprError),
@@ -25,6 +29,7 @@ impl Error {
         match self {
             Self::Genome(e) => e.hint(),
             Self::Output(e) => e.hint(),
+            Self::Dataset(e) => e.hint(),
             Self::Sharpr(e) => e.hint(),
             Self::Interrupted => None,
         }

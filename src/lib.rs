@@ -1,8 +1,10 @@
 pub mod counts;
+pub mod dataset;
 pub mod encode;
 mod error;
 pub mod genome;
 pub mod output;
+pub mod plot;
 pub mod sharpr;
 
 pub use error::Error;

@@ -1,6 +1,7 @@
 //! The command line: the only place that names clap. One file a subcommand, each with its `Args`
 //! and the function that turns them into the library's validated configuration and runs it.
 
+mod dataset;
 mod sharpr;
 
 use anyhow::Result;
@@ -23,6 +24,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Dataset(dataset::DatasetArgs),
     Sharpr(sharpr::SharprArgs),
 }
 
@@ -51,6 +53,7 @@ impl Cli {
     /// Runs the subcommand.
     pub fn run(self) -> Result<()> {
         match self.command {
+            Some(Command::Dataset(args)) => args.run(),
             Some(Command::Sharpr(args)) => args.run(),
             None => Ok(()),
         }

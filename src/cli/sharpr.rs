@@ -55,7 +55,12 @@ pub struct SharprArgs {
     #[arg(long, value_enum, default_value_t = Recentre::None)]
     recentre: Recentre,
     /// Prior variances of the hidden activities; one alone is not combined with another
-    #[arg(long, value_delimiter = ',', default_value = "1,50", value_name = "V,V")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1,50",
+        value_name = "V,V"
+    )]
     prior_variances: Vec<f64>,
     /// Print at most so many decimals, and let each step from `infer` on read the printed values, as
     /// SHARPR does with 3 [default: full precision]

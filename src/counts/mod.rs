@@ -8,12 +8,14 @@
 
 mod names;
 mod normalize;
+mod places;
 mod read;
 mod text;
 mod tiles;
 
 pub use names::Names;
 pub use normalize::{Normalized, normalize};
+pub use places::{Place, read_places};
 pub use read::{CountTable, Form, Sequences, check_pair, check_unique, read_counts};
 pub use text::{Lines, shorten};
 pub use tiles::{TileLayout, lay_out};
@@ -46,7 +48,9 @@ pub enum CountsError {
         expected: String,
     },
     /// RNA and DNA name different tiles on the same row.
-    #[error("{rna} and {dna} differ at tile row {row} (header not counted): {rna_id:?} and {dna_id:?}")]
+    #[error(
+        "{rna} and {dna} differ at tile row {row} (header not counted): {rna_id:?} and {dna_id:?}"
+    )]
     Mismatch {
         /// The RNA table.
         rna: PathBuf,

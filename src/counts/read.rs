@@ -202,15 +202,12 @@ fn same_barcodes(id: &str, found: usize, table: &mut CountTable) -> Result<(), P
 fn whole(text: &str) -> Result<u32, Problem> {
     let text = text.trim();
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    text.parse()
-        .ok()
-        .filter(|_| digits)
-        .ok_or_else(|| {
-            (
-                format!("count {:?}", shorten(text)),
-                "a whole number from 0 to 4294967295".into(),
-            )
-        })
+    text.parse().ok().filter(|_| digits).ok_or_else(|| {
+        (
+            format!("count {:?}", shorten(text)),
+            "a whole number from 0 to 4294967295".into(),
+        )
+    })
 }
 
 /// A multiplicative hash over 8-byte words: the tables are the user's own, so speed comes before

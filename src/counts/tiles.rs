@@ -47,7 +47,10 @@ pub fn lay_out(
         };
         let Some((before, field, after)) = split_at_field(id, index) else {
             return Err(fail(
-                format!("it has {} field(s) between underscores", id.split('_').count()),
+                format!(
+                    "it has {} field(s) between underscores",
+                    id.split('_').count()
+                ),
                 format!("the tile position in field {index}, counted from 0"),
             ));
         };

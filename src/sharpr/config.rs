@@ -132,7 +132,11 @@ impl Config {
                 self.prior_variances.len()
             ));
         }
-        if let Some(v) = self.prior_variances.iter().find(|v| !(v.is_finite() && **v > 0.0)) {
+        if let Some(v) = self
+            .prior_variances
+            .iter()
+            .find(|v| !(v.is_finite() && **v > 0.0))
+        {
             return fail(format!("prior variance {v} is not a positive number"));
         }
         if let [a, b] = self.prior_variances[..]
@@ -164,7 +168,9 @@ impl Config {
         if let Precision::Digits(digits) = self.precision
             && digits > 15
         {
-            return fail(format!("{digits} digits: an f64 has at most 15 that mean something"));
+            return fail(format!(
+                "{digits} digits: an f64 has at most 15 that mean something"
+            ));
         }
         Ok(())
     }

@@ -67,7 +67,11 @@ pub fn posterior_means(
             let entry = |i: usize, j: usize| {
                 let shared = per_tile.saturating_sub(present[i].abs_diff(present[j]));
                 let covariance = unit * shared as f64;
-                if i == j { covariance + noise } else { covariance }
+                if i == j {
+                    covariance + noise
+                } else {
+                    covariance
+                }
             };
             // Windows of equal length at different offsets are linearly independent, so K is
             // positive definite even without noise; only rounding can make it look otherwise.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::counts::{
     CountTable, Names, Normalized, Sequences, check_pair, check_unique, lay_out, normalize,
-    read_counts,
+    read_counts, read_places,
 };
 use crate::output::OutputDir;
 use crate::{Error, VERSION};
@@ -145,9 +145,12 @@ fn steps(config: &Config, out: &mut OutputDir) -> Result<Summary, SharprError> {
             summary.note(&number(r), "recentred_by", centre);
         }
         let tables: Vec<RegionTable> = made.into_iter().map(|(table, _)| table).collect();
-        write_all(out, &tables, |r| format!("table.{}.tsv", r + 1), |path, table| {
-            write_table(path, table, super::Precision::Full)
-        })?;
+        write_all(
+            out,
+            &tables,
+            |r| format!("table.{}.tsv", r + 1),
+            |path, table| write_table(path, table, super::Precision::Full),
+        )?;
         stage = Stage::Tables(tables);
     }
 
@@ -184,8 +187,12 @@ fn steps(config: &Config, out: &mut OutputDir) -> Result<Summary, SharprError> {
         let scores = interpolate(combined, config.design.step());
         write_table(&out.file("scores.tsv"), &scores, config.precision)?;
         if let Some(regions) = &config.regions {
-            let places = tracks::read_places(regions)?;
-            let sizes = config.sizes.as_deref().map(tracks::read_sizes).transpose()?;
+            let places = read_places(regions)?;
+            let sizes = config
+                .sizes
+                .as_deref()
+                .map(tracks::read_sizes)
+                .transpose()?;
             let laid = tracks::lay_on_genome(&scores, &places, sizes.as_deref(), regions)?;
             tracks::write_tracks(&laid, |name| out.file(name))?;
         }
@@ -270,9 +277,12 @@ fn inferred(
                 Ok(scores)
             })
             .collect::<Result<_, SharprError>>()?;
-        write_all(out, &list, |r| format!("infer.{}.v{variance}.tsv", r + 1), {
-            |path, table| write_table(path, table, config.precision)
-        })?;
+        write_all(
+            out,
+            &list,
+            |r| format!("infer.{}.v{variance}.tsv", r + 1),
+            |path, table| write_table(path, table, config.precision),
+        )?;
         lists.push(list);
     }
     Ok(lists)
