@@ -96,7 +96,7 @@ fn figure(
     let rows = panels.div_ceil(columns).max(1);
     let size = (PANEL.0 * columns as u32, PANEL.1 * rows as u32 + TITLE);
     let mut svg = String::new();
-    let drawn = || -> Drawn {
+    let mut drawn = || -> Drawn {
         let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         root.fill(&WHITE).map_err(text)?;
         let body = root.titled(title, (FONT, 20)).map_err(text)?;
@@ -107,7 +107,6 @@ fn figure(
         }
         root.present().map_err(text)
     };
-    let mut drawn = drawn;
     drawn().map_err(|e| PlotError::Draw(e, path.into()))?;
     fs::write(path, svg).map_err(|e| PlotError::Write(e, path.into()))
 }
@@ -133,6 +132,8 @@ pub fn lines(path: &Path, style: &Style, series: &[Line]) -> Result<(), PlotErro
             .x_desc(style.x)
             .y_desc(style.y)
             .label_style((FONT, 13))
+            .x_label_formatter(&label)
+            .y_label_formatter(&label)
             .draw()
             .map_err(text)?;
         for (i, line) in series.iter().enumerate() {
@@ -189,6 +190,8 @@ pub fn bars(path: &Path, style: &Style, panels: &[Bars]) -> Result<(), PlotError
             .x_desc(style.x)
             .y_desc(style.y)
             .label_style((FONT, 13))
+            .x_label_formatter(&label)
+            .y_label_formatter(&label)
             .draw()
             .map_err(text)?;
         let bar = |(bin, &count): (usize, &usize)| {
@@ -235,6 +238,8 @@ pub fn density(path: &Path, title: &str, panels: &[Density]) -> Result<(), PlotE
             .x_desc(&panel.x_label)
             .y_desc(&panel.y_label)
             .label_style((FONT, 13))
+            .x_label_formatter(&label)
+            .y_label_formatter(&label)
             .draw()
             .map_err(text)?;
         let shade = |count: u32| {
@@ -267,6 +272,11 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
         (true, false) => (low - 0.5, high + 0.5),
         (false, _) => (0.0, 1.0),
     }
+}
+
+/// Axis labels without decimals that say nothing.
+fn label(value: &f64) -> String {
+    format!("{}", (value * 1e6).round() / 1e6)
 }
 
 fn positive(top: f64) -> f64 {

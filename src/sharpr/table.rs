@@ -82,7 +82,7 @@ pub struct RegionTable {
 
 impl RegionTable {
     /// The rows.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> + DoubleEndedIterator {
         // A table without columns has no rows either: `chunks` must not be given 0.
         self.values.chunks(self.columns.max(1))
     }
