@@ -195,7 +195,12 @@ impl DatasetArgs {
             SplitBy::Random => SplitRule::Random(shares),
             SplitBy::RandomTiles => SplitRule::RandomTiles(shares),
             SplitBy::Chromosome => SplitRule::Chromosome {
-                named: self.validation_chroms.is_some() || self.test_chroms.is_some(),
+                required: [&self.validation_chroms, &self.test_chroms]
+                    .into_iter()
+                    .flatten()
+                    .flatten()
+                    .cloned()
+                    .collect(),
                 validation: self
                     .validation_chroms
                     .unwrap_or_else(|| vec!["chr8".into()]),

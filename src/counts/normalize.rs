@@ -54,7 +54,7 @@ fn median(values: &mut [f64]) -> f64 {
     match values {
         [] => f64::NAN,
         [only] => *only,
-        _ if values.len() % 2 == 0 => (values[middle - 1] + values[middle]) / 2.0,
+        _ if values.len().is_multiple_of(2) => (values[middle - 1] + values[middle]) / 2.0,
         _ => values[middle],
     }
 }

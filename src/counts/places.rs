@@ -23,10 +23,7 @@ pub struct Place {
 pub fn read_places(path: &Path) -> Result<HashMap<String, Place>, CountsError> {
     let mut lines = Lines::open(path)?;
     let mut places = HashMap::new();
-    loop {
-        let Some(line) = lines.next_line()? else {
-            break;
-        };
+    while let Some(line) = lines.next_line()? {
         let header = ["#", "track ", "browser "];
         if line.trim().is_empty() || header.iter().any(|word| line.starts_with(word)) {
             continue;

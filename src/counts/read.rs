@@ -88,10 +88,7 @@ pub fn read_counts(path: &Path, sequences: Sequences) -> Result<CountTable, Coun
         sequences: (form == Form::Geo && sequences == Sequences::Keep).then(Names::default),
         tags: (form == Form::Geo).then(Vec::new),
     };
-    loop {
-        let Some(line) = lines.next_line()? else {
-            break;
-        };
+    while let Some(line) = lines.next_line()? {
         if line.trim().is_empty() {
             continue;
         }

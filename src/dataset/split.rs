@@ -41,8 +41,8 @@ pub enum SplitRule {
         validation: Vec<String>,
         /// Chromosomes of the test set.
         test: Vec<String>,
-        /// Whether a chromosome without examples is an error: when the user named them.
-        named: bool,
+        /// Those of them that must have examples: the ones the user named.
+        required: Vec<String>,
     },
     /// Groups in random order, until the shares are reached.
     Random(Shares),
@@ -178,11 +178,11 @@ pub fn split(
         SplitRule::Chromosome {
             validation,
             test,
-            named,
+            required,
         } => {
             let places = places.ok_or(DatasetError::NoCoordinates)?;
-            for chrom in validation.iter().chain(test) {
-                if *named && tiles.iter().all(|&tile| places[tile].chrom != *chrom) {
+            for chrom in required {
+                if tiles.iter().all(|&tile| places[tile].chrom != *chrom) {
                     let mut known: Vec<&str> =
                         tiles.iter().map(|&t| places[t].chrom.as_str()).collect();
                     known.sort_unstable();

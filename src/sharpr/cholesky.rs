@@ -75,7 +75,7 @@ mod tests {
         let at = |i: usize, j: usize| match i.abs_diff(j) {
             0 => 4.0 + i as f64,
             1 => 1.0,
-            3 if i.min(j) % 2 == 0 => -0.5,
+            3 if i.min(j).is_multiple_of(2) => -0.5,
             _ => 0.0,
         };
         let x: Vec<f64> = (0..size).map(|i| (i as f64 * 0.7).sin()).collect();

@@ -22,7 +22,7 @@ impl Design {
             Some("all three must be at least 1")
         } else if tile > MOST || tiles > MOST {
             Some("more than a million")
-        } else if tile % step != 0 {
+        } else if !tile.is_multiple_of(step) {
             Some("the step does not divide the tile")
         } else {
             None

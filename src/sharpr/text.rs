@@ -71,7 +71,7 @@ fn push_rounded(value: f64, digits: u8, line: &mut Vec<u8>) {
             line.push(b'-');
         }
         let mut places = usize::from(digits);
-        while places > 0 && rest % 10 == 0 {
+        while places > 0 && rest.is_multiple_of(10) {
             rest /= 10;
             places -= 1;
         }
@@ -178,10 +178,7 @@ pub fn read_normalized(path: &Path) -> Result<(Names, Normalized), SharprError> 
     let mut lines = Lines::open(path)?;
     let mut ids = Names::default();
     let (mut values, mut barcodes) = (Vec::new(), Vec::new());
-    loop {
-        let Some(line) = lines.next_line()? else {
-            break;
-        };
+    while let Some(line) = lines.next_line()? {
         if line.trim().is_empty() {
             continue;
         }
@@ -222,10 +219,7 @@ pub fn read_table(path: &Path, columns: usize, missing: bool) -> Result<RegionTa
         values: Vec::new(),
     };
     let mut rows: HashMap<String, u64> = HashMap::new();
-    loop {
-        let Some(line) = lines.next_line()? else {
-            break;
-        };
+    while let Some(line) = lines.next_line()? {
         if line.trim().is_empty() {
             continue;
         }
