@@ -233,8 +233,15 @@ impl Hasher for Folding {
 /// # Errors
 /// [`CountsError::Duplicate`] with the first tile that does.
 pub fn check_unique(table: &CountTable) -> Result<(), CountsError> {
-    let mut seen: HashMap<&str, usize, BuildHasherDefault<Folding>> =
-        HashMap::with_capacity_and_hasher(table.rows(), BuildHasherDefault::default());
+    // Sorted hashes find that nothing is twice several times faster than a map of the names does.
+    let hasher = BuildHasherDefault::<Folding>::default();
+    let mut hashes: Vec<u64> = table.ids.iter().map(|id| hasher.hash_one(id)).collect();
+    hashes.sort_unstable();
+    if hashes.windows(2).all(|pair| pair[0] != pair[1]) {
+        return Ok(());
+    }
+    // Two names, or one twice: their text tells.
+    let mut seen: HashMap<&str, usize> = HashMap::with_capacity(table.rows());
     for (row, id) in table.ids.iter().enumerate() {
         if let Some(first) = seen.insert(id, row) {
             return Err(CountsError::Duplicate {
