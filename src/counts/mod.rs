@@ -32,8 +32,8 @@ pub enum CountsError {
     /// A file could not be read to its end (also a truncated gzip stream).
     #[error("cannot read {1}")]
     Read(#[source] io::Error, PathBuf),
-    /// The file has a header and no tile, or nothing at all.
-    #[error("{0} holds no tile")]
+    /// The file has a header and no row, or nothing at all.
+    #[error("{0} holds no row")]
     Empty(PathBuf),
     /// A line that does not belong in such a table.
     #[error("{path}, line {line}: {problem}; expected {expected}")]

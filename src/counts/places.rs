@@ -14,8 +14,9 @@ pub struct Place {
     pub end: u32,
 }
 
-/// Reads places by name: SHARPR's `id chrom start end`, or BED with the name in column 4; which of
-/// them, column 2 tells. Plain or gzip; empty lines, `#`, `track` and `browser` lines are passed over.
+/// Reads places by name: SHARPR's `id chrom start end`, or BED with the name in column 4. Which of them
+/// it is, the columns that hold numbers tell; where all do (a contig called `8`, a region called `15`),
+/// the file's ending `.bed` or `.bed.gz`. Plain or gzip; empty lines, `#`, `track` and `browser` lines are passed over.
 ///
 /// # Errors
 /// When the file cannot be read or is empty, or at the first line with fewer than 4 columns, numbers
@@ -23,6 +24,10 @@ pub struct Place {
 pub fn read_places(path: &Path) -> Result<HashMap<String, Place>, CountsError> {
     let mut lines = Lines::open(path)?;
     let mut places = HashMap::new();
+    let file_name = path.to_string_lossy();
+    let named_bed = [".bed", ".bed.gz"]
+        .iter()
+        .any(|end| file_name.ends_with(end));
     while let Some(line) = lines.next_line()? {
         let header = ["#", "track ", "browser "];
         if line.trim().is_empty() || header.iter().any(|word| line.starts_with(word)) {
@@ -35,9 +40,12 @@ pub fn read_places(path: &Path) -> Result<HashMap<String, Place>, CountsError> {
         };
         let number = |text: &str| text.parse::<u32>().ok().filter(|&n| n <= i32::MAX as u32);
         let place = fields.get(..4).and_then(|first| {
-            let (name, chrom, start, end) = match number(first[1]) {
-                Some(_) => (first[3], first[0], first[1], first[2]),
-                None => (first[0], first[1], first[2], first[3]),
+            let numbers = [1, 2, 3].map(|i| number(first[i]).is_some());
+            let bed = numbers[0] && numbers[1] && (!numbers[2] || named_bed);
+            let (name, chrom, start, end) = if bed {
+                (first[3], first[0], first[1], first[2])
+            } else {
+                (first[0], first[1], first[2], first[3])
             };
             let (start, end) = (number(start)?, number(end)?);
             (start < end && !name.is_empty()).then(|| {

@@ -68,9 +68,9 @@ fn gzip_is_seen_by_content_and_truncation_is_an_error() {
 #[test]
 fn bad_tables_name_the_line_and_what_was_found() {
     for (text, expected) in [
-        ("", "holds no tile"),
-        ("\n\n", "holds no tile"),
-        ("ID\tSequence\tTags\tCounts\n", "holds no tile"),
+        ("", "holds no row"),
+        ("\n\n", "holds no row"),
+        ("ID\tSequence\tTags\tCounts\n", "holds no row"),
         ("b1\nr_0_0\t-3\n", "line 2: count \"-3\""),
         ("b1\nr_0_0\t1.5\n", "line 2: count \"1.5\""),
         ("b1\nr_0_0\t1e3\n", "line 2: count \"1e3\""),
@@ -253,6 +253,16 @@ fn places_in_both_forms() {
         let places = read_places(&file(dir.path(), "c", text)).unwrap();
         assert_eq!(places["r"], expected, "{text:?}");
     }
+    let numbers = "15\t2\t5\t15\n";
+    let place = |name: &str| read_places(&file(dir.path(), name, numbers)).unwrap()["15"].clone();
+    assert_eq!(
+        (place("c.txt").chrom.as_str(), place("c.txt").start),
+        ("2", 5)
+    );
+    assert_eq!(
+        (place("c.bed").chrom.as_str(), place("c.bed").start),
+        ("15", 2)
+    );
     for (text, part) in [
         ("r\tchr2\t5\n", "line 1"),
         ("r\tchr2\tx\t15\n", "line 1"),
@@ -261,7 +271,7 @@ fn places_in_both_forms() {
             "r\tchr2\t5\t15\nr\tchr2\t6\t16\n",
             "line 2: \"r\" has two places",
         ),
-        ("", "holds no tile"),
+        ("", "holds no row"),
     ] {
         let error = read_places(&file(dir.path(), "c", text))
             .unwrap_err()

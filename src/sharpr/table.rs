@@ -16,12 +16,13 @@ impl Design {
     /// [`SharprError::Design`] when a number is 0 or the step does not divide the tile, so that no
     /// whole number of intervals makes a tile.
     pub fn new(tile: usize, step: usize, tiles: usize) -> Result<Self, SharprError> {
-        // Far above any synthesised library; keeps every product below in range.
-        const MOST: usize = 1_000_000;
+        // Far above any synthesised library; keeps tables of any number of regions in memory.
+        const LONGEST: usize = 100_000;
+        const MOST: usize = 10_000;
         let problem = if tile == 0 || step == 0 || tiles == 0 {
             Some("all three must be at least 1")
-        } else if tile > MOST || tiles > MOST {
-            Some("more than a million")
+        } else if tile > LONGEST || tiles > MOST {
+            Some("at most 100,000 bases a tile and 10,000 tiles a region")
         } else if !tile.is_multiple_of(step) {
             Some("the step does not divide the tile")
         } else {

@@ -231,7 +231,7 @@ fn experiments_on_the_command_line_and_in_sheets() {
         assert_eq!(sheet("s.toml", &toml).unwrap(), vec![placed.clone()]);
     }
     for (name, text, part) in [
-        ("s.tsv", "", "holds no tile"),
+        ("s.tsv", "", "holds no row"),
         ("s.tsv", "cell\tpromoter\n", "no column \"cell_type\""),
         ("s.tsv", &format!("{tsv}x\ty\n"), "line 3: 2 column(s)"),
         ("s.tsv", &tsv.replace("HepG2", "a/b"), "cell type \"a/b\""),

@@ -261,7 +261,7 @@ fn tables_without_information_are_errors() {
         (145, 0, 9, "at least 1"),
         (0, 5, 9, "at least 1"),
         (145, 5, 0, "at least 1"),
-        (145, 5, 2_000_000, "more than a million"),
+        (145, 5, 2_000_000, "at most 100,000 bases"),
     ] {
         let error = Design::new(tile, step, tiles).unwrap_err().to_string();
         assert!(error.contains(part), "{error}");

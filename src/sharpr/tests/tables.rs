@@ -62,7 +62,7 @@ fn tables_read_back_as_written() {
         assert!(a == b || a.is_nan() && b.is_nan());
     }
     for (text, columns, missing, part) in [
-        ("", 2, true, "holds no tile"),
+        ("", 2, true, "holds no row"),
         (
             "a\t1\t2\t3\n",
             2,
