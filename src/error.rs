@@ -1,7 +1,9 @@
+use crate::dataset::DatasetError;
 use crate::genome::GenomeError;
 use crate::model::ModelError;
 use crate::output::OutputError;
 use crate::score::ScoreError;
+use crate::sharpr::SharprError;
 use crate::tracks::TrackError;
 
 /// Any error of the library: one enum a stage, gathered for callers that run several stages.
@@ -22,6 +24,12 @@ pub enum Error {
     /// A track.
     #[error(transparent)]
     Track(#[from] TrackError),
+    /// Examples from count tables.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// Per-base activities from tiled designs.
+    #[error(transparent)]
+    Sharpr(#[from] SharprError),
     /// The run was interrupted (Ctrl-C, SIGTERM).
     #[error("interrupted")]
     Interrupted {
@@ -39,6 +47,8 @@ impl Error {
             Self::Output(e) => e.hint(),
             Self::Score(e) => e.hint(),
             Self::Track(TrackError::File(e)) => e.hint(),
+            Self::Dataset(e) => e.hint(),
+            Self::Sharpr(e) => e.hint(),
             Self::Track(_) | Self::Interrupted { .. } => None,
         }
     }

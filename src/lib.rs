@@ -15,6 +15,10 @@
 //! - [`ism`]: in-silico mutagenesis; the naive engine is the oracle of all others.
 //! - [`tracks`]: bigWig and bedGraph.
 //! - [`score`]: the main job, from regions to tracks and tables.
+//! - [`counts`]: barcode count tables, normalised to activities of tiles.
+//! - [`sharpr`]: the Sharpr-MPRA model, from tiles to per-base activities.
+//! - [`dataset`]: training examples from count tables: sequences, activities, splits.
+//! - [`plot`]: figures as SVG.
 //! - [`output`]: output folders that are whole or not there.
 //!
 //! The command line (`src/cli/`) belongs to the program, not to this library.
@@ -33,13 +37,17 @@
 //! assert_eq!(starts[0], 10_000 - 116);
 //! ```
 
+pub mod counts;
+pub mod dataset;
 pub mod encode;
 mod error;
 pub mod genome;
 pub mod ism;
 pub mod model;
 pub mod output;
+pub mod plot;
 pub mod score;
+pub mod sharpr;
 pub mod tracks;
 
 pub use error::Error;

@@ -28,6 +28,11 @@ fn report(error: &anyhow::Error) -> ExitCode {
     if broken_pipe {
         return ExitCode::SUCCESS;
     }
+    // Settings that clap cannot judge one by one.
+    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+        eprint!("{usage}");
+        return ExitCode::from(2);
+    }
     let known = error
         .chain()
         .find_map(|e| e.downcast_ref::<mpra_score::Error>());

@@ -1,12 +1,14 @@
 //! The command line: the only place that names clap. One file a subcommand, each with its `Args`
 //! and the function that turns them into the library's validated configuration and runs it.
 
+mod dataset;
 mod interrupt;
 mod merge;
 mod model;
 mod progress;
 mod score;
 mod shared;
+mod sharpr;
 
 use anyhow::Result;
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -39,6 +41,8 @@ enum Command {
     /// Score regions: activity and importance tracks (the main job; needs no subcommand)
     Score(Box<score::ScoreArgs>),
     Merge(merge::MergeArgs),
+    Dataset(Box<dataset::DatasetArgs>),
+    Sharpr(Box<sharpr::SharprArgs>),
     /// Look into model files
     Model(model::ModelArgs),
 }
@@ -74,6 +78,8 @@ impl Cli {
             Some(Command::Score(args)) => score::run(*args, quiet),
             Some(Command::Merge(args)) => merge::run(args, quiet),
             Some(Command::Model(args)) => model::run(args),
+            Some(Command::Dataset(args)) => args.run(),
+            Some(Command::Sharpr(args)) => args.run(),
         }
     }
 }

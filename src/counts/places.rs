@@ -1,0 +1,73 @@
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{CountsError, Lines, shorten};
+
+/// Where a region or a tile lies, 0-based and half-open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Chromosome.
+    pub chrom: String,
+    /// First base.
+    pub start: u32,
+    /// One past the last base.
+    pub end: u32,
+}
+
+/// Reads places by name: SHARPR's `id chrom start end`, or BED with the name in column 4. Which of them
+/// it is, the columns that hold numbers tell; where all do (a contig called `8`, a region called `15`),
+/// the file's ending `.bed` or `.bed.gz`. Plain or gzip; empty lines, `#`, `track` and `browser` lines are passed over.
+///
+/// # Errors
+/// When the file cannot be read or is empty, or at the first line with fewer than 4 columns, numbers
+/// that are none, an end not after its start, or a name that was there before with another place.
+pub fn read_places(path: &Path) -> Result<HashMap<String, Place>, CountsError> {
+    let mut lines = Lines::open(path)?;
+    let mut places = HashMap::new();
+    let file_name = path.to_string_lossy();
+    let named_bed = [".bed", ".bed.gz"]
+        .iter()
+        .any(|end| file_name.ends_with(end));
+    while let Some(line) = lines.next_line()? {
+        let header = ["#", "track ", "browser "];
+        if line.trim().is_empty() || header.iter().any(|word| line.starts_with(word)) {
+            continue;
+        }
+        let fields: Vec<&str> = if line.contains('\t') {
+            line.split('\t').map(str::trim).collect()
+        } else {
+            line.split_ascii_whitespace().collect()
+        };
+        let number = |text: &str| text.parse::<u32>().ok().filter(|&n| n <= i32::MAX as u32);
+        let place = fields.get(..4).and_then(|first| {
+            let numbers = [1, 2, 3].map(|i| number(first[i]).is_some());
+            let bed = numbers[0] && numbers[1] && (!numbers[2] || named_bed);
+            let (name, chrom, start, end) = if bed {
+                (first[3], first[0], first[1], first[2])
+            } else {
+                (first[0], first[1], first[2], first[3])
+            };
+            let (start, end) = (number(start)?, number(end)?);
+            (start < end && !name.is_empty()).then(|| {
+                let chrom = chrom.to_owned();
+                (name.to_owned(), Place { chrom, start, end })
+            })
+        });
+        let Some((name, place)) = place else {
+            let found = format!("{:?}", shorten(line));
+            return Err(lines.error(
+                found,
+                "`id chrom start end`, or BED with a name in column 4; start below end",
+            ));
+        };
+        if let Some(before) = places.insert(name.clone(), place.clone())
+            && before != place
+        {
+            return Err(lines.error(format!("{name:?} has two places"), "each name once"));
+        }
+    }
+    if places.is_empty() {
+        return Err(CountsError::Empty(path.into()));
+    }
+    Ok(places)
+}

@@ -1,0 +1,239 @@
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::{
+    Assay, Config, CoordinateSource, DatasetError, Examples, Report, Rows, Split, SplitRule,
+    Strands, assemble, figures, groups, make_examples, place_tiles, sequences, split,
+    write_parquet,
+};
+use crate::genome::Fasta;
+use crate::output::{Existing, OutputDir};
+use crate::{Error, VERSION};
+
+/// What a run did.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The files written, `run.json` last.
+    pub files: Vec<PathBuf>,
+    /// Tiles read.
+    pub tiles: usize,
+    /// Tiles that became examples.
+    pub kept: usize,
+    /// Rows of the Parquet file.
+    pub rows: usize,
+    /// Name of each task and the correlation of its first two replicates, NaN with fewer.
+    pub tasks: Vec<(String, f64)>,
+}
+
+/// Reads the experiments and writes `examples.parquet`, `report.tsv`, `filtered.tsv`, the figures and
+/// `run.json` into the output folder. The examples are the same for any number of threads.
+///
+/// # Errors
+/// Any error of the tables, the coordinates, the FASTA or the output folder; the folder then holds
+/// nothing of this run.
+pub fn run(config: &Config) -> Result<Summary, Error> {
+    config.check()?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(config.threads)
+        .build()
+        .map_err(|e| DatasetError::Threads(config.threads, e))?;
+    let mut out = OutputDir::create(
+        &config.out,
+        Existing {
+            force: config.force,
+            resume: false,
+        },
+    )?;
+    let (mut summary, provenance) = pool.install(|| make(config, &mut out))?;
+    let mut run = provenance;
+    run["threads"] = json!(config.threads);
+    run["outputs"] = json!(out.names());
+    summary.files = out.commit(&run)?;
+    Ok(summary)
+}
+
+fn make(config: &Config, out: &mut OutputDir) -> Result<(Summary, Value), DatasetError> {
+    let assay = assemble(
+        &config.experiments,
+        config.tasks.as_deref(),
+        config.geometry,
+        config.tile_index,
+        config.min_dna,
+    )?;
+    let places = place_tiles(&assay, &config.coordinates, config.geometry)?;
+    let independent = matches!(config.split, SplitRule::RandomTiles(_))
+        || config.coordinates == CoordinateSource::None;
+    if places.is_none() && !independent {
+        return Err(DatasetError::NoCoordinates);
+    }
+    let fasta = match &config.fasta {
+        Some(path) => Some(Fasta::open(path, false)?),
+        None => None,
+    };
+    let sequences = sequences(
+        &assay,
+        places.as_deref(),
+        fasta.as_ref().map(|fasta| (fasta, &config.aliases)),
+        config.geometry,
+    )?;
+    let examples = make_examples(&assay, &sequences, config.replicates, config.missing)?;
+    let groups = groups(&assay, places.as_deref())?;
+    let sides = split(
+        &assay,
+        &examples.tiles,
+        &groups,
+        places.as_deref(),
+        &config.split,
+    )?;
+    for side in Split::ALL {
+        if !sides.contains(&side) {
+            tracing::warn!("no example is on the {} side of the split", side.as_str());
+        }
+    }
+    let report = Report::new(
+        &assay,
+        &examples,
+        &sequences,
+        &sides,
+        &groups,
+        config.geometry,
+    );
+
+    let rows = Rows {
+        assay: &assay,
+        examples: &examples,
+        sequences: &sequences,
+        places: places.as_deref(),
+        groups: &groups,
+        sides: &sides,
+        geometry: config.geometry,
+        frame: config.frame,
+        strands: config.strands,
+    };
+    let mut provenance = provenance(config, &assay, &examples, &rows);
+    let path = out.file("examples.parquet");
+    let metadata = metadata(&provenance);
+    let written = write_parquet(&path, &rows, &metadata)?;
+    provenance["counts"]["rows"] = json!(written);
+
+    let write = |path: PathBuf, text: String| {
+        fs::write(&path, text).map_err(|e| DatasetError::Write(e, path))
+    };
+    write(out.file("report.tsv"), report.text())?;
+    write(out.file("filtered.tsv"), filtered(&assay, &examples))?;
+    figures::position(&out.file("position.svg"), &assay, &report)?;
+    figures::activity(&out.file("activity.svg"), &assay, &examples)?;
+    if report.distances.is_some() {
+        figures::distance(&out.file("distance.svg"), &report)?;
+        figures::replicates(&out.file("replicates.svg"), &assay, &report)?;
+    }
+    let names = assay.tasks.iter().map(|t| t.name.clone());
+    let summary = Summary {
+        files: Vec::new(),
+        tiles: assay.tiles.len(),
+        kept: examples.tiles.len(),
+        rows: written,
+        tasks: names.zip(report.correlation.iter().copied()).collect(),
+    };
+    Ok((summary, provenance))
+}
+
+fn filtered(assay: &Assay, examples: &Examples) -> String {
+    let mut text = String::from("tile\treason\ttasks_without_value\n");
+    for filtered in &examples.filtered {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{}\t{}\t{}",
+            assay.tiles.get(filtered.tile),
+            filtered.reason.as_str(),
+            filtered.tasks.join(",")
+        );
+    }
+    text
+}
+
+fn provenance(config: &Config, assay: &Assay, examples: &Examples, rows: &Rows) -> Value {
+    let size =
+        |path: &PathBuf| json!({"path": path, "bytes": fs::metadata(path).map(|m| m.len()).ok()});
+    let mut inputs: Vec<&PathBuf> = Vec::new();
+    let coordinates = match &config.coordinates {
+        CoordinateSource::File(path) => Some(path),
+        _ => None,
+    };
+    let tables = config.experiments.iter().flat_map(|e| [&e.rna, &e.dna]);
+    let others = config.sheet.iter().chain(coordinates).chain(&config.fasta);
+    for path in tables.chain(others) {
+        if !inputs.contains(&path) {
+            inputs.push(path);
+        }
+    }
+    let tasks: Vec<Value> = assay
+        .tasks
+        .iter()
+        .enumerate()
+        .map(|(t, task)| {
+            json!({
+                "name": task.name,
+                "cell_type": task.cell_type,
+                "promoter": task.promoter,
+                "replicates": task.replicates,
+                "mean": examples.mean[t],
+                "scale": examples.scale[t],
+            })
+        })
+        .collect();
+    let split = match &config.split {
+        SplitRule::Region(s) | SplitRule::Random(s) | SplitRule::RandomTiles(s) => {
+            json!({"by": config.split.as_str(), "validation": s.validation, "test": s.test, "seed": s.seed})
+        }
+        SplitRule::Chromosome {
+            validation, test, ..
+        } => json!({"by": config.split.as_str(), "validation": validation, "test": test}),
+    };
+    json!({
+        "program": "mpra-score",
+        "version": VERSION,
+        "subcommand": "dataset",
+        "command_line": config.command_line,
+        "inputs": inputs.into_iter().map(size).collect::<Vec<_>>(),
+        "settings": {
+            "min_dna": config.min_dna,
+            "tile_index": config.tile_index,
+            "replicates": format!("{:?}", config.replicates).to_lowercase(),
+            "missing": format!("{:?}", config.missing).to_lowercase(),
+            "sequences": if config.fasta.is_some() { "fasta" } else { "table" },
+            "strands": match config.strands { Strands::Forward => "+", Strands::Both => "+-" },
+        },
+        "tasks": tasks,
+        "split": split,
+        "input": {
+            "frame": format!("{:?}", config.frame).to_lowercase(),
+            "length": rows.input_len(),
+            "tile": config.geometry.tile,
+            "step": config.geometry.step,
+            "tiles": config.geometry.tiles,
+        },
+        "counts": {
+            "tiles_read": assay.tiles.len(),
+            "tiles_kept": examples.tiles.len(),
+            "tiles_filtered": examples.filtered.len(),
+            "regions": assay.layout.regions.len(),
+        },
+    })
+}
+
+/// The parts of the provenance that a user of the file looks up by name, and the whole.
+fn metadata(provenance: &Value) -> Vec<(String, String)> {
+    let part = |key: &str| (format!("mpra_score.{key}"), provenance[key].to_string());
+    vec![
+        ("mpra_score.version".into(), VERSION.into()),
+        part("tasks"),
+        part("split"),
+        part("input"),
+        ("mpra_score.provenance".into(), provenance.to_string()),
+    ]
+}
