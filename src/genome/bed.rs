@@ -1,10 +1,14 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{Aliases, ContigId, Contigs, GenomeError, Interval};
+use super::{Aliases, BGZF_EOF, ContigId, Contigs, GenomeError, Interval, shorten};
+
+/// Longer lines are not read: no BED has them, and a file without line ends would fill the memory.
+const LONGEST_LINE: u64 = 1 << 22;
 
 /// Where BED rows come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -264,18 +268,23 @@ pub fn read_bed(
         }
         BedSource::Stdin => Box::new(io::stdin()),
     };
-    let mut reader = BufReader::with_capacity(1 << 16, inner);
-    let packed = reader
-        .fill_buf()
-        .map_err(|e| GenomeError::Read(e, path.clone()))?
-        .starts_with(&[0x1f, 0x8b]);
-    let mut reader: Box<dyn BufRead> = if packed {
-        Box::new(BufReader::with_capacity(
-            1 << 16,
-            MultiGzDecoder::new(reader),
-        ))
-    } else {
-        Box::new(reader)
+    let mut inner = Tail {
+        inner,
+        last: Arc::default(),
+    };
+    // A pipe may deliver its first bytes one by one.
+    let mut head = Vec::new();
+    (&mut inner)
+        .take(14)
+        .read_to_end(&mut head)
+        .map_err(|e| GenomeError::Read(e, path.clone()))?;
+    let gzip = head.starts_with(&[0x1f, 0x8b]);
+    let bgzip = gzip && head.len() == 14 && head[3] & 4 != 0 && &head[12..14] == b"BC";
+    let last = inner.last.clone();
+    let raw = BufReader::with_capacity(1 << 16, io::Cursor::new(head).chain(inner));
+    let mut reader: Box<dyn BufRead> = match gzip {
+        true => Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(raw))),
+        false => Box::new(raw),
     };
 
     let mut builder = Builder::new(spool_dir)?;
@@ -283,13 +292,20 @@ pub fn read_bed(
     let mut number = 0u64;
     loop {
         line.clear();
-        let read = reader
+        let read = (&mut reader)
+            .take(LONGEST_LINE)
             .read_until(b'\n', &mut line)
             .map_err(|e| GenomeError::Read(e, path.clone()))?;
         if read == 0 {
             break;
         }
         number += 1;
+        if read as u64 == LONGEST_LINE {
+            return Err(GenomeError::BedContent {
+                path: name,
+                problem: format!("line {number} is longer than {LONGEST_LINE} bytes: not a BED"),
+            });
+        }
         let mut text = String::from_utf8_lossy(&line);
         if number == 1 && text.starts_with('\u{feff}') {
             text = text.trim_start_matches('\u{feff}').to_string().into();
@@ -345,7 +361,32 @@ pub fn read_bed(
         );
         builder.push(&label, outcome)?;
     }
+    // Cut between two blocks, a bgzip file decompresses without a fault.
+    let last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    if bgzip && *last != BGZF_EOF {
+        return Err(GenomeError::BedContent {
+            path: name,
+            problem: "it is truncated: the bgzip end-of-file block is missing".into(),
+        });
+    }
     builder.finish()
+}
+
+/// Remembers the last bytes of a stream.
+struct Tail<R> {
+    inner: R,
+    last: Arc<Mutex<Vec<u8>>>,
+}
+
+impl<R: Read> Read for Tail<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.extend_from_slice(&buffer[read.saturating_sub(BGZF_EOF.len())..read]);
+        let surplus = last.len().saturating_sub(BGZF_EOF.len());
+        last.drain(..surplus);
+        Ok(read)
+    }
 }
 
 fn is_header(line: &str) -> bool {
@@ -377,8 +418,9 @@ fn parse(fields: &[&str]) -> Result<Interval, (String, &'static str)> {
         ));
     }
     let number = |name: &str, text: &str| {
-        text.parse::<u32>()
-            .ok()
+        Some(text)
+            .filter(|t| t.bytes().all(|b| b.is_ascii_digit()))
+            .and_then(|t| t.parse::<u32>().ok())
             .filter(|&n| n <= i32::MAX as u32)
             .ok_or_else(|| (format!("{name} is {text:?}"), NUMBER))
     };
@@ -425,14 +467,6 @@ fn place(
         ));
     }
     Ok((id, bases))
-}
-
-fn shorten(line: &str) -> String {
-    const MOST: usize = 120;
-    match line.char_indices().nth(MOST) {
-        Some((cut, _)) => format!("{}...", &line[..cut]),
-        None => line.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -501,6 +535,7 @@ mod tests {
         for (line, part) in [
             ("chr1\t1", "2 column(s)"),
             ("chr1\tx\t9", "start is \"x\""),
+            ("chr1\t+5\t9", "start is \"+5\""),
             ("chr1\t1.5\t9", "start is \"1.5\""),
             ("chr1\t-1\t9", "start is \"-1\""),
             ("chr1\t1\t2147483648", "end is \"2147483648\""),
@@ -521,6 +556,28 @@ mod tests {
         }
         let error = read(b"1\t0\t3\n", InvalidPolicy::Fail).unwrap_err();
         assert!(error.hint().unwrap().contains("--chrom-alias"));
+    }
+
+    #[test]
+    fn a_bgzip_bed_cut_between_blocks_is_noticed() {
+        let mut writer = noodles::bgzf::io::Writer::new(Vec::new());
+        for _ in 0..3 {
+            writer.write_all(b"chr1\t1\t5\n").unwrap();
+            writer.flush().unwrap();
+        }
+        let whole = writer.finish().unwrap();
+        assert_eq!(read(&whole, InvalidPolicy::Fail).unwrap().rows(), 3);
+        let cut = &whole[..whole.len() - BGZF_EOF.len()];
+        let error = read(cut, InvalidPolicy::Skip).unwrap_err().to_string();
+        assert!(error.contains("truncated"), "{error}");
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused() {
+        let error = read(&vec![b'A'; 5 << 20], InvalidPolicy::Skip)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("longer than"), "{error}");
     }
 
     #[test]

@@ -3,8 +3,9 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use noodles::{bgzf, fasta};
+use noodles::bgzf;
 
+use super::fai::{self, Entry};
 use super::{Contig, ContigId, Contigs, GenomeError};
 use crate::encode::{self, UNKNOWN};
 
@@ -35,7 +36,7 @@ enum Storage {
 pub struct Fasta {
     path: PathBuf,
     storage: Storage,
-    records: Arc<Vec<fasta::fai::Record>>,
+    records: Arc<Vec<Entry>>,
     contigs: Arc<Contigs>,
     source: IndexSource,
 }
@@ -69,18 +70,14 @@ impl Fasta {
         let fai_path = added_extension(path, "fai");
         let (records, source) = if fai_path.exists() {
             warn_if_older(&fai_path, path);
-            let index = fasta::fai::fs::read(&fai_path)
-                .map_err(|e| GenomeError::Read(e, fai_path.clone()))?;
-            (Vec::from(index), IndexSource::File)
+            let records = fai::read(&fai_path)?;
+            if records.is_empty() {
+                return Err(GenomeError::EmptyIndex(fai_path));
+            }
+            (records, IndexSource::File)
         } else {
             tracing::info!("no {}: indexing {}", fai_path.display(), path.display());
-            let records = build_fai(path, &storage)?;
-            if write_index {
-                fasta::fai::fs::write(&fai_path, &records.clone().into())
-                    .map_err(|e| GenomeError::Write(e, fai_path.clone()))?;
-                tracing::info!("wrote {}", fai_path.display());
-            }
-            (records, IndexSource::Built)
+            (build_fai(path, &storage)?, IndexSource::Built)
         };
 
         let content = |problem: String| GenomeError::FastaContent {
@@ -92,14 +89,14 @@ impl Fasta {
         }
         let mut list = Vec::with_capacity(records.len());
         for record in &records {
-            let name = record.name().to_string();
-            let length = u32::try_from(record.length())
+            let name = record.name.clone();
+            let length = u32::try_from(record.length)
                 .ok()
                 .filter(|&l| l <= i32::MAX as u32)
                 .ok_or_else(|| {
                     content(format!(
                         "contig {name:?} has {} bases; at most 2,147,483,647 are supported",
-                        record.length()
+                        record.length
                     ))
                 })?;
             list.push(Contig { name, length });
@@ -113,8 +110,14 @@ impl Fasta {
             contigs: Arc::new(contigs),
             source,
         };
-        if source == IndexSource::File {
-            fasta.check_size(&file)?;
+        match source {
+            IndexSource::File => fasta.check_size(&file)?,
+            // Only now that it is known to be sound.
+            IndexSource::Built if write_index => {
+                fai::write_whole(&fai_path, fai::to_text(&fasta.records).as_bytes())?;
+                tracing::info!("wrote {}", fai_path.display());
+            }
+            IndexSource::Built => {}
         }
         Ok(fasta)
     }
@@ -158,15 +161,15 @@ impl Fasta {
         let record = &self.records[id as usize];
         let name = &self.contigs.get(id).name;
         // Header: the line before the first base must be this contig's.
-        let before = record.position().min(1024);
+        let before = record.offset.min(1024);
         let mut head = vec![0; before as usize];
-        reader.read_at(record.position() - before, &mut head)?;
+        reader.read_at(record.offset - before, &mut head)?;
         let Some(line) = head.strip_suffix(b"\n") else {
             return Err(self.mismatch(format!("contig {name:?} does not start on a new line")));
         };
         let line_start = line.iter().rposition(|&b| b == b'\n').map(|i| i + 1);
         // A header longer than what was read cannot be compared; the sequence checks remain.
-        if line_start.is_some() || before == record.position() {
+        if line_start.is_some() || before == record.offset {
             let line = &line[line_start.unwrap_or(0)..];
             let found = line.strip_prefix(b">").map(|rest| {
                 let end = rest
@@ -182,26 +185,30 @@ impl Fasta {
                 )));
             }
         }
-        // End: after the last base only line ends, then a header or nothing.
+        // End: the last base is a letter, and after it come only line ends, then a header or
+        // nothing.
         let mut tail = Vec::new();
-        reader.read_up_to(end_of(record), 3, &mut tail)?;
+        let back = record.length.min(1);
+        reader.read_up_to(record.end() - back, 3 + back, &mut tail)?;
+        if back == 1 && tail.first().is_none_or(|b| encode::code(*b).is_none()) {
+            return Err(self.mismatch(format!(
+                "contig {name:?} has no base where its last one of {} should be",
+                record.length
+            )));
+        }
+        let tail = &tail[back as usize..];
         let rest = tail.iter().position(|b| !b.is_ascii_whitespace());
-        let sound = match rest {
-            Some(0) => tail[0] == b'>',
-            Some(i) => tail[i] == b'>',
-            None => true,
-        };
-        if !sound {
+        if rest.is_some_and(|i| tail[i] != b'>') {
             return Err(self.mismatch(format!(
                 "contig {name:?} goes on after the {} bases that the index gives it",
-                record.length()
+                record.length
             )));
         }
         Ok(())
     }
 
     fn check_size(&self, file: &File) -> Result<(), GenomeError> {
-        let needed = self.records.iter().map(end_of).max().unwrap_or(0);
+        let needed = self.records.iter().map(Entry::end).max().unwrap_or(0);
         if matches!(self.storage, Storage::Plain) {
             let size = file
                 .metadata()
@@ -263,13 +270,13 @@ impl FastaReader {
         let known_from = codes.len() + (from - start).clamp(0, len as i64) as usize;
         codes.resize(known_from, UNKNOWN);
         if to > from {
-            let first = offset_of(&record, from as u64);
-            let last = offset_of(&record, to as u64 - 1);
+            let first = record.offset_of(from as u64);
+            let last = record.offset_of(to as u64 - 1);
             let mut raw = std::mem::take(&mut self.raw);
             raw.resize((last - first + 1) as usize, 0);
             self.read_at(first, &mut raw)?;
-            let line_bases = record.line_base_count().get();
-            let line_end = (record.line_width().get() - line_bases) as usize;
+            let line_bases = record.line_bases.max(1);
+            let line_end = (record.line_width - record.line_bases) as usize;
             let mut left = &raw[..];
             // Bases until the first line end, then whole lines.
             let mut room = (line_bases - from as u64 % line_bases) as usize;
@@ -279,9 +286,19 @@ impl FastaReader {
                 let (gap, rest) = rest.split_at(line_end.min(rest.len()));
                 if !clean || !gap.iter().all(|b| matches!(b, b'\n' | b'\r')) {
                     let name = &self.fasta.contigs.get(id).name;
-                    return Err(self.fasta.mismatch(format!(
-                        "contig {name:?} has something else than bases, or lines of another length, between bases {from} and {to} (0-based)"
-                    )));
+                    let odd = line.iter().find(|&&b| encode::code(b).is_none());
+                    return Err(match odd {
+                        Some(b) if !b"\r\n>".contains(b) => GenomeError::FastaContent {
+                            path: self.fasta.path.clone(),
+                            problem: format!(
+                                "contig {name:?} has {:?}, which is no base, between bases {from} and {to} (0-based)",
+                                char::from(*b)
+                            ),
+                        },
+                        _ => self.fasta.mismatch(format!(
+                            "contig {name:?} has lines of another length between bases {from} and {to} (0-based)"
+                        )),
+                    });
                 }
                 left = rest;
                 room = line_bases as usize;
@@ -329,20 +346,6 @@ impl FastaReader {
         result
             .map(drop)
             .map_err(|e| GenomeError::Read(e, self.fasta.path.clone()))
-    }
-}
-
-/// Byte offset of a base in the uncompressed FASTA.
-fn offset_of(record: &fasta::fai::Record, base: u64) -> u64 {
-    let line = record.line_base_count().get();
-    record.position() + base / line * record.line_width().get() + base % line
-}
-
-/// Byte offset just behind a contig's last base.
-fn end_of(record: &fasta::fai::Record) -> u64 {
-    match record.length() {
-        0 => record.position(),
-        n => offset_of(record, n - 1) + 1,
     }
 }
 
@@ -407,35 +410,32 @@ fn read_or_build_gzi(path: &Path, write_index: bool) -> Result<bgzf::gzi::Index,
             reader.consume(len);
         }
     };
-    let index = bgzf::gzi::Index::from(build().map_err(|e| GenomeError::Read(e, path.into()))?);
+    let blocks = build().map_err(|e| GenomeError::Read(e, path.into()))?;
     if write_index {
-        bgzf::gzi::fs::write(&gzi_path, &index)
-            .map_err(|e| GenomeError::Write(e, gzi_path.clone()))?;
+        // The format: the number of blocks, then their two offsets, little-endian.
+        let words = blocks.iter().flat_map(|(packed, plain)| [*packed, *plain]);
+        let bytes: Vec<u8> = std::iter::once(blocks.len() as u64)
+            .chain(words)
+            .flat_map(u64::to_le_bytes)
+            .collect();
+        fai::write_whole(&gzi_path, &bytes)?;
         tracing::info!("wrote {}", gzi_path.display());
     }
-    Ok(index)
+    Ok(bgzf::gzi::Index::from(blocks))
 }
 
-fn build_fai(path: &Path, storage: &Storage) -> Result<Vec<fasta::fai::Record>, GenomeError> {
+fn build_fai(path: &Path, storage: &Storage) -> Result<Vec<Entry>, GenomeError> {
     let file = File::open(path).map_err(|e| GenomeError::Open(e, path.into()))?;
     let reader: Box<dyn BufRead> = match storage {
         Storage::Plain => Box::new(BufReader::with_capacity(1 << 16, file)),
         Storage::Bgzf(_) => Box::new(bgzf::io::Reader::new(file)),
     };
-    let mut indexer = fasta::io::Indexer::new(reader);
-    let mut records = Vec::new();
-    loop {
-        match indexer.index_record() {
-            Ok(Some(record)) => records.push(record),
-            Ok(None) => return Ok(records),
-            Err(e) => {
-                return Err(GenomeError::FastaContent {
-                    path: path.into(),
-                    problem: format!("not an indexable FASTA: {e}"),
-                });
-            }
-        }
-    }
+    fai::build(reader)
+        .map_err(|e| GenomeError::Read(e, path.into()))?
+        .map_err(|problem| GenomeError::FastaContent {
+            path: path.into(),
+            problem: format!("not an indexable FASTA: {problem}"),
+        })
 }
 
 #[cfg(test)]
@@ -530,9 +530,11 @@ mod tests {
         );
         check("uno\t12\t11\t5\t6\n", "header line");
         check("one\t12\t12\t5\t6\n", "new line");
+        check("one\t13\t11\t5\t6\n", "has no base where its last one");
         check("one\t7\t11\t5\t6\n", "goes on");
         check("one\t12\t11\t4\t5\n", "lines of another length");
-        check("", "no sequence");
+        check("", "is empty");
+        check("one\t12\n", "line 1: expected name");
     }
 
     #[test]

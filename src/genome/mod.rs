@@ -6,6 +6,7 @@
 
 mod bed;
 mod contigs;
+mod fai;
 mod fasta;
 mod interval;
 mod windows;
@@ -86,6 +87,29 @@ pub enum GenomeError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A line that is not that of a `.fai`.
+    #[error(
+        "{path}, line {line}: expected name, length, offset, bases a line, bytes a line\n  {text}"
+    )]
+    FaiLine {
+        /// The index.
+        path: PathBuf,
+        /// 1-based line number.
+        line: u64,
+        /// The line itself, shortened.
+        text: String,
+    },
+    /// A `.fai` without a contig.
+    #[error("the index {0} is empty")]
+    EmptyIndex(PathBuf),
+    /// A bgzip BED that lacks its end-of-file block, or a line too long to be one.
+    #[error("{path}: {problem}")]
+    BedContent {
+        /// The file as the user named it.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The `.fai` or `.gzi` is not the index of this FASTA.
     #[error("{path} does not match its index {index}: {problem}")]
     IndexMismatch {
@@ -140,6 +164,10 @@ impl GenomeError {
             Self::IndexMismatch { index, .. } => Some(format!(
                 "the FASTA changed after it was indexed: remove {index} and run `samtools faidx`, or --write-index"
             )),
+            Self::FaiLine { path, .. } | Self::EmptyIndex(path) => Some(format!(
+                "remove {} and index the FASTA again with `samtools faidx` or --write-index",
+                path.display()
+            )),
             Self::PlainGzip(path) => Some(format!(
                 "recompress it: gunzip -c {0} | bgzip > new.fa.gz",
                 path.display()
@@ -148,4 +176,22 @@ impl GenomeError {
             _ => None,
         }
     }
+}
+
+/// The beginning of a line, for a message: control characters shown, the rest cut off.
+fn shorten(line: &str) -> String {
+    const MOST: usize = 120;
+    let mut text: String = line
+        .chars()
+        .take(MOST)
+        .flat_map(|c| match c {
+            '\t' => vec![c],
+            c if c.is_control() => c.escape_default().collect(),
+            c => vec![c],
+        })
+        .collect();
+    if line.chars().nth(MOST).is_some() {
+        text.push_str("...");
+    }
+    text
 }
