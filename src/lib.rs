@@ -37,6 +37,7 @@
 //! assert_eq!(starts[0], 10_000 - 116);
 //! ```
 
+mod cancel;
 pub mod counts;
 pub mod dataset;
 pub mod encode;
@@ -50,6 +51,7 @@ pub mod score;
 pub mod sharpr;
 pub mod tracks;
 
+pub use cancel::Cancel;
 pub use error::Error;
 
 /// The version of this program, as written into every output.

@@ -355,6 +355,107 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
+fn waiting_for_standard_input_can_be_interrupted() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let paths = paths();
+    let mut child = program(&[
+        "--bed", "-", "--fasta", &paths[1], "--model", &paths[2], "--out",
+    ])
+    .arg(&out)
+    .stdin(Stdio::piped())
+    .spawn()
+    .unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "it does not listen"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!out.exists());
+}
+
+#[test]
+fn odd_paths_and_deaf_terminals() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    let paths = paths();
+    let out = dir.path().join(std::ffi::OsStr::from_bytes(b"o\xff\xfe"));
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let status = program(&[
+        "--bed", &paths[0], "--fasta", &paths[1], "--model", &paths[2], "--out",
+    ])
+    .arg(&out)
+    .stderr(full)
+    .status()
+    .unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert!(out.join("run.json").exists());
+}
+
+#[test]
+fn absurd_sizes_are_refused_in_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let check = |bytes: Vec<u8>, part: &str| {
+        let error = error_of(dir.path(), &bytes);
+        assert!(error.contains(part), "{error:?} should say {part:?}");
+    };
+    let mut far = summing(&[Err("n"), Ok(20), Ok(4)], &[1], &[Err("n"), Ok(4)]);
+    far.metadata(
+        "mpra_score.frame",
+        r#"{"window":15,"frame":20,"offset":18446744073709551615}"#,
+    );
+    check(far.to_bytes(), "reaches past");
+    let mut long = summing(&[Err("n"), Err("l"), Ok(4)], &[1], &[Err("n"), Ok(4)]);
+    long.metadata(
+        "mpra_score.frame",
+        r#"{"window":15,"frame":9999999999999999}"#,
+    );
+    check(long.to_bytes(), "at most");
+    let batch = Ok(2_000_000_000);
+    check(
+        summing(&[batch, Ok(20), Ok(4)], &[1], &[batch, Ok(4)]).to_bytes(),
+        "fixed batch is too large",
+    );
+    check(
+        summing(
+            &[Err("n"), Ok(20), Ok(4)],
+            &[1],
+            &[Err("n"), Ok(2_000_000_000)],
+        )
+        .to_bytes(),
+        "task count",
+    );
+}
+
+#[test]
+fn a_file_in_the_way_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("regions.tsv"), "mine").unwrap();
+    let config = config("count.onnx", &out);
+    let error = run(&config).unwrap_err().to_string();
+    assert!(error.contains("regions.tsv is there already"), "{error}");
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
+    assert_eq!(fs::read_to_string(out.join("regions.tsv")).unwrap(), "mine");
+}
+
+#[test]
 fn without_onnx_runtime_it_says_where_it_looked() {
     let dir = tempfile::tempdir().unwrap();
     // A copy of the program in a folder of its own, where no library lies beside it.

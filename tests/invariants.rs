@@ -148,6 +148,81 @@ fn long_regions_are_cut_without_a_trace() {
 }
 
 #[test]
+fn every_scored_window_is_written_once() {
+    // Regions of a contig of many units, overlapping, equal ones among them; stride 2 puts unit
+    // ends inside windows.
+    let dir = tempfile::tempdir().unwrap();
+    let fasta = dir.path().join("g.fa");
+    let bases: String = (0..6_000usize)
+        .map(|i| ['A', 'C', 'G', 'T'][(i * i / 5 + i / 3) % 4])
+        .collect();
+    std::fs::write(&fasta, format!(">c\n{bases}\n")).unwrap();
+    let lines: Vec<String> = [
+        (0, 21),
+        (1000, 1030),
+        (1000, 1030),
+        (1020, 1040),
+        (3, 5_990),
+        (2040, 2060),
+    ]
+    .iter()
+    .map(|(s, e)| format!("c\t{s}\t{e}"))
+    .collect();
+    for (anchor, importance, stride) in [
+        (Anchor::Genome, true, 29),
+        (Anchor::Genome, false, 29),
+        (Anchor::Genome, false, 2),
+        (Anchor::Region, true, 29),
+        (Anchor::Region, false, 29),
+        (Anchor::Region, false, 2),
+    ] {
+        let mut config = config(
+            "count.onnx",
+            &dir.path().join(format!("{anchor:?}{importance}{stride}")),
+        );
+        config.fasta = fasta.clone();
+        config.regions = bed(dir.path(), &lines);
+        config.anchor = anchor;
+        config.stride = Some(stride);
+        config.outputs.importance = importance;
+        config.outputs.windows = true;
+        let summary = run(&config).unwrap();
+        let mut text = String::new();
+        let file = std::fs::File::open(config.out.join("windows.tsv.gz")).unwrap();
+        std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(file), &mut text)
+            .unwrap();
+        let mut keys: Vec<Vec<&str>> = text
+            .lines()
+            .skip(1)
+            .map(|l| l.split('\t').take(4).collect())
+            .collect();
+        assert_eq!(keys.len() as u64, summary.windows);
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len() as u64, summary.windows, "a window stands twice");
+        let rows = table(&config.out.join("regions.tsv"));
+        let of_row = |row: &str| keys.iter().filter(|k| k[3] == row).count();
+        match anchor {
+            // Row 3 has the bases of row 2.
+            Anchor::Region => {
+                for row in [0, 1, 3, 4, 5] {
+                    assert_eq!(
+                        rows[row]["windows"],
+                        of_row(&(row + 1).to_string()).to_string()
+                    );
+                }
+                assert_eq!((of_row("3"), &rows[2]["windows"]), (0, &rows[1]["windows"]));
+            }
+            Anchor::Genome => {
+                // The long region's windows are all there are, but for those of the first.
+                let long: usize = rows[4]["windows"].parse().unwrap();
+                assert!(keys.len() >= long && keys.len() <= long + 2);
+            }
+        }
+    }
+}
+
+#[test]
 fn bigwig_and_bedgraph_hold_the_same_items() {
     let dir = tempfile::tempdir().unwrap();
     for anchor in [Anchor::Genome, Anchor::Region] {

@@ -4,11 +4,11 @@ mod support;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use mpra_score::Error;
 use mpra_score::score::{Anchor, Progress, RegionSource, ScoreConfig, Shard, merge, run};
+use mpra_score::{Cancel, Error};
 use support::*;
 
 /// A genome of several units: random bases, N runs, two contigs.
@@ -96,7 +96,7 @@ fn assert_same(left: &Path, right: &Path) {
 struct StopAfter<'a> {
     bases: u64,
     done: AtomicU64,
-    cancel: &'a AtomicBool,
+    cancel: &'a Cancel,
 }
 
 impl Progress for StopAfter<'_> {
@@ -104,7 +104,7 @@ impl Progress for StopAfter<'_> {
     fn resumed(&self, _: u64) {}
     fn advance(&self, bases: u64) {
         if self.done.fetch_add(bases, Ordering::Relaxed) + bases >= self.bases {
-            self.cancel.store(true, Ordering::Relaxed);
+            self.cancel.request();
         }
     }
     fn finish(&self) {}
@@ -124,9 +124,9 @@ fn an_interrupted_run_goes_on_and_ends_with_the_same_bytes() {
         // Interrupted after every unit or two, until it is through.
         let mut rounds = 0;
         loop {
-            let cancel = AtomicBool::new(false);
+            let cancel = Cancel::default();
             let stop = StopAfter {
-                bases: 1,
+                bases: 9_000,
                 done: AtomicU64::new(0),
                 cancel: &cancel,
             };
@@ -201,7 +201,7 @@ fn a_resume_with_another_job_is_refused() {
     genome_file(dir.path());
     let mut first = job(dir.path(), "out", Anchor::Genome);
     first.existing.resume = true;
-    let cancel = AtomicBool::new(false);
+    let cancel = Cancel::default();
     let stop = StopAfter {
         bases: 9_000,
         done: AtomicU64::new(0),

@@ -255,7 +255,7 @@ impl DatasetArgs {
             out: self.out,
             force: self.force,
             threads: self.threads.unwrap_or_else(all_cores).get(),
-            command_line: std::env::args().collect(),
+            command_line: super::shared::command_line(),
         })
     }
 

@@ -1,19 +1,20 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::exit;
 
 use anyhow::{Context, Result};
+use mpra_score::Cancel;
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// Makes the first Ctrl-C (or SIGTERM) set the returned flag, so that a job can remove its
-/// unfinished files, and a second one end the program at once.
-pub fn watch() -> Result<&'static AtomicBool> {
-    ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            // The job does not look at the flag (it may wait for standard input): the user
-            // insists, and no other way leads out of a signal handler.
-            std::process::exit(130);
+/// Makes the first Ctrl-C (or SIGTERM) ask the job to stop and remove its unfinished files. Before
+/// there are any (it may be waiting for standard input), and at the second, the program ends at
+/// once; no other way leads out of a signal handler.
+pub fn watch() -> Result<Cancel> {
+    let cancel = Cancel::default();
+    let shared = cancel.clone();
+    ctrlc::set_handler(move || {
+        if shared.is_requested() || !shared.leaves_files() {
+            exit(130);
         }
+        shared.request();
     })
     .context("cannot handle Ctrl-C")?;
-    Ok(&INTERRUPTED)
+    Ok(cancel)
 }

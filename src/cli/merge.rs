@@ -21,7 +21,7 @@ pub struct MergeArgs {
 }
 
 pub fn run(args: MergeArgs, quiet: bool) -> Result<()> {
-    let command: Vec<String> = std::env::args().collect();
+    let command = super::shared::command_line();
     let summary = mpra_score::score::merge(&args.shards, &args.out, args.force, &command)?;
     if !quiet {
         super::score::report(&summary);

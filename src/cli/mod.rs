@@ -92,5 +92,7 @@ pub fn start_logging(level: LevelFilter) {
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .without_time()
         .with_target(false)
+        // It would panic where standard error is closed.
+        .log_internal_errors(false)
         .init();
 }

@@ -39,7 +39,13 @@ pub fn run(args: ModelArgs) -> Result<()> {
 fn info(args: &InfoArgs) -> Result<()> {
     let file = ModelFile::read(&args.model).map_err(Error::from)?;
     let mut out = io::stdout().lock();
-    let mut line = |key: &str, value: String| writeln!(out, "{key:<12} {value}");
+    // A file's own text is not to reach the terminal with control characters in it.
+    let plain = |text: String| -> String {
+        text.chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect()
+    };
+    let mut line = |key: &str, value: String| writeln!(out, "{key:<12} {}", plain(value));
     line("file", args.model.display().to_string())?;
     line("sha256", file.sha256().to_owned())?;
     line("opset", file.proto().opset().to_string())?;
@@ -48,7 +54,9 @@ fn info(args: &InfoArgs) -> Result<()> {
         file.proto().producer_name,
         file.proto().producer_version
     );
-    line("producer", producer.trim().to_owned())?;
+    if !producer.trim().is_empty() {
+        line("producer", producer.trim().to_owned())?;
+    }
     line("parameters", file.parameters().to_string())?;
     for (key, values) in [
         ("input", file.inputs()),

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use mpra_score::Error;
 use mpra_score::genome::{Aliases, BedSource, InvalidPolicy};
 use mpra_score::output::Existing;
@@ -13,7 +13,7 @@ use mpra_score::score::{
 
 use super::interrupt;
 use super::progress::Bar;
-use super::shared::{ModelFlags, all_cores};
+use super::shared::{ModelFlags, all_cores, say};
 
 const OUTPUT_HELP: &str = "\
 Output files, in the folder --out. Coordinates are 0-based and half-open, contigs as the FASTA
@@ -47,13 +47,16 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
 
 /// Score regions of a genome with a model
 #[derive(Debug, Args)]
-#[command(after_long_help = OUTPUT_HELP)]
+#[command(
+    after_long_help = OUTPUT_HELP,
+    group(ArgGroup::new("regions").required(true).args(["bed", "genome"]))
+)]
 pub struct ScoreArgs {
     /// Regions: BED3 to BED12 or narrowPeak, plain, gzip or bgzip; `-` for standard input
-    #[arg(long, value_name = "FILE", required_unless_present = "genome")]
+    #[arg(long, value_name = "FILE")]
     bed: Option<PathBuf>,
     /// Score every contig of the FASTA, whole
-    #[arg(long, conflicts_with = "bed")]
+    #[arg(long)]
     genome: bool,
     /// The genome, plain or bgzip-compressed, with its .fai (and .gzi) where there are
     // Optional for Rust only: under another subcommand these flags are not required.
@@ -94,7 +97,7 @@ pub struct ScoreArgs {
     )]
     tasks: Option<Vec<String>>,
     /// Bases from one window's start to the next's [default: window / 5]
-    #[arg(long, value_name = "N", help_heading = "What to compute")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "What to compute")]
     stride: Option<u32>,
     /// Where windows start: at multiples of the stride, so that overlapping regions agree, or
     /// counted from each region's start
@@ -253,7 +256,7 @@ impl ScoreArgs {
             },
             checkpoint_every: Duration::from_secs(self.checkpoint),
             shard: self.shard,
-            command: std::env::args().collect(),
+            command: super::shared::command_line(),
         })
     }
 }
@@ -261,7 +264,7 @@ impl ScoreArgs {
 pub fn run(args: ScoreArgs, quiet: bool) -> Result<()> {
     let config = args.config()?;
     let cancel = interrupt::watch()?;
-    let summary = score::run(&config, &Bar::new(quiet), cancel)?;
+    let summary = score::run(&config, &Bar::new(quiet), &cancel)?;
     if !quiet {
         report(&summary);
     }
@@ -279,19 +282,19 @@ pub(super) fn report(summary: &Summary) {
         true => String::new(),
         false => format!(" ({})", skipped.join(", ")),
     };
-    eprintln!(
+    say(format!(
         "{} region{}{skipped}: {} windows and {} bases scored in {:.1} s",
         summary.regions,
         if summary.regions == 1 { "" } else { "s" },
         summary.windows,
         summary.bases,
         summary.seconds
-    );
+    ));
     const MOST: usize = 16;
     for file in summary.files.iter().take(MOST) {
-        eprintln!("  {}", file.display());
+        say(format!("  {}", file.display()));
     }
     if let Some(more) = summary.files.len().checked_sub(MOST).filter(|&n| n > 0) {
-        eprintln!("  and {more} more files there");
+        say(format!("  and {more} more files there"));
     }
 }

@@ -59,3 +59,16 @@ fn frame(text: &str) -> Result<Frame, String> {
 pub fn all_cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
+
+/// The command line as typed; what is not UTF-8 in it is replaced.
+pub fn command_line() -> Vec<String> {
+    std::env::args_os()
+        .map(|a| a.to_string_lossy().into_owned())
+        .collect()
+}
+
+/// A line for the user on standard error, which may be closed or full: results matter more.
+pub fn say(line: String) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

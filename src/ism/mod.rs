@@ -38,7 +38,7 @@ pub trait Engine: Send {
     /// Bases of a stretch that suit the engine: large enough that few windows are computed twice
     /// at its ends, small enough that a single region keeps several threads busy.
     fn stretch(&self) -> u32 {
-        8_192
+        1_024
     }
 }
 

@@ -10,7 +10,7 @@ mod runtime;
 mod session;
 mod spec;
 
-pub use predict::{BothStrands, Predict};
+pub use predict::{BothStrands, Cancellable, Predict};
 pub use runtime::{Runtime, RuntimeError};
 pub use session::Model;
 pub use spec::{Frame, ModelFile, ModelOptions, ModelSpec};
@@ -53,6 +53,9 @@ pub enum ModelError {
     /// ONNX Runtime failed while running the model.
     #[error("running the model failed: {0}")]
     Run(String),
+    /// The job was asked to stop.
+    #[error("interrupted")]
+    Cancelled,
     /// The model's output is NaN or infinite.
     #[error("the model gave {value} for task {task:?} on the sequence {sequence}")]
     NotFinite {

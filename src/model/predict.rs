@@ -1,4 +1,5 @@
 use super::ModelError;
+use crate::Cancel;
 use crate::encode::reverse_complement;
 
 /// A function from windows to activities.
@@ -30,6 +31,38 @@ impl<P: Predict + ?Sized> Predict for Box<P> {
 
     fn predict(&mut self, windows: &[u8], activities: &mut [f32]) -> Result<(), ModelError> {
         (**self).predict(windows, activities)
+    }
+}
+
+/// A model that fails with [`ModelError::Cancelled`] once its job is asked to stop, so that a long
+/// batch of work ends soon.
+#[derive(Debug)]
+pub struct Cancellable<P> {
+    inner: P,
+    cancel: Cancel,
+}
+
+impl<P: Predict> Cancellable<P> {
+    /// Wraps a model.
+    pub fn new(inner: P, cancel: Cancel) -> Self {
+        Self { inner, cancel }
+    }
+}
+
+impl<P: Predict> Predict for Cancellable<P> {
+    fn window(&self) -> usize {
+        self.inner.window()
+    }
+
+    fn tasks(&self) -> usize {
+        self.inner.tasks()
+    }
+
+    fn predict(&mut self, windows: &[u8], activities: &mut [f32]) -> Result<(), ModelError> {
+        match self.cancel.is_requested() {
+            true => Err(ModelError::Cancelled),
+            false => self.inner.predict(windows, activities),
+        }
     }
 }
 

@@ -144,7 +144,13 @@ fn version(path: &Path) -> Result<String, RuntimeError> {
     // Runtime's stable C API, and the string is static in the library, which stays loaded while
     // it is read.
     unsafe {
-        let library = libloading::Library::new(path).map_err(|e| fail(e.to_string()))?;
+        let library = libloading::Library::new(path).map_err(|e| {
+            use std::error::Error;
+            fail(
+                e.source()
+                    .map_or_else(|| e.to_string(), |source| source.to_string()),
+            )
+        })?;
         let entry: libloading::Symbol<unsafe extern "C" fn() -> *const ort::sys::OrtApiBase> =
             library
                 .get(b"OrtGetApiBase")

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,12 @@ use sha2::{Digest, Sha256};
 use super::ModelError;
 use super::onnx::{EXTERNAL, FLOAT, GraphProto, ModelProto, ValueInfoProto, type_name};
 use crate::encode::{BASES, Layout, OneHot};
+
+/// Most columns, tasks and rows of a fixed batch that a model may have: far more than any has, and
+/// little enough that a damaged file cannot ask for all memory.
+const MOST_COLUMNS: usize = 1 << 24;
+const MOST_TASKS: usize = 1 << 16;
+const MOST_INPUT: usize = 1 << 28;
 
 /// A model file in memory, decoded but not yet judged.
 #[derive(Clone, Debug)]
@@ -64,6 +71,8 @@ pub struct ModelSpec {
     /// `mpra_score.description`.
     pub description: Option<String>,
     tasks_named: bool,
+    /// Output columns as the graph states them.
+    stated_tasks: Option<usize>,
 }
 
 impl ModelFile {
@@ -209,6 +218,18 @@ impl ModelFile {
             None => self.metadata_json::<Frame>("mpra_score.frame", "frame")?,
         };
         let (layout, fixed_batch, length) = self.input_shape(input, frame)?;
+        if length > MOST_COLUMNS {
+            return Err(unfit(
+                "input shape",
+                format!("{length} columns; at most {MOST_COLUMNS} are supported"),
+            ));
+        }
+        if fixed_batch.is_some_and(|b| b.saturating_mul(4 * length) > MOST_INPUT) {
+            return Err(unfit(
+                "input shape",
+                "the fixed batch is too large; export the model with a free batch axis".into(),
+            ));
+        }
         let window = frame.map_or(length, |f| f.window);
         if window == 0 || window > length {
             return Err(unfit(
@@ -219,7 +240,7 @@ impl ModelFile {
         let offset = frame
             .and_then(|f| f.offset)
             .unwrap_or((length - window) / 2);
-        if offset + window > length {
+        if offset.checked_add(window).is_none_or(|end| end > length) {
             return Err(unfit(
                 "frame",
                 format!(
@@ -268,6 +289,7 @@ impl ModelFile {
             },
             alphabet,
             tasks_named: names.is_some(),
+            stated_tasks: count,
             tasks: names.unwrap_or_default(),
             fixed_batch,
             input: input.name.clone(),
@@ -357,6 +379,21 @@ impl ModelSpec {
             what,
             problem,
         };
+        if count > MOST_TASKS {
+            return Err(unfit(
+                "task count",
+                format!("{count} tasks; at most {MOST_TASKS} are supported"),
+            ));
+        }
+        if self.stated_tasks.is_some_and(|stated| stated != count) {
+            return Err(unfit(
+                "task count",
+                format!(
+                    "the graph states {}, a trial run gave {count}",
+                    self.stated_tasks.unwrap_or(0)
+                ),
+            ));
+        }
         if !self.tasks_named {
             self.tasks = (0..count).map(|i| format!("task_{i}")).collect();
         }
@@ -366,7 +403,8 @@ impl ModelSpec {
                 format!("{} names for {count} output columns", self.tasks.len()),
             ));
         }
-        for (i, name) in self.tasks.iter().enumerate() {
+        let mut seen = HashSet::new();
+        for name in &self.tasks {
             // Names become file names and table columns.
             let sound = !name.is_empty()
                 && !name.starts_with('.')
@@ -381,7 +419,8 @@ impl ModelSpec {
                     ),
                 ));
             }
-            if self.tasks[..i].contains(name) {
+            // Some file systems do not tell upper from lower case.
+            if !seen.insert(name.to_ascii_lowercase()) {
                 return Err(unfit("task names", format!("{name:?} stands twice")));
             }
         }

@@ -46,9 +46,18 @@ pub enum OutputError {
     /// The path exists and is no folder.
     #[error("{0} is a file, not a folder")]
     NotAFolder(PathBuf),
-    /// The folder holds the results of an earlier run.
-    #[error("{0} already holds results")]
+    /// The folder holds the results of an earlier run, or the file is there already.
+    #[error("{}", match .0.is_dir() {
+        true => format!("{} already holds results", .0.display()),
+        false => format!("{} is there already", .0.display()),
+    })]
     Exists(PathBuf),
+    /// A folder stands where a file is to be written.
+    #[error("{0} is a folder, and a file is to be written there")]
+    IsAFolder(PathBuf),
+    /// The place for unfinished files holds something else.
+    #[error("{0} is not a folder of unfinished files")]
+    Foreign(PathBuf),
     /// The folder holds a run that was killed and can be taken up again.
     #[error("{0} holds an unfinished run")]
     Unfinished(PathBuf),
@@ -72,9 +81,17 @@ impl OutputError {
             Self::Exists(_) => {
                 Some("--force replaces them; or name another folder with --out".into())
             }
-            Self::Write(e, _) if e.kind() == io::ErrorKind::StorageFull => {
-                Some("the disk is full".into())
-            }
+            Self::Write(e, _) | Self::Folder(e, _) => match e.kind() {
+                io::ErrorKind::StorageFull => Some("the disk is full".into()),
+                io::ErrorKind::QuotaExceeded => Some("the quota is used up".into()),
+                // EMFILE has no kind of its own.
+                _ if e.raw_os_error() == Some(24) => Some(
+                    "raise the limit (`ulimit -n`), or write fewer tasks at a time with --tasks"
+                        .into(),
+                ),
+                _ => None,
+            },
+            Self::Foreign(_) => Some("move it away".into()),
             _ => None,
         }
     }
@@ -91,11 +108,31 @@ pub struct OutputDir {
     created: Option<PathBuf>,
     names: Vec<String>,
     lock: Option<File>,
+    force: bool,
     resumable: bool,
     committed: bool,
 }
 
 impl OutputDir {
+    /// Looks, without touching anything, whether [`OutputDir::create`] would refuse the folder for
+    /// what it holds.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(folder: &Path, existing: Existing) -> Result<(), OutputError> {
+        if folder.exists() && !folder.is_dir() {
+            return Err(OutputError::NotAFolder(folder.into()));
+        }
+        if !existing.force && folder.join(RUN_JSON).exists() {
+            return Err(OutputError::Exists(folder.into()));
+        }
+        let unfinished = folder.join(PARTIAL).join(CHECKPOINT).exists();
+        if unfinished && !existing.resume && !existing.force {
+            return Err(OutputError::Unfinished(folder.into()));
+        }
+        Ok(())
+    }
+
     /// Opens `folder`, making it and its parents where they are missing.
     ///
     /// # Errors
@@ -104,12 +141,7 @@ impl OutputDir {
     /// taken up nor to be replaced; [`OutputError::Locked`] when another run is using it;
     /// otherwise when it cannot be written.
     pub fn create(folder: &Path, existing: Existing) -> Result<Self, OutputError> {
-        if folder.exists() && !folder.is_dir() {
-            return Err(OutputError::NotAFolder(folder.into()));
-        }
-        if !existing.force && folder.join(RUN_JSON).exists() {
-            return Err(OutputError::Exists(folder.into()));
-        }
+        Self::check(folder, existing)?;
         let fail = |e| OutputError::Folder(e, folder.into());
         // The topmost folder that this run makes is what a failed run removes again.
         let created = folder
@@ -119,6 +151,7 @@ impl OutputDir {
             .map(Path::to_path_buf);
         fs::create_dir_all(folder).map_err(fail)?;
         let partial = folder.join(PARTIAL);
+        refuse_foreign(&partial)?;
         fs::create_dir_all(&partial).map_err(fail)?;
         let lock = File::create(partial.join(LOCK)).map_err(fail)?;
         match lock.try_lock() {
@@ -127,10 +160,13 @@ impl OutputDir {
             // A file system without locks: go on without.
             Err(fs::TryLockError::Error(_)) => {}
         }
-        let unfinished = partial.join(CHECKPOINT).exists();
-        if unfinished && !existing.resume && !existing.force {
-            return Err(OutputError::Unfinished(folder.into()));
+        // Another run may have finished between the first look and the lock.
+        if !existing.force && folder.join(RUN_JSON).exists() {
+            drop(lock);
+            let _ = fs::remove_dir_all(&partial);
+            return Err(OutputError::Exists(folder.into()));
         }
+        let unfinished = partial.join(CHECKPOINT).exists();
         if !(unfinished && existing.resume) {
             // What a killed run left behind.
             for entry in fs::read_dir(&partial).map_err(fail)? {
@@ -146,9 +182,26 @@ impl OutputDir {
             created,
             names: Vec::new(),
             lock: Some(lock),
+            force: existing.force,
             resumable: existing.resume,
             committed: false,
         })
+    }
+
+    /// Looks, before any work, whether files of these names may be written in the end.
+    ///
+    /// # Errors
+    /// [`OutputError::Exists`] for a file that is there and not to be replaced, or a folder.
+    pub fn reserve<S: AsRef<str>>(&self, names: &[S]) -> Result<(), OutputError> {
+        for name in names {
+            let path = self.folder.join(name.as_ref());
+            match path.symlink_metadata() {
+                Ok(metadata) if metadata.is_dir() => return Err(OutputError::IsAFolder(path)),
+                Ok(_) if !self.force => return Err(OutputError::Exists(path)),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// The notes that an unfinished run left, if this run is to go on with one.
@@ -213,35 +266,66 @@ impl OutputDir {
     /// run (as its `run.json` lists them under `outputs`) that this one did not replace.
     ///
     /// # Errors
-    /// When a file cannot be written or moved.
+    /// When a file is in the way (nothing is changed then), or one cannot be written or moved.
     pub fn commit(mut self, run: &serde_json::Value) -> Result<Vec<PathBuf>, OutputError> {
+        self.reserve(&self.names)?;
         let run_path = self.partial.join(RUN_JSON);
         let mut text = format!("{run:#}");
         text.push('\n');
         fs::write(&run_path, text).map_err(|e| OutputError::Write(e, run_path.clone()))?;
-        for stale in earlier_outputs(&self.folder) {
-            if !self.names.contains(&stale) {
-                let path = self.folder.join(&stale);
-                if let Err(e) = fs::remove_file(&path)
-                    && e.kind() != io::ErrorKind::NotFound
-                {
-                    return Err(OutputError::Write(e, path));
-                }
-            }
-        }
+        let stale: Vec<String> = (earlier_outputs(&self.folder).into_iter())
+            .filter(|name| !self.names.contains(name))
+            .collect();
+        // While files of two runs lie side by side, no run.json says that they belong together.
+        remove_if_there(&self.folder.join(RUN_JSON))?;
         let mut paths = Vec::with_capacity(self.names.len() + 1);
-        // run.json last: it is what marks the folder as whole.
-        for name in self.names.iter().map(String::as_str).chain([RUN_JSON]) {
+        for name in &self.names {
             let to = self.folder.join(name);
             fs::rename(self.partial.join(name), &to)
                 .map_err(|e| OutputError::Write(e, to.clone()))?;
             paths.push(to);
         }
+        for name in stale {
+            remove_if_there(&self.folder.join(name))?;
+        }
+        let to = self.folder.join(RUN_JSON);
+        fs::rename(&run_path, &to).map_err(|e| OutputError::Write(e, to.clone()))?;
+        paths.push(to);
         self.committed = true;
         drop(self.lock.take());
         // The results are in place: a folder that cannot be removed any more is no failure.
         let _ = fs::remove_dir_all(&self.partial);
         Ok(paths)
+    }
+}
+
+fn remove_if_there(path: &Path) -> Result<(), OutputError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(OutputError::Write(e, path.into())),
+        _ => Ok(()),
+    }
+}
+
+/// The place for unfinished files is emptied, so it has to be one: a real folder that holds only
+/// files, and the lock among them.
+fn refuse_foreign(partial: &Path) -> Result<(), OutputError> {
+    let fail = |e| OutputError::Folder(e, partial.into());
+    match partial.symlink_metadata() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(fail(e)),
+        Ok(metadata) if !metadata.is_dir() => return Err(OutputError::Foreign(partial.into())),
+        Ok(_) => {}
+    }
+    let mut ours = true;
+    let mut entries = 0;
+    for entry in fs::read_dir(partial).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        entries += 1;
+        ours &= entry.file_type().map_err(fail)?.is_file();
+    }
+    match ours && (entries == 0 || partial.join(LOCK).exists()) {
+        true => Ok(()),
+        false => Err(OutputError::Foreign(partial.into())),
     }
 }
 
@@ -321,6 +405,56 @@ mod tests {
         drop(out);
         let mut out = open(FORCE).unwrap();
         assert!(out.checkpoint::<u32>().unwrap().is_none() && !out.file("x").exists());
+    }
+
+    #[test]
+    fn nothing_of_the_users_is_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("out");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("x.tsv"), "mine").unwrap();
+        let mut out = OutputDir::create(&folder, Existing::default()).unwrap();
+        assert!(matches!(
+            out.reserve(&["x.tsv"]),
+            Err(OutputError::Exists(_))
+        ));
+        fs::write(out.file("x.tsv"), "theirs").unwrap();
+        assert!(out.commit(&json!({})).is_err());
+        assert_eq!(fs::read_to_string(folder.join("x.tsv")).unwrap(), "mine");
+
+        // A folder in a file's way: the results of before stay whole.
+        let mut out = OutputDir::create(&folder, FORCE).unwrap();
+        fs::write(out.file("y.tsv"), "1").unwrap();
+        out.commit(&json!({"outputs": ["y.tsv"]})).unwrap();
+        fs::create_dir(folder.join("z.tsv")).unwrap();
+        let mut out = OutputDir::create(&folder, FORCE).unwrap();
+        for name in ["y.tsv", "z.tsv"] {
+            fs::write(out.file(name), "2").unwrap();
+        }
+        assert!(matches!(
+            out.commit(&json!({})),
+            Err(OutputError::IsAFolder(_))
+        ));
+        assert_eq!(fs::read_to_string(folder.join("y.tsv")).unwrap(), "1");
+        assert!(folder.join(RUN_JSON).exists());
+
+        // Somebody else's `.partial`.
+        let victim = dir.path().join("victim");
+        fs::create_dir(&victim).unwrap();
+        fs::write(victim.join("a.txt"), "a").unwrap();
+        std::os::unix::fs::symlink(&victim, folder.join(PARTIAL)).unwrap();
+        let foreign = |force| {
+            matches!(
+                OutputDir::create(&folder, force),
+                Err(OutputError::Foreign(_))
+            )
+        };
+        assert!(foreign(FORCE));
+        fs::remove_file(folder.join(PARTIAL)).unwrap();
+        fs::create_dir(folder.join(PARTIAL)).unwrap();
+        fs::write(folder.join(PARTIAL).join("keep.txt"), "a").unwrap();
+        assert!(foreign(FORCE) && folder.join(PARTIAL).join("keep.txt").exists());
+        assert!(victim.join("a.txt").exists());
     }
 
     #[test]

@@ -133,7 +133,12 @@ pub fn merge(
     let mut run = run;
     let statuses = by_status(&regions);
     run["command"] = json!(command);
-    run["merged"] = json!(found.iter().map(|(folder, _)| folder).collect::<Vec<_>>());
+    run["merged"] = json!(
+        found
+            .iter()
+            .map(|(f, _)| f.display().to_string())
+            .collect::<Vec<_>>()
+    );
     run["counts"]["rows_by_status"] = statuses
         .iter()
         .map(|(status, count)| (status.as_str().to_owned(), json!(count)))

@@ -27,14 +27,13 @@ pub use merge::merge;
 pub use pipeline::{Progress, Silent};
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use crate::Error;
 use crate::genome::{Fasta, Lattice, RegionStatus, Regions, read_bed};
 use crate::ism::{Engine, FullEngine};
-use crate::model::{BothStrands, Model, ModelFile, Runtime};
+use crate::model::{BothStrands, Cancellable, Model, ModelFile, Runtime};
 use crate::output::OutputDir;
+use crate::{Cancel, Error};
 
 /// What can be wrong with a scoring job beside its files.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +57,9 @@ pub enum ScoreError {
     /// `--tasks` names a task twice.
     #[error("task {0:?} is asked for twice")]
     RepeatedTask(String),
+    /// A worker thread cannot be started.
+    #[error("cannot start a worker thread")]
+    Threads(#[source] std::io::Error),
     /// The saturation table needs regions of one length.
     #[error("the saturation table needs regions of equal length; these differ")]
     UnequalRegions,
@@ -96,6 +98,7 @@ impl ScoreError {
                 "a run is resumed, and shards are merged, with the same inputs, flags and versions only; --force begins anew"
                     .into(),
             ),
+            Self::Threads(_) => Some("ask for fewer with --threads".into()),
             Self::NoShard { .. } => Some("shards are written with --shard I/N".into()),
             _ => None,
         }
@@ -141,7 +144,7 @@ pub(crate) struct Layout {
 pub fn run(
     config: &ScoreConfig,
     progress: &dyn Progress,
-    cancel: &AtomicBool,
+    cancel: &Cancel,
 ) -> Result<Summary, Error> {
     if config.outputs.saturation && !config.outputs.importance {
         return Err(ScoreError::SaturationWithoutImportance.into());
@@ -162,14 +165,17 @@ pub fn run(
     };
 
     let fasta = Fasta::open(&config.fasta, config.write_index)?;
-    let out = OutputDir::create(&config.out, config.existing)?;
-    let regions = read_regions(config, &fasta, out.partial())?;
+    // What takes a while and can fail comes before the first file is made.
+    OutputDir::check(&config.out, config.existing)?;
+    let regions = read_regions(config, &fasta, &std::env::temp_dir())?;
     if regions.rows() == 0 {
         tracing::warn!("no regions in the input: the results are empty");
     }
     check_contigs(&fasta, &regions)?;
 
-    let engines = engines(config, &model)?;
+    let engines = engines(config, &model, cancel)?;
+    cancel.files_begin();
+    let out = OutputDir::create(&config.out, config.existing)?;
     let started = Instant::now();
     let mut job = pipeline::Job {
         key: provenance::job_key(config, &model, &fasta, &regions, &layout)?,
@@ -194,6 +200,11 @@ pub fn run(
     let run = provenance::describe(config, &model, &job, &counts, seconds);
     let by_status = provenance::by_status(&job.regions);
     let regions = job.regions.rows() as u64;
+    if cancel.is_requested() {
+        return Err(Error::Interrupted {
+            kept: config.existing.resume,
+        });
+    }
     let files = job.out.commit(&run)?;
     Ok(Summary {
         regions,
@@ -228,11 +239,15 @@ fn check_contigs(fasta: &Fasta, regions: &Regions) -> Result<(), Error> {
 }
 
 /// One engine a thread.
-fn engines(config: &ScoreConfig, model: &Model) -> Result<Vec<Box<dyn Engine>>, Error> {
+fn engines(
+    config: &ScoreConfig,
+    model: &Model,
+    cancel: &Cancel,
+) -> Result<Vec<Box<dyn Engine>>, Error> {
     let batch = config.batch.get();
     (0..config.threads.get())
         .map(|_| {
-            let model = model.another()?;
+            let model = Cancellable::new(model.another()?, cancel.clone());
             Ok(match (config.engine, config.strand) {
                 (EngineChoice::Full, Strand::Forward) => {
                     Box::new(FullEngine::new(model, batch)) as Box<dyn Engine>

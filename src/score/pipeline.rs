@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -14,11 +13,12 @@ use super::plan::{self, Plan, Unit};
 use super::sink::{Sink, SinkState, activity_reduction, importance_reduction};
 use super::tile::{UnitResult, Worker};
 use super::{Layout, Outputs, ScoreError};
-use crate::Error;
 use crate::genome::{Contigs, Fasta, Regions};
 use crate::ism::Engine;
+use crate::model::ModelError;
 use crate::output::OutputDir;
 use crate::tracks::bigwig::Encoder;
+use crate::{Cancel, Error};
 
 /// Finished units that may wait for an earlier one, for each thread.
 const AHEAD: u64 = 4;
@@ -83,7 +83,7 @@ impl Job<'_> {
         &mut self,
         engines: Vec<Box<dyn Engine>>,
         progress: &dyn Progress,
-        cancel: &AtomicBool,
+        cancel: &Cancel,
     ) -> Result<Sink, Error> {
         let contigs = self.fasta.contigs().clone();
         plan::sort(&mut self.regions.scorable, &contigs);
@@ -103,6 +103,11 @@ impl Job<'_> {
         let folder = self.out.partial();
         let mut sink = Sink::open(folder, &self.layout, self.outputs, &contigs, &state)?;
 
+        self.out.reserve(&match self.shard {
+            Some(_) => sink.unfinished_files(),
+            None => sink.result_files(),
+        })?;
+
         progress.start(share.bases);
         progress.resumed(share.bases_before);
         let dispenser = Dispenser {
@@ -121,6 +126,7 @@ impl Job<'_> {
                 layout: &self.layout,
                 outputs: &self.outputs,
                 contigs: &contigs,
+                regions: &self.regions.scorable,
                 engine,
                 reader: self.fasta.reader()?,
                 activity_encoder: Encoder::new(activity_reduction(self.layout.lattice.stride())),
@@ -133,15 +139,22 @@ impl Job<'_> {
             for mut worker in workers {
                 let sender = sender.clone();
                 let dispenser = &dispenser;
-                scope.spawn(move || {
+                let work = move || {
                     while let Some(unit) = dispenser.next(cancel) {
                         let result = worker.run(&unit);
+                        if let Err(Error::Model(ModelError::Cancelled)) = result {
+                            return;
+                        }
                         let failed = result.is_err();
                         if sender.send(result).is_err() || failed {
                             return;
                         }
                     }
-                });
+                };
+                if let Err(e) = thread::Builder::new().spawn_scoped(scope, work) {
+                    dispenser.stop();
+                    return Err(ScoreError::Threads(e).into());
+                }
             }
             drop(sender);
             let outcome = self.write_in_order(
@@ -158,11 +171,15 @@ impl Job<'_> {
         let next = outcome?;
         if next < share.units.end {
             // Workers stop early only when the job is cancelled.
-            debug_assert!(cancel.load(Ordering::Relaxed));
+            debug_assert!(cancel.is_requested());
             if self.resume {
                 self.note(&mut sink, next)?;
             }
             return Err(Error::Interrupted { kept: self.resume });
+        }
+        if self.resume {
+            // Finishing takes a while, too, and begins anew from here when it is cut short.
+            self.note(&mut sink, next)?;
         }
         Ok(sink)
     }
@@ -313,11 +330,11 @@ impl<'a> Dispenser<'a> {
     }
 
     /// The next unit; `None` when there is no more, or the job has ended.
-    fn next(&self, cancel: &AtomicBool) -> Option<Unit> {
+    fn next(&self, cancel: &Cancel) -> Option<Unit> {
         let mut state = self.lock();
         loop {
             let given = state.plan.given();
-            if state.stop || cancel.load(Ordering::Relaxed) || given >= self.end {
+            if state.stop || cancel.is_requested() || given >= self.end {
                 return None;
             }
             if given < state.written + self.ahead {

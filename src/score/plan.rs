@@ -1,9 +1,32 @@
 use crate::genome::{ContigId, Contigs, Interval, Lattice, Region};
 
+/// Distinct regions that a unit holds at most, where it can be helped: what is kept of a unit grows
+/// with them.
+const MOST_GROUPS: usize = 2_048;
+
+/// Regions with the same bases: scored once, written a row each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    /// The bases.
+    pub bases: Interval,
+    /// Their places in the sorted list of regions.
+    first: u32,
+    count: u32,
+}
+
+impl Group {
+    /// The input rows of the regions, ascending.
+    pub fn rows<'r>(&self, regions: &'r [Region]) -> impl Iterator<Item = u32> + use<'r> {
+        let first = self.first as usize;
+        regions[first..first + self.count as usize]
+            .iter()
+            .map(|r| r.row)
+    }
+}
+
 /// A piece of work: a stretch of one contig and the regions that have bases in it.
 ///
-/// Units are cut at fixed contig coordinates, so the cuts depend neither on the regions nor on the
-/// number of threads, and a track's values do not depend on the cuts.
+/// A track's values do not depend on where units are cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unit {
     /// Position in the order of all units.
@@ -14,8 +37,8 @@ pub(super) struct Unit {
     pub rank: u32,
     /// The stretch.
     pub bases: Interval,
-    /// The regions with bases in it, by start, end and row.
-    pub regions: Vec<Region>,
+    /// The regions with bases in it, by start and end.
+    pub regions: Vec<Group>,
     /// End of the last wanted base of this contig before this unit, 0 when there is none. Windows
     /// that start before it were also scored by an earlier unit.
     pub scored_to: u32,
@@ -28,10 +51,12 @@ pub(super) struct Plan<'a> {
     ranks: Vec<u32>,
     /// By rank of the contig, start, end, row.
     regions: &'a [Region],
+    stride: u32,
     length: u32,
     phase: u32,
     next: usize,
-    active: Vec<Region>,
+    contig: ContigId,
+    active: Vec<Group>,
     /// Where the next unit on the current contig may begin.
     position: u32,
     number: u64,
@@ -39,8 +64,9 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// Plans units of about `length` bases. With the genome's lattice their ends coincide with
-    /// ends of the windows' central bases, so that no activity bin is cut.
+    /// Plans units of about `length` bases, fewer where many regions lie. With the genome's lattice
+    /// their ends coincide with ends of the windows' central bases, so that no activity bin is
+    /// cut.
     ///
     /// `regions` must have been sorted by [`sort`].
     pub fn new(contigs: &'a Contigs, regions: &'a [Region], lattice: Lattice, length: u32) -> Self {
@@ -49,9 +75,16 @@ impl<'a> Plan<'a> {
             contigs,
             ranks: contigs.ranks(),
             regions,
-            length: length.div_ceil(stride).max(1) * stride,
+            stride,
+            // A power of two of strides, so that halves end where wholes do.
+            length: length
+                .div_ceil(stride)
+                .max(1)
+                .next_power_of_two()
+                .saturating_mul(stride),
             phase: lattice.centre_offset() % stride,
             next: 0,
+            contig: 0,
             active: Vec::new(),
             position: 0,
             number: 0,
@@ -70,22 +103,33 @@ impl<'a> Plan<'a> {
         self.number
     }
 
-    /// The fixed stretch that holds a base.
-    fn stretch_at(&self, base: u32) -> Interval {
-        let (base, length, phase) = (
-            u64::from(base),
-            u64::from(self.length),
-            u64::from(self.phase),
-        );
-        let start = if base < phase {
-            0
-        } else {
-            (base - phase) / length * length + phase
+    /// The unit that begins at `base`: up to the end of the fixed stretch of `length` bases that
+    /// holds it.
+    fn stretch_from(&self, base: u32, length: u32) -> Interval {
+        let (from, length, phase) = (u64::from(base), u64::from(length), u64::from(self.phase));
+        let end = match from.checked_sub(phase) {
+            None => phase,
+            Some(past) => (past / length + 1) * length + phase,
         };
-        let end = if base < phase { phase } else { start + length };
         // Coordinates stay below 2^31, so the end may be cut there.
-        let clip = |p: u64| p.min(i32::MAX as u64) as u32;
-        Interval::new(clip(start), clip(end)).unwrap_or_default()
+        let end = end.min(i32::MAX as u64) as u32;
+        Interval::new(base, end).unwrap_or_default()
+    }
+
+    /// Takes the next group of equal regions if it starts before `end` on the current contig.
+    fn group_before(&self, next: usize, end: u32) -> Option<Group> {
+        let region = self.regions.get(next)?;
+        if region.contig != self.contig || region.bases.start() >= end {
+            return None;
+        }
+        let same = self.regions[next..]
+            .iter()
+            .take_while(|r| r.contig == region.contig && r.bases == region.bases);
+        Some(Group {
+            bases: region.bases,
+            first: next as u32,
+            count: same.count() as u32,
+        })
     }
 }
 
@@ -95,31 +139,34 @@ impl Iterator for Plan<'_> {
     fn next(&mut self) -> Option<Unit> {
         if self.active.is_empty() {
             let region = self.regions.get(self.next)?;
-            let same_contig = self.next > 0 && self.regions[self.next - 1].contig == region.contig;
-            if !same_contig {
+            if self.next == 0 || self.contig != region.contig {
                 self.scored_to = 0;
             }
+            self.contig = region.contig;
             self.position = region.bases.start();
         }
-        let contig = match self.active.first() {
-            Some(region) => region.contig,
-            None => self.regions[self.next].contig,
+        let mut length = self.length;
+        let (bases, next) = loop {
+            let bases = self.stretch_from(self.position, length);
+            let (old, mut next) = (self.active.len(), self.next);
+            while let Some(group) = self.group_before(next, bases.end()) {
+                next += group.count as usize;
+                self.active.push(group);
+            }
+            if self.active.len() <= MOST_GROUPS.max(2 * old) || length <= self.stride {
+                break (bases, next);
+            }
+            self.active.truncate(old);
+            length /= 2;
         };
-        let bases = self.stretch_at(self.position);
-        while let Some(region) = self.regions.get(self.next)
-            && region.contig == contig
-            && region.bases.start() < bases.end()
-        {
-            self.active.push(*region);
-            self.next += 1;
-        }
+        self.next = next;
         let unit = Unit {
             number: self.number,
-            contig,
-            rank: self.ranks[contig as usize],
+            contig: self.contig,
+            rank: self.ranks[self.contig as usize],
             bases: Interval::new(
                 bases.start(),
-                bases.end().min(self.contigs.get(contig).length),
+                bases.end().min(self.contigs.get(self.contig).length),
             )
             .unwrap_or(bases),
             regions: self.active.clone(),
@@ -185,6 +232,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn crowded_stretches_are_cut_finer() {
+        let contigs = Contigs::new(vec![Contig {
+            name: "a".into(),
+            length: 1 << 20,
+        }])
+        .unwrap();
+        let mut regions: Vec<Region> = (0..20_000)
+            .map(|row| region(0, 5 + row / 2, 40 + row / 2, row))
+            .collect();
+        sort(&mut regions, &contigs);
+        let lattice = Lattice::genome(145, 29).unwrap();
+        let units: Vec<Unit> = Plan::new(&contigs, &regions, lattice, 1 << 16).collect();
+        assert!(units.iter().all(|u| u.regions.len() <= MOST_GROUPS));
+        assert_eq!(
+            units
+                .iter()
+                .flat_map(|u| u.wanted())
+                .map(|i| i.len())
+                .sum::<u32>(),
+            10_034
+        );
+        // The same region a million times is one group.
+        let mut regions: Vec<Region> = (0..100_000).map(|row| region(0, 50, 90, row)).collect();
+        sort(&mut regions, &contigs);
+        let units: Vec<Unit> = Plan::new(&contigs, &regions, lattice, 1 << 16).collect();
+        assert_eq!(units.iter().map(|u| u.regions.len()).sum::<usize>(), 1);
+    }
+
     proptest! {
         #[test]
         fn units_tile_the_regions_in_order(
@@ -206,6 +282,7 @@ mod tests {
 
             // Every base of every region in exactly one unit, in ascending order.
             let mut seen: Vec<(u32, u32)> = Vec::new();
+            let mut ended: Vec<u32> = Vec::new();
             for (number, unit) in units.iter().enumerate() {
                 prop_assert_eq!(unit.number, number as u64);
                 prop_assert!(!unit.wanted().is_empty());
@@ -214,8 +291,15 @@ mod tests {
                 }
                 let before = seen.iter().filter(|s| s.0 == unit.rank && s.1 < unit.bases.start());
                 prop_assert_eq!(unit.scored_to, before.map(|s| s.1 + 1).max().unwrap_or(0));
-                for r in &unit.regions {
-                    prop_assert!(r.bases.intersect(unit.bases).is_some());
+                for group in &unit.regions {
+                    prop_assert!(group.bases.intersect(unit.bases).is_some());
+                    for row in group.rows(&regions) {
+                        let region = regions.iter().find(|r| r.row == row).unwrap();
+                        prop_assert_eq!((region.contig, region.bases), (unit.contig, group.bases));
+                        if region.bases.end() <= unit.bases.end() {
+                            ended.push(row);
+                        }
+                    }
                 }
                 // No bin is cut: units end where the central bases of a window end.
                 let edge = unit.bases.end();
@@ -228,6 +312,9 @@ mod tests {
             expected.sort_unstable();
             expected.dedup();
             prop_assert_eq!(seen, expected);
+            // Every region ends in exactly one unit.
+            ended.sort_unstable();
+            prop_assert_eq!(ended, (0..regions.len() as u32).collect::<Vec<_>>());
         }
     }
 }

@@ -112,7 +112,9 @@ pub(super) fn describe(
     let regions = match &config.regions {
         RegionSource::WholeGenome => json!({"genome": true}),
         RegionSource::Bed(BedSource::Stdin) => json!({"path": "-"}),
-        RegionSource::Bed(BedSource::File(path)) => json!({"path": path, "bytes": size(path)}),
+        RegionSource::Bed(BedSource::File(path)) => {
+            json!({"path": text(path), "bytes": size(path)})
+        }
     };
     let status: serde_json::Map<String, Value> = by_status(&job.regions)
         .into_iter()
@@ -123,7 +125,7 @@ pub(super) fn describe(
         "version": crate::VERSION,
         "command": config.command,
         "model": {
-            "path": config.model,
+            "path": text(&config.model),
             "sha256": model.file().sha256(),
             "window": spec.window,
             "columns": spec.one_hot.length,
@@ -133,10 +135,10 @@ pub(super) fn describe(
         },
         "onnxruntime": {
             "version": model.runtime().version(),
-            "path": model.runtime().path(),
+            "path": text(model.runtime().path()),
         },
         "fasta": {
-            "path": config.fasta,
+            "path": text(&config.fasta),
             "bytes": size(&config.fasta),
             "contigs": job.fasta.contigs().len(),
             "index": match job.fasta.index_source() {
@@ -158,6 +160,11 @@ pub(super) fn describe(
         "outputs": job.out.names(),
         "unfinished": config.shard.map(|shard| ShardNotes::of(job, shard, *counts)),
     })
+}
+
+/// A path as text; what is not UTF-8 in it is replaced.
+fn text(path: &Path) -> String {
+    path.display().to_string()
 }
 
 fn size(path: &Path) -> Option<u64> {

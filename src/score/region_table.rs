@@ -13,7 +13,6 @@ use crate::tracks::format_value;
 /// A region's share in one unit. Shares of one region are added up in the order of the units.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Partial {
-    row: u32,
     /// Whether the region ends in this unit.
     last: bool,
     /// Windows scored.
@@ -38,7 +37,7 @@ const HEAD: usize = 4 * 5;
 const TASK: usize = 8 * 3 + 4 * 3;
 
 impl Partial {
-    pub fn new(row: u32, last: bool, tasks: usize) -> Self {
+    pub fn new(last: bool, tasks: usize) -> Self {
         let task = TaskPartial {
             activity_sum: 0.0,
             activity_max: f32::NEG_INFINITY,
@@ -48,7 +47,6 @@ impl Partial {
             absolute_at: 0,
         };
         Self {
-            row,
             last,
             windows: 0,
             bases: 0,
@@ -97,9 +95,9 @@ impl Partial {
         }
     }
 
-    fn put(&self, out: &mut Vec<u8>) {
+    fn put(&self, row: u32, out: &mut Vec<u8>) {
         let head = [
-            self.row,
+            row,
             u32::from(self.last),
             self.windows,
             self.bases,
@@ -116,7 +114,7 @@ impl Partial {
         }
     }
 
-    fn get(bytes: &[u8]) -> Self {
+    fn get(bytes: &[u8]) -> (u32, Self) {
         let word = |at: usize| {
             let mut word = [0; 4];
             word.copy_from_slice(&bytes[at..at + 4]);
@@ -127,8 +125,7 @@ impl Partial {
             long.copy_from_slice(&bytes[at..at + 8]);
             f64::from_le_bytes(long)
         };
-        Self {
-            row: word(0),
+        let partial = Self {
             last: word(4) == 1,
             windows: word(8),
             bases: word(12),
@@ -144,7 +141,8 @@ impl Partial {
                     absolute_at: word(at + 32),
                 })
                 .collect(),
-        }
+        };
+        (word(0), partial)
     }
 }
 
@@ -171,9 +169,9 @@ impl PartialSpool {
         &mut self.file
     }
 
-    pub fn push(&mut self, partial: &Partial) -> Result<(), OutputError> {
+    pub fn push(&mut self, row: u32, partial: &Partial) -> Result<(), OutputError> {
         self.buffer.clear();
-        partial.put(&mut self.buffer);
+        partial.put(row, &mut self.buffer);
         self.file.append(&self.buffer)
     }
 
@@ -219,8 +217,7 @@ fn add_up(
     let mut done = Vec::with_capacity(size);
     for _ in 0..count {
         reader.read_exact(&mut bytes)?;
-        let next = Partial::get(&bytes);
-        let row = next.row;
+        let (row, next) = Partial::get(&bytes);
         let partial = match open.remove(&row) {
             Some(mut partial) => {
                 partial.merge(&next);
@@ -230,7 +227,7 @@ fn add_up(
         };
         if partial.last {
             done.clear();
-            partial.put(&mut done);
+            partial.put(row, &mut done);
             whole.write_all_at(&done, u64::from(row) * size as u64)?;
             if partial.windows == 0 {
                 regions.status[row as usize] = RegionStatus::NoScoredWindow;
@@ -271,7 +268,7 @@ fn print(
     let labels = regions.labels().map_err(io::Error::other)?;
     for (label, status) in labels.zip(&regions.status) {
         whole.read_exact(&mut bytes)?;
-        let row = Partial::get(&bytes);
+        let (_, row) = Partial::get(&bytes);
         write!(
             out,
             "{}\t{}\t{}\t{}",
@@ -315,15 +312,15 @@ mod tests {
 
     #[test]
     fn partials_survive_the_spool() {
-        let mut partial = Partial::new(7, true, 2);
+        let mut partial = Partial::new(true, 2);
         partial.add_window([1.5, -2.0].into_iter());
         partial.add_base(40, [-3.0, 0.0].into_iter());
         partial.add_base(41, [3.0, 0.5].into_iter());
         partial.windows = 9;
         let mut bytes = Vec::new();
-        partial.put(&mut bytes);
+        partial.put(7, &mut bytes);
         assert_eq!(bytes.len(), HEAD + 2 * TASK);
-        assert_eq!(Partial::get(&bytes), partial);
+        assert_eq!(Partial::get(&bytes), (7, partial.clone()));
         assert_eq!(partial.tasks[0].absolute_at, 40, "the first of equals");
         assert_eq!(partial.tasks[1].absolute_at, 41);
     }

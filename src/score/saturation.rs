@@ -12,18 +12,19 @@ use crate::encode::UNKNOWN;
 use crate::genome::RegionStatus;
 use crate::output::{AppendFile, OutputError};
 
-/// Appends the part of a region that begins `position` bases into it: its place, then for each
-/// base its code and its effects, `[4, tasks]`.
+/// Appends the part of regions (of the same bases, in these rows) that begins `position` bases into
+/// them: its place, then for each base its code and its effects, `[4, tasks]`.
 pub(super) fn put_part(
-    row: u32,
+    rows: &[u32],
     position: u32,
     codes: &[u8],
     effects: impl Iterator<Item = f32>,
     out: &mut Vec<u8>,
 ) {
-    for word in [row, position, codes.len() as u32] {
+    for word in [rows.len() as u32, position, codes.len() as u32] {
         out.extend(word.to_le_bytes());
     }
+    out.extend(rows.iter().flat_map(|row| row.to_le_bytes()));
     out.extend_from_slice(codes);
     out.extend(effects.flat_map(f32::to_le_bytes));
 }
@@ -70,8 +71,8 @@ impl Table {
     fn fill(&self, parts: File, size: u64) -> io::Result<()> {
         let mut reader = BufReader::with_capacity(1 << 18, parts);
         let mut read = 0;
-        let (mut head, mut codes, mut effects, mut one_hot) =
-            ([0; 12], Vec::new(), Vec::new(), Vec::new());
+        let (mut head, mut rows, mut codes) = ([0; 12], Vec::new(), Vec::new());
+        let (mut effects, mut one_hot) = (Vec::new(), Vec::new());
         while read < size {
             reader.read_exact(&mut head)?;
             let word = |at: usize| {
@@ -80,19 +81,24 @@ impl Table {
                 u32::from_le_bytes(word) as usize
             };
             let bases = word(8);
+            rows.resize(4 * word(0), 0);
+            reader.read_exact(&mut rows)?;
             codes.resize(bases, 0);
             effects.resize(bases * self.row_of_effects(), 0);
             reader.read_exact(&mut codes)?;
             reader.read_exact(&mut effects)?;
-            read += (head.len() + codes.len() + effects.len()) as u64;
+            read += (head.len() + rows.len() + codes.len() + effects.len()) as u64;
             one_hot.clear();
             for &code in &codes {
                 one_hot.extend((0..4).map(|b| u8::from(code == b && code < UNKNOWN)));
             }
-            let at = (word(0) * self.length + word(4)) as u64;
-            self.effects
-                .write_all_at(&effects, at * self.row_of_effects() as u64)?;
-            self.one_hot.write_all_at(&one_hot, at * 4)?;
+            for row in rows.as_chunks::<4>().0 {
+                let row = u32::from_le_bytes(*row) as usize;
+                let at = (row * self.length + word(4)) as u64;
+                self.effects
+                    .write_all_at(&effects, at * self.row_of_effects() as u64)?;
+                self.one_hot.write_all_at(&one_hot, at * 4)?;
+            }
         }
         Ok(())
     }

@@ -143,8 +143,10 @@ impl Sink {
         if let Some(parts) = &mut self.saturation {
             parts.append(&result.saturation)?;
         }
-        for partial in &result.partials {
-            self.partials.push(partial)?;
+        for (partial, rows) in &result.partials {
+            for &row in rows {
+                self.partials.push(row, partial)?;
+            }
         }
         self.counts.windows += result.windows_scored;
         self.counts.bases += result.bases_scored;
@@ -228,6 +230,22 @@ impl Sink {
         }
         names.extend(self.windows.is_some().then(|| WINDOWS.to_owned()));
         names.extend(self.saturation.is_some().then(|| SATURATION.to_owned()));
+        names
+    }
+
+    /// Names of the files that the results will have.
+    pub fn result_files(&self) -> Vec<String> {
+        let mut names = vec!["regions.tsv".to_owned()];
+        for track in self.activity.iter().chain(&self.importance) {
+            names.extend(track.bigwig.is_some().then(|| bigwig_name(&track.name)));
+            names.extend(track.bedgraph.is_some().then(|| bedgraph_name(&track.name)));
+        }
+        names.extend(self.windows.is_some().then(|| WINDOWS.to_owned()));
+        names.extend(
+            self.saturation
+                .is_some()
+                .then(|| "saturation.npz".to_owned()),
+        );
         names
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::plan::Unit;
+use super::plan::{Group, Unit};
 use super::region_table::Partial;
 use super::{Anchor, Layout, Outputs, saturation};
 use crate::Error;
@@ -29,7 +29,8 @@ pub(super) struct UnitResult {
     pub activity: Vec<TrackPart>,
     /// By task, as written; empty without importance.
     pub importance: Vec<TrackPart>,
-    pub partials: Vec<Partial>,
+    /// A region's share, and the rows that it is the share of.
+    pub partials: Vec<(Partial, Vec<u32>)>,
     /// Part of `windows.tsv.gz`, compressed.
     pub windows: Vec<u8>,
     /// Parts of the saturation table.
@@ -47,7 +48,7 @@ struct Piece {
     wanted: Vec<Interval>,
     lattice: Lattice,
     scores: Scores,
-    regions: Vec<Region>,
+    regions: Vec<Group>,
 }
 
 impl Piece {
@@ -69,6 +70,8 @@ pub(super) struct Worker<'a> {
     pub layout: &'a Layout,
     pub outputs: &'a Outputs,
     pub contigs: &'a Contigs,
+    /// In the order of the plan.
+    pub regions: &'a [Region],
     pub engine: Box<dyn Engine>,
     pub reader: FastaReader,
     pub activity_encoder: Encoder,
@@ -112,7 +115,10 @@ impl Worker<'_> {
         let mut lines = Vec::new();
         for piece in &pieces {
             for region in &piece.regions {
-                result.partials.push(self.partial(unit, piece, region));
+                let rows = region.rows(self.regions).collect();
+                result
+                    .partials
+                    .push((self.partial(unit, piece, region), rows));
             }
             result.windows_scored += self.windows(unit, piece, &mut lines);
         }
@@ -168,16 +174,12 @@ impl Worker<'_> {
     }
 
     /// A region's share in this unit.
-    fn partial(&self, unit: &Unit, piece: &Piece, region: &Region) -> Partial {
+    fn partial(&self, unit: &Unit, piece: &Piece, region: &Group) -> Partial {
         let tasks = self.engine.tasks();
         let columns = &self.layout.columns;
         let part = region.bases.intersect(unit.bases).unwrap_or_default();
         let first = region.bases.start() >= unit.bases.start();
-        let mut partial = Partial::new(
-            region.row,
-            region.bases.end() <= unit.bases.end(),
-            columns.len(),
-        );
+        let mut partial = Partial::new(region.bases.end() <= unit.bases.end(), columns.len());
         let (from, to) = (i64::from(part.start()), i64::from(part.end()));
         let window = i64::from(piece.lattice.window());
         for (i, &start) in piece.scores.windows.iter().enumerate() {
@@ -226,9 +228,16 @@ impl Worker<'_> {
             }
             (Anchor::Region, r) => (i64::MIN, r),
         };
+        // Regions of the same bases share their windows; they stand under the first one's row.
+        let row = region.and_then(|r| r.rows(self.regions).next());
         let mut count = 0;
         for (i, &start) in piece.scores.windows.iter().enumerate() {
-            if start < written_to {
+            // Without importance only windows centred in it belong to a unit.
+            let place = match self.outputs.importance {
+                true => start,
+                false => piece.bin(start).0,
+            };
+            if place < written_to {
                 continue;
             }
             count += 1;
@@ -236,8 +245,8 @@ impl Worker<'_> {
                 let end = start + i64::from(piece.lattice.window());
                 // Writing to memory cannot fail.
                 let _ = write!(lines, "{contig}\t{start}\t{end}\t");
-                let _ = match region {
-                    Some(region) => write!(lines, "{}", u64::from(region.row) + 1),
+                let _ = match row {
+                    Some(row) => write!(lines, "{}", u64::from(row) + 1),
                     None => write!(lines, "."),
                 };
                 for &column in &self.layout.columns {
@@ -259,8 +268,9 @@ impl Worker<'_> {
             };
             let rows = part.indices_from(span.start());
             let effects = &piece.scores.effects[rows.start * 4 * tasks..rows.end * 4 * tasks];
+            let rows: Vec<u32> = region.rows(self.regions).collect();
             saturation::put_part(
-                region.row,
+                &rows,
                 part.start() - region.bases.start(),
                 stretch.bases(part),
                 effects

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use mpra_score::Error;
@@ -60,7 +59,7 @@ pub fn config(model: &str, out: &Path) -> ScoreConfig {
 
 /// Runs a job.
 pub fn run(config: &ScoreConfig) -> Result<Summary, Error> {
-    mpra_score::score::run(config, &Silent, &AtomicBool::new(false))
+    mpra_score::score::run(config, &Silent, &mpra_score::Cancel::default())
 }
 
 /// Writes a BED for a test and returns the region source.

@@ -66,7 +66,7 @@ impl Record for Block {
 /// Writes the R tree over the blocks at the end of the file: header, then the levels from the root
 /// to the leaves. The indexed data ends where the tree begins.
 pub(super) fn write_tree(
-    mut spool: Replay<Block>,
+    spool: &mut Replay<Block>,
     out: &mut AppendFile,
 ) -> Result<(), OutputError> {
     let blocks = spool.records;
@@ -159,8 +159,7 @@ pub(super) fn write_tree(
         in_node -= 1;
         left -= 1;
         out.append(&bytes)
-    })?;
-    spool.remove()
+    })
 }
 
 /// The bytes of the B+ tree of chromosome names; ids are the ranks of the names. `at` is where it

@@ -151,12 +151,13 @@ impl BigWigWriter {
         } = self;
         let sections = blocks.records();
         let index_at = out.length();
-        write_tree(blocks.close()?, &mut out)?;
+        // The spools stay: a run that is killed while it finishes goes on from them.
+        write_tree(&mut blocks.close()?, &mut out)?;
 
         // Parts of one bin may have come in two batches; the file's summary is that of its bins,
         // so that it does not depend on the batches.
         let path = out.path().to_path_buf();
-        let mut level = coarsened(zoom.close()?, reduction, &beside(&path, "level0"))?;
+        let mut level = coarsened(&mut zoom.close()?, reduction, &beside(&path, "level0"))?;
         let mut summary = Summary::EMPTY;
         level.each(|record| {
             summary.merge(&record.summary);
@@ -173,15 +174,14 @@ impl BigWigWriter {
             let index_path = beside(&path, "index");
             let mut sections = ZoomSections::new(&mut out, &index_path)?;
             level.each(|record| sections.push(record))?;
-            let blocks = sections.finish()?;
+            let mut blocks = sections.finish()?;
             zooms.push((reduction, data_at, out.length()));
-            write_tree(blocks, &mut out)?;
+            write_tree(&mut blocks, &mut out)?;
+            blocks.remove()?;
             reduction = reduction.saturating_mul(COARSER);
-            level = coarsened(
-                level,
-                reduction,
-                &beside(&path, &format!("level{}", zooms.len())),
-            )?;
+            let next = beside(&path, &format!("level{}", zooms.len()));
+            let coarser = coarsened(&mut level, reduction, &next)?;
+            std::mem::replace(&mut level, coarser).remove()?;
         }
         level.remove()?;
 
@@ -235,9 +235,9 @@ fn front(zooms: &[(u32, u64, u64)], data_start: u64, index_at: u64, summary: Sum
     front
 }
 
-/// Joins the records of a level into bins of `reduction` bases, in a new file; the old one goes.
+/// Joins the records of a level into bins of `reduction` bases, in a new file.
 fn coarsened(
-    mut level: Replay<ZoomRecord>,
+    level: &mut Replay<ZoomRecord>,
     reduction: u32,
     path: &Path,
 ) -> Result<Replay<ZoomRecord>, OutputError> {
@@ -249,7 +249,6 @@ fn coarsened(
             .map_or(Ok(()), |done| next.push(&done))
     })?;
     coarsen.finish().map_or(Ok(()), |done| next.push(&done))?;
-    level.remove()?;
     next.close()
 }
 

@@ -1,0 +1,34 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A wish, from another thread such as a signal handler, that a job end early. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    requested: AtomicBool,
+    leaves_files: AtomicBool,
+}
+
+impl Cancel {
+    /// Asks the job to stop.
+    pub fn request(&self) {
+        self.0.requested.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked to.
+    pub fn is_requested(&self) -> bool {
+        self.0.requested.load(Ordering::Relaxed)
+    }
+
+    /// Says that from now on the job has files to remove when it stops.
+    pub(crate) fn files_begin(&self) {
+        self.0.leaves_files.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the job has files to remove; before that it may simply be ended.
+    pub fn leaves_files(&self) -> bool {
+        self.0.leaves_files.load(Ordering::Relaxed)
+    }
+}
