@@ -61,7 +61,10 @@ impl Reader<'_> {
                         .filter(|&i| axes[i].len() == Some(1))
                         .collect(),
                 };
-                if drop.iter().any(|&i| axes.get(i).and_then(|a| a.len()) != Some(1)) {
+                if drop
+                    .iter()
+                    .any(|&i| axes.get(i).and_then(|a| a.len()) != Some(1))
+                {
                     return Err(self.no(node, "it drops an axis that is longer than one"));
                 }
                 Ok(without(axes, &drop))
@@ -123,8 +126,14 @@ impl Reader<'_> {
             return Ok(self.flat());
         }
         // Otherwise only axes of length one may come or go.
-        let mut solid = self.axes[1..].iter().filter(|a| a.len() != Some(1)).copied();
-        let mut single = self.axes[1..].iter().filter(|a| a.len() == Some(1)).copied();
+        let mut solid = self.axes[1..]
+            .iter()
+            .filter(|a| a.len() != Some(1))
+            .copied();
+        let mut single = self.axes[1..]
+            .iter()
+            .filter(|a| a.len() == Some(1))
+            .copied();
         let mut out = vec![Axis::Batch];
         for &n in &lengths {
             if n == 1 {

@@ -213,11 +213,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn push_elementwise(
-        &mut self,
-        node: &NodeProto,
-        step: Elementwise,
-    ) -> Result<(), Unsupported> {
+    fn push_elementwise(&mut self, node: &NodeProto, step: Elementwise) -> Result<(), Unsupported> {
         let network = &mut self.network;
         match self.stage {
             Stage::Trunk => match network.convs.last_mut() {

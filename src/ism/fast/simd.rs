@@ -80,8 +80,8 @@ pub(super) trait Simd {
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// The sum of the lanes.
-    unsafe fn sum(v: Self::V) -> f32;
+    /// The sums of the lanes of four vectors.
+    unsafe fn sum4(v: [Self::V; 4]) -> [f32; 4];
 }
 
 /// What every target can do; the compiler turns the arrays into vectors of its own.
@@ -127,8 +127,8 @@ impl Simd for Portable {
         }
     }
     #[inline(always)]
-    unsafe fn sum(v: Self::V) -> f32 {
-        ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
+    unsafe fn sum4(v: [Self::V; 4]) -> [f32; 4] {
+        v.map(|v| ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])))
     }
 }
 
@@ -178,8 +178,8 @@ mod x86 {
             unsafe { _mm512_fmadd_ps(a, b, c) }
         }
         #[inline(always)]
-        unsafe fn sum(v: Self::V) -> f32 {
-            unsafe { _mm512_reduce_add_ps(v) }
+        unsafe fn sum4(v: [Self::V; 4]) -> [f32; 4] {
+            unsafe { four_sums([half(v[0]), half(v[1]), half(v[2]), half(v[3])]) }
         }
     }
 
@@ -220,12 +220,30 @@ mod x86 {
             unsafe { _mm256_fmadd_ps(a, b, c) }
         }
         #[inline(always)]
-        unsafe fn sum(v: Self::V) -> f32 {
-            unsafe {
-                let v = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-                let v = _mm_add_ps(v, _mm_movehl_ps(v, v));
-                _mm_cvtss_f32(_mm_add_ss(v, _mm_shuffle_ps(v, v, 1)))
-            }
+        unsafe fn sum4(v: [Self::V; 4]) -> [f32; 4] {
+            unsafe { four_sums(v) }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn half(v: __m512) -> __m256 {
+        unsafe {
+            let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(v)));
+            _mm256_add_ps(_mm512_castps512_ps256(v), high)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn four_sums(v: [__m256; 4]) -> [f32; 4] {
+        unsafe {
+            let pairs = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+            let sums = _mm_add_ps(
+                _mm256_castps256_ps128(pairs),
+                _mm256_extractf128_ps::<1>(pairs),
+            );
+            let mut out = [0.0; 4];
+            _mm_storeu_ps(out.as_mut_ptr(), sums);
+            out
         }
     }
 }

@@ -1,0 +1,478 @@
+//! One strand of a run of windows: activities and effects.
+
+use std::sync::Arc;
+
+use super::Plan;
+use super::head::Head;
+use super::kernels;
+use super::reduce::{Edit, Reducer, View, Way};
+use super::strip::{Context, Scratch, Strip, Tabled};
+use crate::encode::UNKNOWN;
+
+/// Bases whose edits are made at a time.
+const BATCH: usize = 8;
+
+/// What all threads share: the plan with its table, weights and constants.
+#[derive(Debug)]
+pub struct Tables {
+    pub(super) tabled: Tabled,
+    pub(super) reducer: Reducer,
+    pub(super) head: Head,
+    pub(super) window: usize,
+    /// Columns of the frame with all layers' padding, and of the window's first base in it.
+    framed: usize,
+    /// Position whose field begins at the window's first base.
+    first: usize,
+    /// Reference values of a frame without bases, `[positions, row]`.
+    blank: Vec<f32>,
+}
+
+impl Tables {
+    /// Computes the table. Takes up to a second or two for the largest.
+    pub fn build(plan: &Plan) -> Arc<Self> {
+        let tabled = Tabled::new(plan.trunk.clone());
+        let trunk = &tabled.trunk;
+        let (left, right) = trunk.all_pads();
+        let framed = left + plan.network.length + right;
+        let first = plan.offset + left;
+        let mut scratch = Scratch::new(trunk);
+        let mut strip = Strip::default();
+        let codes = vec![UNKNOWN; framed + 2 * trunk.span];
+        let context = Context {
+            codes: &codes,
+            frame: Some(trunk.span),
+        };
+        tabled.reference(
+            &mut scratch,
+            context,
+            (trunk.span, trunk.span + trunk.length()),
+            &mut strip,
+        );
+        let reached = (
+            (first + 1).saturating_sub(trunk.span),
+            trunk.length().min(first + plan.window),
+        );
+        let reducer = Reducer::new(&plan.network, &strip.values, reached);
+        Arc::new(Self {
+            head: Head::new(&plan.network.head),
+            window: plan.window,
+            framed,
+            first,
+            blank: strip.values,
+            reducer,
+            tabled,
+        })
+    }
+
+    /// Number of tasks.
+    pub fn tasks(&self) -> usize {
+        self.head.tasks
+    }
+
+    /// Positions whose field lies within the window.
+    fn interior(&self) -> (usize, usize) {
+        let to = (self.first + self.window + 1).saturating_sub(self.tabled.trunk.span);
+        (self.first, to.clamp(self.first, self.tabled.trunk.length()))
+    }
+
+    /// Bases that must stand on either side of a run's codes.
+    pub(super) fn margin(&self) -> usize {
+        self.tabled.trunk.span
+    }
+}
+
+/// A run of windows over contiguous codes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run<'a> {
+    /// Codes with [`Tables::margin`] more on either side.
+    pub(super) codes: &'a [u8],
+    /// Index of each window's first base, ascending.
+    pub(super) starts: &'a [usize],
+    /// By index: whether the base's effects are wanted; never for unknown bases.
+    pub(super) wanted: &'a [bool],
+    /// Whether any effects are.
+    pub(super) effects: bool,
+}
+
+/// The state of one thread and strand.
+#[derive(Debug)]
+pub(super) struct Strand {
+    tables: Arc<Tables>,
+    scratch: Scratch,
+    shared: Strip,
+    ring: Ring,
+    edge: Edge,
+    rows: Vec<*const f32>,
+    edits: Vec<Edit>,
+    columns: Vec<usize>,
+    sums: Vec<f32>,
+    floats: Vec<f32>,
+    /// Rows of the head beyond its first layer that were run.
+    pub(super) head_rows: u64,
+}
+
+// SAFETY: the pointers are filled and read within one call and hold nothing between calls.
+unsafe impl Send for Strand {}
+
+/// Blocks of edits of the latest bases, by index modulo the capacity.
+#[derive(Debug, Default)]
+struct Ring {
+    capacity: usize,
+    blocks: Vec<f32>,
+    maxima: Vec<f32>,
+    /// Bases below this are done.
+    done: usize,
+}
+
+/// What a window has for itself: values whose fields hold columns outside of it.
+#[derive(Debug, Default)]
+struct Edge {
+    codes: Vec<u8>,
+    strips: [Strip; 2],
+    blocks: Vec<f32>,
+    maxima: Vec<f32>,
+}
+
+impl Strand {
+    pub(super) fn new(tables: &Arc<Tables>) -> Self {
+        let trunk = &tables.tabled.trunk;
+        Self {
+            scratch: Scratch::new(trunk),
+            shared: Strip::default(),
+            ring: Ring {
+                capacity: (tables.window + BATCH).next_power_of_two(),
+                ..Ring::default()
+            },
+            edge: Edge::default(),
+            rows: Vec::new(),
+            edits: Vec::new(),
+            columns: Vec::new(),
+            sums: Vec::new(),
+            floats: Vec::new(),
+            head_rows: 0,
+            tables: tables.clone(),
+        }
+    }
+
+    /// Scores a run: `activities` receives `[windows, tasks]`; `effects`, where wanted,
+    /// `[windows, window, 4, tasks]` for the wanted bases' changes (the base itself and unwanted
+    /// bases are left alone).
+    pub(super) fn run(&mut self, run: Run<'_>, activities: &mut [f32], effects: &mut [f32]) {
+        let tables = self.tables.clone();
+        let trunk = &tables.tabled.trunk;
+        self.scratch.extra.prune(trunk.table_row());
+        let span = trunk.span;
+        let context = Context {
+            codes: run.codes,
+            frame: None,
+        };
+        tables.tabled.reference(
+            &mut self.scratch,
+            context,
+            (1, run.codes.len() - span),
+            &mut self.shared,
+        );
+        self.ring.done = 0;
+        let tasks = tables.tasks();
+        let window = tables.window;
+        let linear = tables.head.is_linear();
+        for (w, &start) in run.starts.iter().enumerate() {
+            if run.effects {
+                self.fill_ring(run, start);
+            }
+            self.view(run, start);
+            let view = View {
+                rows: &self.rows,
+                edits: &self.edits,
+                span,
+            };
+            let level = self.scratch.level;
+            let reducer = &tables.reducer;
+            let reference = reducer.window(level, view, &mut self.floats);
+            let heads = reducer.padded_heads;
+            let activity = if linear {
+                reference[..tasks].to_vec()
+            } else {
+                self.head_rows += 1;
+                tables.head.run(&mut reference.clone(), heads)
+            };
+            activities[w * tasks..(w + 1) * tasks].copy_from_slice(&activity);
+            if !run.effects {
+                continue;
+            }
+            self.sums.clear();
+            self.sums.resize(self.edits.len() * 3 * heads, 0.0);
+            reducer.edits(level, view, &mut self.floats, &mut self.sums);
+            let mut step = heads;
+            if !linear {
+                self.head_rows += self.edits.len() as u64 * 3;
+                for row in self.sums.chunks_exact_mut(heads) {
+                    for (x, r) in row.iter_mut().zip(&reference) {
+                        *x += r;
+                    }
+                }
+                self.sums = tables.head.run(&mut self.sums, heads);
+                for row in self.sums.chunks_exact_mut(tasks) {
+                    for (x, a) in row.iter_mut().zip(&activity) {
+                        *x -= a;
+                    }
+                }
+                step = tasks;
+            }
+            let effects = &mut effects[w * window * 4 * tasks..(w + 1) * window * 4 * tasks];
+            for (&column, sums) in self.columns.iter().zip(self.sums.chunks_exact(3 * step)) {
+                let code = run.codes[start + column];
+                let others = (0..4usize).filter(|&c| c != usize::from(code));
+                for (new, sums) in others.zip(sums.chunks_exact(step)) {
+                    effects[(column * 4 + new) * tasks..][..tasks].copy_from_slice(&sums[..tasks]);
+                }
+            }
+        }
+    }
+
+    /// Makes the blocks of all wanted bases of the window at `start`.
+    fn fill_ring(&mut self, run: Run<'_>, start: usize) {
+        let tables = &*self.tables;
+        let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
+        let block = 3 * span * row;
+        let ring = &mut self.ring;
+        ring.blocks.resize(ring.capacity * block, 0.0);
+        if tables.reducer.way == Way::Max {
+            ring.maxima.resize(ring.capacity * 3 * row, 0.0);
+        }
+        let context = Context {
+            codes: run.codes,
+            frame: None,
+        };
+        let mut base = ring.done.max(start);
+        let end = start + tables.window;
+        while base < end {
+            // A batch of neighbours that are contiguous in the ring.
+            let slot = base % ring.capacity;
+            let most = BATCH.min(end - base).min(ring.capacity - slot);
+            let count = run.wanted[base..base + most]
+                .iter()
+                .take_while(|w| **w)
+                .count();
+            if count == 0 {
+                base += 1;
+                continue;
+            }
+            let bases: [usize; BATCH] = std::array::from_fn(|i| base + i);
+            let blocks = &mut ring.blocks[slot * block..(slot + count) * block];
+            tables.tabled.edits(
+                &mut self.scratch,
+                context,
+                &self.shared,
+                &bases[..count],
+                blocks,
+            );
+            let maxima = ring
+                .maxima
+                .get_mut(slot * 3 * row..(slot + count) * 3 * row);
+            complete(
+                tables,
+                &self.scratch,
+                &self.shared,
+                &bases[..count],
+                blocks,
+                maxima,
+            );
+            base += count;
+        }
+        ring.done = end.max(ring.done);
+    }
+
+    /// Collects the window's reference rows and edits.
+    fn view(&mut self, run: Run<'_>, start: usize) {
+        let tables = self.tables.clone();
+        let reducer = &tables.reducer;
+        let (span, row, window) = (tables.tabled.trunk.span, reducer.row, tables.window);
+        let interior = tables.interior();
+        let edges = (reducer.from < interior.0, interior.1 < reducer.to);
+        let lone = span - 1; // columns next to an edge that reach beyond it
+        self.columns.clear();
+        if run.effects {
+            let wanted = |c: &usize| run.wanted[start + c];
+            self.columns.extend((0..window).filter(wanted));
+        }
+        // Which of the edge's strips serves a column, if any.
+        let merged = 2 * lone >= window;
+        let side = |column: usize| -> Option<usize> {
+            if edges.0 && column < lone {
+                Some(0)
+            } else if edges.1 && column + lone >= window {
+                Some(usize::from(!merged))
+            } else {
+                None
+            }
+        };
+        if edges.0 || edges.1 {
+            self.edge_strips(run, start, edges, merged);
+            self.edge_blocks(&side);
+        }
+
+        self.rows.clear();
+        for position in reducer.from..reducer.to {
+            let values = if (interior.0..interior.1).contains(&position) {
+                let at = start + position - tables.first - self.shared.from;
+                &self.shared.values[at * row..(at + 1) * row]
+            } else {
+                let at = position + span; // in the frame's context
+                let strip = if position < interior.0 || merged {
+                    0
+                } else {
+                    1
+                };
+                let strip = &self.edge.strips[strip];
+                let values = at
+                    .checked_sub(strip.from)
+                    .and_then(|i| strip.values.get(i * row..(i + 1) * row));
+                match values {
+                    Some(values) => values,
+                    // No base of the window in its field.
+                    None => &tables.blank[position * row..(position + 1) * row],
+                }
+            };
+            self.rows.push(values.as_ptr());
+        }
+
+        self.edits.clear();
+        let mut edged = 0;
+        for &column in &self.columns {
+            let first = (tables.first + column + 1) as isize - span as isize;
+            let (slot, blocks, maxima) = if side(column).is_some() {
+                edged += 1;
+                (edged - 1, &self.edge.blocks, &self.edge.maxima)
+            } else {
+                let slot = (start + column) % self.ring.capacity;
+                (slot, &self.ring.blocks, &self.ring.maxima)
+            };
+            self.edits.push(Edit {
+                first,
+                block: blocks[slot * 3 * span * row..].as_ptr(),
+                maxima: maxima
+                    .get(slot * 3 * row..)
+                    .filter(|_| reducer.way == Way::Max)
+                    .map_or(std::ptr::null(), <[f32]>::as_ptr),
+            });
+        }
+    }
+
+    /// Reference values next to the window's edges, from its own frame.
+    fn edge_strips(&mut self, run: Run<'_>, start: usize, edges: (bool, bool), merged: bool) {
+        let tables = &*self.tables;
+        let (span, window) = (tables.tabled.trunk.span, tables.window);
+        let begin = span + tables.first; // of the window in the context
+        let codes = &mut self.edge.codes;
+        codes.clear();
+        codes.resize(tables.framed + 2 * span, UNKNOWN);
+        codes[begin..begin + window].copy_from_slice(&run.codes[start..start + window]);
+        let context = Context {
+            codes,
+            frame: Some(span),
+        };
+        let left = begin + 1 - span;
+        let right = begin + window;
+        let ranges = if merged {
+            [Some((left, right)), None]
+        } else {
+            [
+                edges.0.then_some((left, begin + span - 1)),
+                edges.1.then_some((right + 2 - 2 * span, right)),
+            ]
+        };
+        for (range, strip) in ranges.into_iter().zip(&mut self.edge.strips) {
+            strip.from = 0;
+            strip.values.clear();
+            if let Some(range) = range {
+                tables
+                    .tabled
+                    .reference(&mut self.scratch, context, range, strip);
+            }
+        }
+    }
+
+    /// Edits of the columns that `side` gives to the edges, in order.
+    fn edge_blocks(&mut self, side: &dyn Fn(usize) -> Option<usize>) {
+        let tables = &*self.tables;
+        let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
+        let begin = span + tables.first;
+        let block = 3 * span * row;
+        let context = Context {
+            codes: &self.edge.codes,
+            frame: Some(span),
+        };
+        let most = self.columns.len();
+        self.edge.blocks.resize(most * block, 0.0);
+        if tables.reducer.way == Way::Max {
+            self.edge.maxima.resize(most * 3 * row, 0.0);
+        }
+        let mut slot = 0;
+        let mut bases = Vec::with_capacity(BATCH);
+        for (i, &column) in self.columns.iter().enumerate() {
+            let Some(strip) = side(column) else {
+                continue;
+            };
+            bases.push(begin + column);
+            // The batch ends where the strip changes.
+            let next = self.columns.get(i + 1).and_then(|&c| side(c));
+            if bases.len() < BATCH && next == Some(strip) {
+                continue;
+            }
+            let count = bases.len();
+            let blocks = &mut self.edge.blocks[slot * block..(slot + count) * block];
+            let strip = &self.edge.strips[strip];
+            tables
+                .tabled
+                .edits(&mut self.scratch, context, strip, &bases, blocks);
+            let maxima = self
+                .edge
+                .maxima
+                .get_mut(slot * 3 * row..(slot + count) * 3 * row);
+            complete(tables, &self.scratch, strip, &bases, blocks, maxima);
+            slot += count;
+            bases.clear();
+        }
+    }
+}
+
+/// Makes of edited values what the reduction wants: differences, or maxima beside them.
+fn complete(
+    tables: &Tables,
+    scratch: &Scratch,
+    strip: &Strip,
+    bases: &[usize],
+    blocks: &mut [f32],
+    maxima: Option<&mut [f32]>,
+) {
+    let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
+    let block = 3 * span * row;
+    if tables.reducer.takes_differences() {
+        for (&base, block) in bases.iter().zip(blocks.chunks_exact_mut(block)) {
+            let first = base + 1 - span - strip.from;
+            let reference = &strip.values[first * row..(first + span) * row];
+            // SAFETY: the block holds three times as many floats as the reference.
+            unsafe {
+                kernels::differences(
+                    scratch.level,
+                    block.as_mut_ptr(),
+                    reference.as_ptr(),
+                    reference.len(),
+                );
+            }
+        }
+    } else if tables.reducer.way == Way::Max
+        && let Some(maxima) = maxima
+    {
+        for (rows, best) in blocks
+            .chunks_exact(span * row)
+            .zip(maxima.chunks_exact_mut(row))
+        {
+            // SAFETY: `rows` holds `span` rows, `best` one.
+            unsafe {
+                kernels::maximum(scratch.level, rows.as_ptr(), span, row, best.as_mut_ptr());
+            }
+        }
+    }
+}
