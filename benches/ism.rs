@@ -1,0 +1,215 @@
+//! `cargo bench --bench ism`: the fast engine against the full one, on two threads.
+//!
+//! For each network it alternates, five times, between the full engine on a few windows and the
+//! fast engine on a longer stretch (all windows over every base, stride 29, importance of all
+//! tasks), and prints medians, their ratio, and each target. Needs ONNX Runtime
+//! (`ORT_DYLIB_PATH`, as the program). `cargo bench --bench ism -- paper` runs one network.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use mpra_score::genome::{Interval, Lattice};
+use mpra_score::ism::fast::{FastEngine, Plan, Strands, Tables};
+use mpra_score::ism::{Engine, FullEngine, Scores, Stretch, Want};
+use mpra_score::model::onnx::{GraphBuilder, presets};
+use mpra_score::model::{Model, ModelFile, ModelOptions, Runtime};
+
+const THREADS: usize = 2;
+const ROUNDS: usize = 5;
+const WINDOW: u32 = 145;
+const STRIDE: u32 = 29;
+
+struct Target {
+    ratio: f64,
+    bases: f64,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let only: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with('-'))
+        .collect();
+    let runtime = Runtime::load(None)?;
+    println!(
+        "ONNX Runtime {}, {THREADS} threads, medians of {ROUNDS}, alternating",
+        runtime.version()
+    );
+    type Preset = fn(presets::Normal<'_>) -> GraphBuilder;
+    let networks: [(&str, Preset, Target); 4] = [
+        (
+            "paper",
+            presets::paper,
+            Target {
+                ratio: 1500.0,
+                bases: 1e6,
+            },
+        ),
+        (
+            "authors",
+            presets::authors,
+            Target {
+                ratio: 50.0,
+                bases: 0.0,
+            },
+        ),
+        (
+            "dragonn",
+            presets::dragonn,
+            Target {
+                ratio: 40.0,
+                bases: 0.0,
+            },
+        ),
+        (
+            "compact",
+            presets::compact,
+            Target {
+                ratio: 500.0,
+                bases: 250e3,
+            },
+        ),
+    ];
+    for (name, preset, target) in networks {
+        if !only.is_empty() && !only.iter().any(|o| o == name) {
+            continue;
+        }
+        let bytes = preset(&mut presets::normal_from(1)).to_bytes();
+        let file = ModelFile::from_bytes(Path::new(name), bytes)?;
+        let model = Model::open(file, &ModelOptions::default(), &runtime)?;
+        network(name, &model, &target)?;
+    }
+    Ok(())
+}
+
+fn network(name: &str, model: &Model, target: &Target) -> Result<(), Box<dyn std::error::Error>> {
+    let plan = Plan::new(model.file(), model.spec())?;
+    let begun = Instant::now();
+    let tables = Tables::build(&plan);
+    println!(
+        "\n{name}: {}; built in {:.2} s",
+        plan.describe(),
+        begun.elapsed().as_secs_f64()
+    );
+    let lattice = Lattice::genome(WINDOW, STRIDE).ok_or("no lattice")?;
+
+    // Sized so that each measurement takes about a second.
+    let mut bases = 20_000u32;
+    let seconds = run(fast(&tables), lattice, bases, Want::Importance)?.0;
+    bases = (f64::from(bases) / seconds.max(1e-3)) as u32 / 2;
+    let few = STRIDE * 4; // for the full engine, a thread
+    let (mut slow_rates, mut fast_rates, mut predictions) = (vec![], vec![], vec![]);
+    let step = Lattice::genome(WINDOW, 1).ok_or("no lattice")?;
+    for _ in 0..ROUNDS {
+        let full = || -> Result<Box<dyn Engine>, Box<dyn std::error::Error>> {
+            Ok(Box::new(FullEngine::new(model.another()?, 256)))
+        };
+        let (seconds, _) = run(full, lattice, few, Want::Importance)?;
+        slow_rates.push(f64::from(few) * THREADS as f64 / seconds);
+        let (seconds, _) = run(fast(&tables), lattice, bases, Want::Importance)?;
+        fast_rates.push(f64::from(bases) * THREADS as f64 / seconds);
+        if name == "paper" {
+            let (seconds, windows) = run(fast(&tables), step, 4_000_000, Want::Activity)?;
+            predictions.push(windows as f64 / seconds);
+        }
+    }
+    let (slow, quick) = (median(slow_rates), median(fast_rates));
+    println!(
+        "  full {:.1} windows/s ({slow:.0} bases/s), fast {quick:.0} bases/s, ratio {:.0}",
+        slow / f64::from(STRIDE),
+        quick / slow
+    );
+    verdict("ratio to full", quick / slow, target.ratio);
+    if target.bases > 0.0 {
+        verdict("bases/s", quick, target.bases);
+    }
+    if !predictions.is_empty() {
+        verdict(
+            "predictions only, stride 1, windows/s",
+            median(predictions),
+            20e6,
+        );
+    }
+    Ok(())
+}
+
+fn fast(
+    tables: &Arc<Tables>,
+) -> impl Fn() -> Result<Box<dyn Engine>, Box<dyn std::error::Error>> + '_ {
+    || Ok(Box::new(FastEngine::new(tables, Strands::Forward)))
+}
+
+fn verdict(what: &str, found: f64, wanted: f64) {
+    let met = if found >= wanted { "met" } else { "MISSED" };
+    println!("  {what}: {found:.0}, target {wanted:.0}: {met}");
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Seconds, and windows scored, of all threads scoring a stretch of so many bases each.
+fn run(
+    engine: impl Fn() -> Result<Box<dyn Engine>, Box<dyn std::error::Error>>,
+    lattice: Lattice,
+    bases: u32,
+    want: Want,
+) -> Result<(f64, usize), Box<dyn std::error::Error>> {
+    let mut engines = Vec::new();
+    for _ in 0..THREADS {
+        engines.push(engine()?);
+    }
+    // Behind the window's first bases, so that all have their five windows. Pieces as a run over
+    // a genome has them.
+    let all: Vec<u8> = codes(bases as usize + 2 * WINDOW as usize);
+    let begun = Instant::now();
+    let windows = thread::scope(|scope| {
+        let workers: Vec<_> = engines
+            .iter_mut()
+            .map(|engine| {
+                let all = &all;
+                scope.spawn(move || -> Result<usize, String> {
+                    let mut scores = Scores::default();
+                    let mut windows = 0;
+                    for from in (0..bases).step_by(65_536) {
+                        let to = (from + 65_536).min(bases);
+                        let wanted = [Interval::new(WINDOW + from, WINDOW + to).ok_or("interval")?];
+                        let (origin, len) = Stretch::needs(WINDOW, &wanted);
+                        let stretch = Stretch {
+                            lattice,
+                            codes: &all[origin as usize..origin as usize + len],
+                            origin,
+                            wanted: &wanted,
+                        };
+                        engine
+                            .score(&stretch, want, &mut scores)
+                            .map_err(|e| e.to_string())?;
+                        windows += scores.windows.len();
+                    }
+                    Ok(windows)
+                })
+            })
+            .collect();
+        let mut windows = 0;
+        for worker in workers {
+            windows += worker.join().map_err(|_| "a worker panicked")??;
+        }
+        Ok::<usize, String>(windows)
+    })?;
+    Ok((begun.elapsed().as_secs_f64(), windows))
+}
+
+/// Random bases, the same every time.
+fn codes(n: usize) -> Vec<u8> {
+    let mut state = 1u64;
+    (0..n)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (state >> 62) as u8
+        })
+        .collect()
+}
