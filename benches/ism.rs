@@ -3,10 +3,10 @@
 //! For each network it alternates, five times, between the full engine on a few windows and the
 //! fast engine on a longer stretch (all windows over every base, stride 29, importance of all
 //! tasks), and prints medians, their ratio, and each target. Needs ONNX Runtime
-//! (`ORT_DYLIB_PATH`, as the program). `cargo bench --bench ism -- paper` runs one network.
+//! (`ORT_DYLIB_PATH`, as the program). `cargo bench --bench ism -- paper` runs one network, and
+//! `ism` or `predict` among the arguments one part of the fast engine alone, for profiles.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -27,10 +27,10 @@ struct Target {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let only: Vec<String> = std::env::args()
+    let (parts, only): (Vec<String>, Vec<String>) = std::env::args()
         .skip(1)
         .filter(|a| !a.starts_with('-'))
-        .collect();
+        .partition(|a| ["ism", "predict"].contains(&a.as_str()));
     let runtime = Runtime::load(None)?;
     println!(
         "ONNX Runtime {}, {THREADS} threads, medians of {ROUNDS}, alternating",
@@ -78,12 +78,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let bytes = preset(&mut presets::normal_from(1)).to_bytes();
         let file = ModelFile::from_bytes(Path::new(name), bytes)?;
         let model = Model::open(file, &ModelOptions::default(), &runtime)?;
-        network(name, &model, &target)?;
+        network(name, &model, &target, &parts)?;
     }
     Ok(())
 }
 
-fn network(name: &str, model: &Model, target: &Target) -> Result<(), Box<dyn std::error::Error>> {
+fn network(
+    name: &str,
+    model: &Model,
+    target: &Target,
+    parts: &[String],
+) -> Result<(), Box<dyn std::error::Error>> {
+    // For profiles: `ism` and `predict` run these parts of the fast engine alone.
+    let part = |p: &str| parts.is_empty() || parts.iter().any(|x| x == p);
     let plan = Plan::new(model.file(), model.spec())?;
     let begun = Instant::now();
     let tables = Tables::build(&plan);
@@ -94,23 +101,31 @@ fn network(name: &str, model: &Model, target: &Target) -> Result<(), Box<dyn std
     );
     let lattice = Lattice::genome(WINDOW, STRIDE).ok_or("no lattice")?;
 
+    // One engine a thread for the whole run, as over a genome; the first pass warms them.
+    let mut quick: Vec<Box<dyn Engine>> = Vec::new();
+    let mut naive: Vec<Box<dyn Engine>> = Vec::new();
+    for _ in 0..THREADS {
+        quick.push(Box::new(FastEngine::new(&tables, Strands::Forward)));
+        naive.push(Box::new(FullEngine::new(model.another()?, 256)));
+    }
     // Sized so that each measurement takes about a second.
-    let mut bases = 20_000u32;
-    let seconds = run(fast(&tables), lattice, bases, Want::Importance)?.0;
-    bases = (f64::from(bases) / seconds.max(1e-3)) as u32 / 2;
+    run(&mut quick, lattice, 65_536, Want::Importance)?;
+    let seconds = run(&mut quick, lattice, 65_536, Want::Importance)?.0;
+    let bases = (65_536.0 / seconds.max(1e-3)) as u32;
     let few = STRIDE * 4; // for the full engine, a thread
     let (mut slow_rates, mut fast_rates, mut predictions) = (vec![], vec![], vec![]);
     let step = Lattice::genome(WINDOW, 1).ok_or("no lattice")?;
     for _ in 0..ROUNDS {
-        let full = || -> Result<Box<dyn Engine>, Box<dyn std::error::Error>> {
-            Ok(Box::new(FullEngine::new(model.another()?, 256)))
-        };
-        let (seconds, _) = run(full, lattice, few, Want::Importance)?;
-        slow_rates.push(f64::from(few) * THREADS as f64 / seconds);
-        let (seconds, _) = run(fast(&tables), lattice, bases, Want::Importance)?;
-        fast_rates.push(f64::from(bases) * THREADS as f64 / seconds);
-        if name == "paper" {
-            let (seconds, windows) = run(fast(&tables), step, 4_000_000, Want::Activity)?;
+        if parts.is_empty() {
+            let (seconds, _) = run(&mut naive, lattice, few, Want::Importance)?;
+            slow_rates.push(f64::from(few) * THREADS as f64 / seconds);
+        }
+        if part("ism") {
+            let (seconds, _) = run(&mut quick, lattice, bases, Want::Importance)?;
+            fast_rates.push(f64::from(bases) * THREADS as f64 / seconds);
+        }
+        if name == "paper" && part("predict") {
+            let (seconds, windows) = run(&mut quick, step, 4_000_000, Want::Activity)?;
             predictions.push(windows as f64 / seconds);
         }
     }
@@ -134,12 +149,6 @@ fn network(name: &str, model: &Model, target: &Target) -> Result<(), Box<dyn std
     Ok(())
 }
 
-fn fast(
-    tables: &Arc<Tables>,
-) -> impl Fn() -> Result<Box<dyn Engine>, Box<dyn std::error::Error>> + '_ {
-    || Ok(Box::new(FastEngine::new(tables, Strands::Forward)))
-}
-
 fn verdict(what: &str, found: f64, wanted: f64) {
     let met = if found >= wanted { "met" } else { "MISSED" };
     println!("  {what}: {found:.0}, target {wanted:.0}: {met}");
@@ -150,17 +159,13 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Seconds, and windows scored, of all threads scoring a stretch of so many bases each.
+/// Seconds, and windows scored, of all engines scoring a stretch of so many bases each.
 fn run(
-    engine: impl Fn() -> Result<Box<dyn Engine>, Box<dyn std::error::Error>>,
+    engines: &mut [Box<dyn Engine>],
     lattice: Lattice,
     bases: u32,
     want: Want,
 ) -> Result<(f64, usize), Box<dyn std::error::Error>> {
-    let mut engines = Vec::new();
-    for _ in 0..THREADS {
-        engines.push(engine()?);
-    }
     // Behind the window's first bases, so that all have their five windows. Pieces as a run over
     // a genome has them.
     let all: Vec<u8> = codes(bases as usize + 2 * WINDOW as usize);

@@ -243,3 +243,25 @@ unsafe fn weigh_rows_body<S: Simd>(
         }
     }
 }
+
+kernel! {
+    /// `out = max(out, rows...)`.
+    ///
+    /// # Safety
+    /// All are `row` floats, a whole number of vectors.
+    pub(super) fn join_maxima = join_maxima_body(rows: &[*const f32], row: usize, out: *mut f32)
+}
+
+#[inline(always)]
+unsafe fn join_maxima_body<S: Simd>(rows: &[*const f32], row: usize, out: *mut f32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for v in (0..row).step_by(S::LANES) {
+            let mut best = S::load(out.add(v));
+            for &from in rows {
+                best = S::max(best, S::load(from.add(v)));
+            }
+            S::store(out.add(v), best);
+        }
+    }
+}

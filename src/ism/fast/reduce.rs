@@ -212,11 +212,17 @@ impl Reducer {
         for cell in &self.cells {
             let rows = &view.rows[cell.from - self.from..cell.to - self.from];
             scratch.copy_from_slice(&cell.fixed);
-            for &row in rows {
+            if !self.mean {
+                // SAFETY: all are `row` floats long.
+                unsafe {
+                    kernels::join_maxima(level, rows, self.row, scratch.as_mut_ptr());
+                }
+            }
+            for &row in rows.iter().filter(|_| self.mean) {
                 // SAFETY: rows are `row` floats long.
                 let values = unsafe { std::slice::from_raw_parts(row, self.row) };
-                for (best, v) in scratch.iter_mut().zip(values) {
-                    *best = if self.mean { *best + v } else { best.max(*v) };
+                for (sum, v) in scratch.iter_mut().zip(values) {
+                    *sum += v;
                 }
             }
             self.finish(scratch, cell);
@@ -325,7 +331,7 @@ impl Reducer {
         // SAFETY (here and below): rows and blocks are as long as `View` says.
         let reference =
             |p: usize| unsafe { std::slice::from_raw_parts(view.rows[p - self.from], row) };
-        let mut join = |into: &mut [f32], from: &[f32]| {
+        let join = |into: &mut [f32], from: &[f32]| {
             for (a, v) in into.iter_mut().zip(from) {
                 *a = if self.mean { *a + v } else { a.max(*v) };
             }

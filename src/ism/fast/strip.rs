@@ -241,6 +241,9 @@ impl Tabled {
         let (k, stages) = (trunk.k, trunk.stages());
         self.edited_ids(scratch, context, strip, bases);
         let Some(last) = stages.len().checked_sub(1) else {
+            for &id in &scratch.edited {
+                prefetch(self.row(&scratch.extra, id));
+            }
             for (out, &id) in out.chunks_exact_mut(trunk.table_row()).zip(&scratch.edited) {
                 out.copy_from_slice(self.row(&scratch.extra, id));
             }
@@ -287,6 +290,12 @@ impl Tabled {
                     .resize(bases.len() * 3 * outputs * stage.row, 0.0);
             }
             for (b, &base) in bases.iter().enumerate() {
+                if !computed && b + 1 < bases.len() {
+                    // The next base's rows, while this one's are summed.
+                    for &id in &scratch.edited[(b + 1) * 3 * reached..(b + 2) * 3 * reached] {
+                        prefetch(self.row(&scratch.extra, id));
+                    }
+                }
                 scratch.reference.clear();
                 scratch.changed.clear();
                 let first = base + 1 - reached - reach - strip.from;
@@ -372,4 +381,17 @@ fn outside(bounds: (usize, usize), range: (usize, usize)) -> impl Iterator<Item 
         .enumerate()
         .filter(move |(_, p)| !inside.contains(p))
         .map(|(i, _)| i)
+}
+
+/// Asks for a row that will be read soon.
+#[inline(always)]
+fn prefetch(row: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks(16) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: part of SSE, which x86-64 always has; a prefetch reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
 }

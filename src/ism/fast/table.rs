@@ -42,6 +42,7 @@ fn rows(layers: &[Stage], next: Option<&Stage>) -> Vec<f32> {
     let words = 1usize << (2 * k);
     let width = next.map_or(last.row, Stage::projected);
     let mut out = vec![0.0; words * width];
+    large_pages(&out);
     let inner_mask = (1usize << (2 * inner_k)) - 1;
     let (mut values, mut rows) = (Vec::new(), Vec::new());
     for from in (0..words).step_by(CHUNK) {
@@ -86,6 +87,25 @@ fn rows(layers: &[Stage], next: Option<&Stage>) -> Vec<f32> {
     }
     out
 }
+
+/// Asks for large pages before the first touch: look-ups are spread over the whole table, and with
+/// pages of 4 kB each would miss the processor's cache of page addresses.
+#[cfg(target_os = "linux")]
+fn large_pages(table: &[f32]) {
+    const PAGE: usize = 4096;
+    let from = (table.as_ptr() as usize).next_multiple_of(PAGE);
+    let to = (table.as_ptr() as usize + std::mem::size_of_val(table)) & !(PAGE - 1);
+    if to > from + (4 << 20) {
+        // SAFETY: the range lies within memory that this slice owns; the advice changes no
+        // contents. A kernel that cannot follow it says so, which is of no consequence.
+        unsafe {
+            libc::madvise(from as *mut libc::c_void, to - from, libc::MADV_HUGEPAGE);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn large_pages(_: &[f32]) {}
 
 /// Projects `n` values for a layer.
 pub(super) fn project(layer: &Stage, n: usize, (values, row): (&[f32], usize), out: &mut Vec<f32>) {
