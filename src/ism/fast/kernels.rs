@@ -123,28 +123,6 @@ unsafe fn differences_body<S: Simd>(blocks: *mut f32, reference: *const f32, n: 
 }
 
 kernel! {
-    /// Row-wise maxima of `n` rows of `row` floats.
-    ///
-    /// # Safety
-    /// `rows` holds `n >= 1` rows, `out` has room for one.
-    pub(super) fn maximum = maximum_body(rows: *const f32, n: usize, row: usize, out: *mut f32)
-}
-
-#[inline(always)]
-unsafe fn maximum_body<S: Simd>(rows: *const f32, n: usize, row: usize, out: *mut f32) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        for v in (0..row).step_by(S::LANES) {
-            let mut best = S::load(rows.add(v));
-            for i in 1..n {
-                best = S::max(best, S::load(rows.add(i * row + v)));
-            }
-            S::store(out.add(v), best);
-        }
-    }
-}
-
-kernel! {
     /// `out[e, h] += sum of blocks[e] * weights[h]` for three edits over `n` contiguous rows of
     /// one window: the effects of a head that is linear in all positions. `weights` holds, for
     /// each row, `heads` (a multiple of 4) rows.
@@ -262,6 +240,32 @@ unsafe fn join_maxima_body<S: Simd>(rows: &[*const f32], row: usize, out: *mut f
                 best = S::max(best, S::load(from.add(v)));
             }
             S::store(out.add(v), best);
+        }
+    }
+}
+
+kernel! {
+    /// `out[i] = max(rows[i, 0..span])`: the maxima of edits.
+    ///
+    /// # Safety
+    /// `rows` holds `[n, span]` pointers to `row` floats, `out` has room for `n` rows.
+    pub(super) fn edit_maxima = edit_maxima_body(
+        rows: &[*const f32], span: usize, row: usize, out: *mut f32,
+    )
+}
+
+#[inline(always)]
+unsafe fn edit_maxima_body<S: Simd>(rows: &[*const f32], span: usize, row: usize, out: *mut f32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (i, rows) in rows.chunks_exact(span).enumerate() {
+            for v in (0..row).step_by(S::LANES) {
+                let mut best = S::load((*rows.get_unchecked(0)).add(v));
+                for &from in rows.get_unchecked(1..) {
+                    best = S::max(best, S::load(from.add(v)));
+                }
+                S::store(out.add(i * row + v), best);
+            }
         }
     }
 }

@@ -106,16 +106,16 @@ unsafe fn cell_edits_body<S: Simd>(
                 passed += 1;
             }
             let mut maxima = edit.maxima;
-            if to - from < span || maxima.is_null() {
+            if to - from < span {
                 // Only a part of the edited values lies in this cell.
                 for e in 0..3 {
-                    let block = edit
-                        .block
-                        .offset(((e * span) as isize + from as isize - first) * row as isize);
+                    let changed = edit
+                        .rows
+                        .offset((e * span) as isize + from as isize - first);
                     for v in (0..row).step_by(S::LANES) {
-                        let mut best = S::load(block.add(v));
+                        let mut best = S::load((*changed).add(v));
                         for p in 1..to - from {
-                            best = S::max(best, S::load(block.add(p * row + v)));
+                            best = S::max(best, S::load((*changed.add(p)).add(v)));
                         }
                         S::store(partial.add(e * row + v), best);
                     }

@@ -66,8 +66,7 @@ pub(super) struct Reducer {
 pub(super) struct View<'a> {
     /// By position, from the reducer's `from`.
     pub(super) rows: &'a [*const f32],
-    /// By wanted column: the position of the first reached value (may be negative) and the block
-    /// `[3, span, row]`, with its maxima `[3, row]` if they were made.
+    /// By wanted column, ascending.
     pub(super) edits: &'a [Edit],
     /// Positions that an edit reaches.
     pub(super) span: usize,
@@ -76,8 +75,13 @@ pub(super) struct View<'a> {
 /// The edits of one column.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Edit {
+    /// Position of the first reached value; negative before the frame.
     pub(super) first: isize,
+    /// `[3, span, row]`; null where `rows` says all.
     pub(super) block: *const f32,
+    /// `[3, span]` rows: for max pools.
+    pub(super) rows: *const *const f32,
+    /// `[3, row]`, their maxima.
     pub(super) maxima: *const f32,
 }
 

@@ -75,6 +75,11 @@ impl Tables {
         (self.first, to.clamp(self.first, self.tabled.trunk.length()))
     }
 
+    /// Whether edits need no values of their own: the table has them, and a max pool merges them.
+    fn looks_up_all(&self) -> bool {
+        self.reducer.way == Way::Max && self.tabled.trunk.stages().is_empty()
+    }
+
     /// Bases that must stand on either side of a run's codes.
     pub(super) fn margin(&self) -> usize {
         self.tabled.trunk.span
@@ -118,8 +123,7 @@ unsafe impl Send for Strand {}
 #[derive(Debug, Default)]
 struct Ring {
     capacity: usize,
-    blocks: Vec<f32>,
-    maxima: Vec<f32>,
+    made: Blocks,
     /// Bases below this are done.
     done: usize,
 }
@@ -129,8 +133,98 @@ struct Ring {
 struct Edge {
     codes: Vec<u8>,
     strips: [Strip; 2],
-    blocks: Vec<f32>,
+    made: Blocks,
+}
+
+/// Edited values of bases, by slot.
+#[derive(Debug, Default)]
+struct Blocks {
+    /// `[slots, 3, span, row]`; empty where the table's own rows serve.
+    values: Vec<f32>,
+    /// `[slots, 3, span]`: rows of the values, for max pools.
+    rows: Vec<*const f32>,
+    /// `[slots, 3, row]`: maxima over the span, for max pools.
     maxima: Vec<f32>,
+}
+
+impl Blocks {
+    /// Makes room; what was made is lost when it grows.
+    fn resize(&mut self, tables: &Tables, slots: usize) {
+        let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
+        if !tables.looks_up_all() && self.values.len() < slots * 3 * span * row {
+            self.values.resize(slots * 3 * span * row, 0.0);
+        }
+        if tables.reducer.way == Way::Max && self.rows.len() < slots * 3 * span {
+            self.rows.resize(slots * 3 * span, std::ptr::null());
+            self.maxima.resize(slots * 3 * row, 0.0);
+        }
+    }
+
+    /// Makes the edits of bases into neighbouring slots.
+    fn fill(
+        &mut self,
+        tables: &Tables,
+        scratch: &mut Scratch,
+        (context, strip): (Context<'_>, &Strip),
+        bases: &[usize],
+        slot: usize,
+    ) {
+        let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
+        let each = 3 * span;
+        let slots = slot..slot + bases.len();
+        if tables.looks_up_all() {
+            let rows = &mut self.rows[slots.start * each..slots.end * each];
+            tables
+                .tabled
+                .edited_rows(scratch, context, strip, bases, rows);
+        } else {
+            let values = &mut self.values[slots.start * each * row..slots.end * each * row];
+            tables.tabled.edits(scratch, context, strip, bases, values);
+            if tables.reducer.takes_differences() {
+                for (&base, block) in bases.iter().zip(values.chunks_exact_mut(each * row)) {
+                    let first = base + 1 - span - strip.from;
+                    let reference = &strip.values[first * row..(first + span) * row];
+                    // SAFETY: the block holds three times as many floats as the reference.
+                    unsafe {
+                        kernels::differences(
+                            scratch.level,
+                            block.as_mut_ptr(),
+                            reference.as_ptr(),
+                            reference.len(),
+                        );
+                    }
+                }
+            }
+            if tables.reducer.way == Way::Max {
+                let rows = &mut self.rows[slots.start * each..slots.end * each];
+                for (to, from) in rows.iter_mut().zip(values.chunks_exact(row)) {
+                    *to = from.as_ptr();
+                }
+            }
+        }
+        if tables.reducer.way == Way::Max {
+            let rows = &self.rows[slots.start * each..slots.end * each];
+            let maxima = &mut self.maxima[slots.start * 3 * row..slots.end * 3 * row];
+            // SAFETY: `span` rows for each of the maxima, all `row` floats long.
+            unsafe {
+                kernels::edit_maxima(scratch.level, rows, span, row, maxima.as_mut_ptr());
+            }
+        }
+    }
+
+    /// One slot.
+    fn edit(&self, tables: &Tables, slot: usize, first: isize) -> Edit {
+        let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
+        fn at<T>(table: &[T], from: usize) -> *const T {
+            table.get(from..).map_or(std::ptr::null(), <[T]>::as_ptr)
+        }
+        Edit {
+            first,
+            block: at(&self.values, slot * 3 * span * row),
+            rows: at(&self.rows, slot * 3 * span),
+            maxima: at(&self.maxima, slot * 3 * row),
+        }
+    }
 }
 
 impl Strand {
@@ -160,7 +254,7 @@ impl Strand {
     pub(super) fn run(&mut self, run: Run<'_>, activities: &mut [f32], effects: &mut [f32]) {
         let tables = self.tables.clone();
         let trunk = &tables.tabled.trunk;
-        self.scratch.extra.prune(trunk.table_row());
+        self.scratch.extra.prune();
         let span = trunk.span;
         let context = Context {
             codes: run.codes,
@@ -233,13 +327,8 @@ impl Strand {
     /// Makes the blocks of all wanted bases of the window at `start`.
     fn fill_ring(&mut self, run: Run<'_>, start: usize) {
         let tables = &*self.tables;
-        let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
-        let block = 3 * span * row;
         let ring = &mut self.ring;
-        ring.blocks.resize(ring.capacity * block, 0.0);
-        if tables.reducer.way == Way::Max {
-            ring.maxima.resize(ring.capacity * 3 * row, 0.0);
-        }
+        ring.made.resize(tables, ring.capacity);
         let context = Context {
             codes: run.codes,
             frame: None,
@@ -259,24 +348,12 @@ impl Strand {
                 continue;
             }
             let bases: [usize; BATCH] = std::array::from_fn(|i| base + i);
-            let blocks = &mut ring.blocks[slot * block..(slot + count) * block];
-            tables.tabled.edits(
-                &mut self.scratch,
-                context,
-                &self.shared,
-                &bases[..count],
-                blocks,
-            );
-            let maxima = ring
-                .maxima
-                .get_mut(slot * 3 * row..(slot + count) * 3 * row);
-            complete(
+            ring.made.fill(
                 tables,
-                &self.scratch,
-                &self.shared,
+                &mut self.scratch,
+                (context, &self.shared),
                 &bases[..count],
-                blocks,
-                maxima,
+                slot,
             );
             base += count;
         }
@@ -341,20 +418,12 @@ impl Strand {
         let mut edged = 0;
         for &column in &self.columns {
             let first = (tables.first + column + 1) as isize - span as isize;
-            let (slot, blocks, maxima) = if side(column).is_some() {
+            self.edits.push(if side(column).is_some() {
                 edged += 1;
-                (edged - 1, &self.edge.blocks, &self.edge.maxima)
+                self.edge.made.edit(&tables, edged - 1, first)
             } else {
                 let slot = (start + column) % self.ring.capacity;
-                (slot, &self.ring.blocks, &self.ring.maxima)
-            };
-            self.edits.push(Edit {
-                first,
-                block: blocks[slot * 3 * span * row..].as_ptr(),
-                maxima: maxima
-                    .get(slot * 3 * row..)
-                    .filter(|_| reducer.way == Way::Max)
-                    .map_or(std::ptr::null(), <[f32]>::as_ptr),
+                self.ring.made.edit(&tables, slot, first)
             });
         }
     }
@@ -396,18 +465,12 @@ impl Strand {
     /// Edits of the columns that `side` gives to the edges, in order.
     fn edge_blocks(&mut self, side: &dyn Fn(usize) -> Option<usize>) {
         let tables = &*self.tables;
-        let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
-        let begin = span + tables.first;
-        let block = 3 * span * row;
+        let begin = tables.tabled.trunk.span + tables.first;
         let context = Context {
             codes: &self.edge.codes,
-            frame: Some(span),
+            frame: Some(tables.tabled.trunk.span),
         };
-        let most = self.columns.len();
-        self.edge.blocks.resize(most * block, 0.0);
-        if tables.reducer.way == Way::Max {
-            self.edge.maxima.resize(most * 3 * row, 0.0);
-        }
+        self.edge.made.resize(tables, self.columns.len());
         let mut slot = 0;
         let mut bases = Vec::with_capacity(BATCH);
         for (i, &column) in self.columns.iter().enumerate() {
@@ -421,58 +484,15 @@ impl Strand {
                 continue;
             }
             let count = bases.len();
-            let blocks = &mut self.edge.blocks[slot * block..(slot + count) * block];
-            let strip = &self.edge.strips[strip];
-            tables
-                .tabled
-                .edits(&mut self.scratch, context, strip, &bases, blocks);
-            let maxima = self
-                .edge
-                .maxima
-                .get_mut(slot * 3 * row..(slot + count) * 3 * row);
-            complete(tables, &self.scratch, strip, &bases, blocks, maxima);
+            self.edge.made.fill(
+                tables,
+                &mut self.scratch,
+                (context, &self.edge.strips[strip]),
+                &bases,
+                slot,
+            );
             slot += count;
             bases.clear();
-        }
-    }
-}
-
-/// Makes of edited values what the reduction wants: differences, or maxima beside them.
-fn complete(
-    tables: &Tables,
-    scratch: &Scratch,
-    strip: &Strip,
-    bases: &[usize],
-    blocks: &mut [f32],
-    maxima: Option<&mut [f32]>,
-) {
-    let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
-    let block = 3 * span * row;
-    if tables.reducer.takes_differences() {
-        for (&base, block) in bases.iter().zip(blocks.chunks_exact_mut(block)) {
-            let first = base + 1 - span - strip.from;
-            let reference = &strip.values[first * row..(first + span) * row];
-            // SAFETY: the block holds three times as many floats as the reference.
-            unsafe {
-                kernels::differences(
-                    scratch.level,
-                    block.as_mut_ptr(),
-                    reference.as_ptr(),
-                    reference.len(),
-                );
-            }
-        }
-    } else if tables.reducer.way == Way::Max
-        && let Some(maxima) = maxima
-    {
-        for (rows, best) in blocks
-            .chunks_exact(span * row)
-            .zip(maxima.chunks_exact_mut(row))
-        {
-            // SAFETY: `rows` holds `span` rows, `best` one.
-            unsafe {
-                kernels::maximum(scratch.level, rows.as_ptr(), span, row, best.as_mut_ptr());
-            }
         }
     }
 }

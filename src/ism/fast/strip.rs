@@ -80,12 +80,18 @@ impl Scratch {
 pub(super) struct Tabled {
     pub(super) trunk: Trunk,
     pub(super) table: Vec<f32>,
+    /// Floats of its rows.
+    row_len: usize,
 }
 
 impl Tabled {
     pub(super) fn new(trunk: Trunk) -> Self {
         let table = super::table::build(&trunk);
-        Self { trunk, table }
+        Self {
+            row_len: trunk.table_row(),
+            trunk,
+            table,
+        }
     }
 
     /// The id of the zero row.
@@ -94,11 +100,11 @@ impl Tabled {
     }
 
     fn row<'a>(&'a self, extra: &'a Extra, id: u32) -> &'a [f32] {
-        let row = self.trunk.table_row();
+        let row = self.row_len;
         let at = id as usize * row;
         match self.table.get(at..at + row) {
             Some(found) => found,
-            None => &extra.rows()[at - self.table.len()..][..row],
+            None => extra.row(id as usize - self.zero() as usize),
         }
     }
 
@@ -241,9 +247,6 @@ impl Tabled {
         let (k, stages) = (trunk.k, trunk.stages());
         self.edited_ids(scratch, context, strip, bases);
         let Some(last) = stages.len().checked_sub(1) else {
-            for &id in &scratch.edited {
-                prefetch(self.row(&scratch.extra, id));
-            }
             for (out, &id) in out.chunks_exact_mut(trunk.table_row()).zip(&scratch.edited) {
                 out.copy_from_slice(self.row(&scratch.extra, id));
             }
@@ -331,6 +334,22 @@ impl Tabled {
             }
             reached = outputs;
             row = stage.row;
+        }
+    }
+
+    /// Where a trunk that is all table has the values that [`Tabled::edits`] would copy: rows by
+    /// `[bases, 3, span]`. They stay there until `scratch.extra` is pruned.
+    pub(super) fn edited_rows(
+        &self,
+        scratch: &mut Scratch,
+        context: Context<'_>,
+        strip: &Strip,
+        bases: &[usize],
+        rows: &mut [*const f32],
+    ) {
+        self.edited_ids(scratch, context, strip, bases);
+        for (row, &id) in rows.iter_mut().zip(&scratch.edited) {
+            *row = self.row(&scratch.extra, id).as_ptr();
         }
     }
 

@@ -141,10 +141,21 @@ impl Hasher for WordHasher {
 /// Rows that the table does not hold, by thread.
 #[derive(Debug)]
 pub(super) struct Extra {
-    /// The zero row first.
-    rows: Vec<f32>,
-    ids: HashMap<u64, u32, BuildHasherDefault<WordHasher>>,
+    /// Blocks of rows, which never move; the zero row first.
+    blocks: Vec<Vec<f32>>,
+    row: usize,
+    count: usize,
+    /// Index by word, 0 where there is none yet; for words away from zero padding.
+    plain: Vec<u32>,
+    /// Index by word and ends.
+    padded: HashMap<u64, u32, BuildHasherDefault<WordHasher>>,
 }
+
+/// Rows a block.
+const BLOCK: usize = 256;
+
+/// Words up to this length are found by a plain index of 5^k entries (8 MB).
+const LONGEST_PLAIN: usize = 9;
 
 impl std::fmt::Debug for WordHasher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -157,22 +168,41 @@ const MOST: usize = 32 << 20;
 
 impl Extra {
     pub(super) fn new(trunk: &Trunk) -> Self {
-        Self {
-            rows: vec![0.0; trunk.table_row()],
-            ids: HashMap::default(),
+        let mut extra = Self {
+            blocks: Vec::new(),
+            row: trunk.table_row(),
+            count: 0,
+            plain: Vec::new(),
+            padded: HashMap::default(),
+        };
+        extra.push(&vec![0.0; extra.row]);
+        extra
+    }
+
+    /// Forgets the rows when they have become many. Only between runs: ids and rows die.
+    pub(super) fn prune(&mut self) {
+        if self.count * self.row > MOST {
+            self.blocks.truncate(1);
+            self.blocks[0].truncate(self.row);
+            self.count = 1;
+            self.plain.fill(0);
+            self.padded.clear();
         }
     }
 
-    /// Forgets the rows when they have become many. Only between stretches: ids die.
-    pub(super) fn prune(&mut self, row: usize) {
-        if self.rows.len() > MOST {
-            self.rows.truncate(row);
-            self.ids.clear();
-        }
+    /// A row by its index; 0 is the zero row.
+    pub(super) fn row(&self, index: usize) -> &[f32] {
+        &self.blocks[index / BLOCK][index % BLOCK * self.row..][..self.row]
     }
 
-    pub(super) fn rows(&self) -> &[f32] {
-        &self.rows
+    fn push(&mut self, row: &[f32]) -> u32 {
+        let index = self.count;
+        if index.is_multiple_of(BLOCK) {
+            self.blocks.push(Vec::with_capacity(BLOCK * self.row));
+        }
+        self.blocks[index / BLOCK].extend_from_slice(row);
+        self.count += 1;
+        index as u32
     }
 
     /// The id of a word's row, computing it if it is new. `ends` are the distances to the ends of
@@ -182,24 +212,37 @@ impl Extra {
         for &code in word {
             key = key * 5 + u64::from(code);
         }
-        // 5^12 < 2^28, and pads are cut at the word's length at most.
-        key |= (ends.0 as u64) << 32 | (ends.1 as u64) << 48;
-        if let Some(&id) = self.ids.get(&key) {
-            return id;
+        let plain = trunk.k <= LONGEST_PLAIN && ends == trunk.deep_pads();
+        let first = 1u32 << (2 * trunk.k);
+        if plain {
+            if self.plain.is_empty() {
+                self.plain = vec![0; 5usize.pow(trunk.k as u32)];
+            }
+            let index = self.plain[key as usize];
+            if index > 0 {
+                return first + index;
+            }
         }
-        let row = trunk.table_row();
-        let id = (1u32 << (2 * trunk.k)) + (self.rows.len() / row) as u32;
+        // 5^12 < 2^28, and pads are far below 2^16.
+        let full_key = key | (ends.0 as u64) << 32 | (ends.1 as u64) << 48;
+        if !plain && let Some(&index) = self.padded.get(&full_key) {
+            return first + index;
+        }
         let values = direct(trunk, word, ends);
-        match trunk.layers.get(trunk.depth).filter(|_| trunk.projected) {
-            None => self.rows.extend_from_slice(&values),
+        let index = match trunk.layers.get(trunk.depth).filter(|_| trunk.projected) {
+            None => self.push(&values),
             Some(next) => {
                 let mut projected = Vec::new();
                 project(next, 1, (&values, values.len()), &mut projected);
-                self.rows.extend_from_slice(&projected);
+                self.push(&projected)
             }
+        };
+        if plain {
+            self.plain[key as usize] = index;
+        } else {
+            self.padded.insert(full_key, index);
         }
-        self.ids.insert(key, id);
-        id
+        first + index
     }
 }
 
