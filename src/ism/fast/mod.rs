@@ -36,6 +36,7 @@ mod kernels;
 mod maxima;
 mod network;
 mod ops;
+mod predict;
 mod reduce;
 mod simd;
 mod strand;

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use super::Plan;
 use super::head::Head;
 use super::kernels;
+use super::predict::{self, Predictions, Predictor};
 use super::reduce::{Edit, Reducer, View, Way};
 use super::strip::{Context, Scratch, Strip, Tabled};
 use crate::encode::UNKNOWN;
 
 /// Bases whose edits are made at a time.
 const BATCH: usize = 8;
+
+/// Up to so many bases a window, windows share sliding maxima.
+const DENSE: usize = 16;
 
 /// What all threads share: the plan with its table, weights and constants.
 #[derive(Debug)]
@@ -20,11 +24,12 @@ pub struct Tables {
     pub(super) head: Head,
     pub(super) window: usize,
     /// Columns of the frame with all layers' padding, and of the window's first base in it.
-    framed: usize,
+    pub(super) framed: usize,
     /// Position whose field begins at the window's first base.
-    first: usize,
+    pub(super) first: usize,
     /// Reference values of a frame without bases, `[positions, row]`.
     blank: Vec<f32>,
+    predictor: Option<Predictor>,
 }
 
 impl Tables {
@@ -53,7 +58,8 @@ impl Tables {
             trunk.length().min(first + plan.window),
         );
         let reducer = Reducer::new(&plan.network, &strip.values, reached);
-        Arc::new(Self {
+        let mut tables = Self {
+            predictor: None,
             head: Head::new(&plan.network.head),
             window: plan.window,
             framed,
@@ -61,7 +67,12 @@ impl Tables {
             blank: strip.values,
             reducer,
             tabled,
-        })
+        };
+        let trunk = &tables.tabled.trunk;
+        let short = trunk.span <= predict::LONGEST + 1 && plan.window >= trunk.span;
+        tables.predictor = Predictor::new(&tables.reducer, tables.interior(), short)
+            .filter(|_| tables.head.is_linear());
+        Arc::new(tables)
     }
 
     /// Number of tasks.
@@ -72,7 +83,10 @@ impl Tables {
     /// Positions whose field lies within the window.
     fn interior(&self) -> (usize, usize) {
         let to = (self.first + self.window + 1).saturating_sub(self.tabled.trunk.span);
-        (self.first, to.clamp(self.first, self.tabled.trunk.length()))
+        (
+            self.first,
+            to.min(self.tabled.trunk.length()).max(self.first),
+        )
     }
 
     /// Whether edits need no values of their own: the table has them, and a max pool merges them.
@@ -112,6 +126,7 @@ pub(super) struct Strand {
     columns: Vec<usize>,
     sums: Vec<f32>,
     floats: Vec<f32>,
+    predictions: Predictions,
     /// Rows of the head beyond its first layer that were run.
     pub(super) head_rows: u64,
 }
@@ -243,6 +258,7 @@ impl Strand {
             columns: Vec::new(),
             sums: Vec::new(),
             floats: Vec::new(),
+            predictions: Predictions::default(),
             head_rows: 0,
             tables: tables.clone(),
         }
@@ -270,6 +286,21 @@ impl Strand {
         let tasks = tables.tasks();
         let window = tables.window;
         let linear = tables.head.is_linear();
+        if let Some(plan) = &tables.predictor
+            && !run.effects
+            && run.starts.len() * DENSE > run.codes.len()
+        {
+            self.predictions.run(
+                &tables,
+                plan,
+                &mut self.scratch,
+                run.codes,
+                run.starts,
+                (&self.shared.values, self.shared.from),
+                activities,
+            );
+            return;
+        }
         for (w, &start) in run.starts.iter().enumerate() {
             if run.effects {
                 self.fill_ring(run, start);
