@@ -1,5 +1,6 @@
 //! Edits under a max pool: one sweep over a cell, left to right.
 
+use super::floats::Floats;
 use super::reduce::{Active, Edit, Reducer, View};
 use super::simd::{Level, Simd, kernel};
 
@@ -9,7 +10,7 @@ pub(super) fn sweep(
     level: Level,
     cell: &Active,
     view: View<'_>,
-    scratch: &mut Vec<f32>,
+    scratch: &mut Floats,
     out: &mut [f32],
 ) {
     let row = reducer.row;
@@ -30,7 +31,7 @@ pub(super) fn sweep(
     let edits = &view.edits[first..first + count];
     let out = &mut out[first * 3 * reducer.padded_heads..][..count * 3 * reducer.padded_heads];
     // Suffix maxima, one more than positions; the prefix; partial maxima of the edits.
-    scratch.resize((rows.len() + 5) * row, 0.0);
+    scratch.resize((rows.len() + 5) * row);
     let weights =
         &reducer.weights[cell.weights * reducer.padded_heads * row..][..reducer.padded_heads * row];
     // SAFETY: all rows are `row` floats, a whole number of vectors; the blocks are as long as

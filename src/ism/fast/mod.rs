@@ -29,6 +29,7 @@
 mod axes;
 mod check;
 mod engine;
+mod floats;
 mod gemm;
 mod graph;
 mod head;

@@ -7,6 +7,7 @@
 //! overlap); for all cells of the same length the same. The edge parts depend on the window's
 //! first or last `span - 1` bases only: they are made once for each such word.
 
+use super::floats::Floats;
 use super::reduce::{Reducer, Way};
 use super::simd::{PAD, Simd, kernel};
 use super::strand::Tables;
@@ -29,9 +30,9 @@ pub(super) struct Predictor {
     /// Edge parts: the cell, whether it is the right edge, and the positions.
     parts: Vec<(usize, bool, usize, usize)>,
     /// `[cells, heads, row]`
-    weights: Vec<f32>,
+    weights: Floats,
     /// `[cells, row]`: what never changes.
-    fixed: Vec<f32>,
+    fixed: Floats,
     /// Positions from a window's first interior value to its last.
     reach: usize,
 }
@@ -51,8 +52,8 @@ impl Predictor {
             lengths: Vec::new(),
             cells: Vec::new(),
             parts: Vec::new(),
-            weights: Vec::new(),
-            fixed: Vec::new(),
+            weights: Floats::new(),
+            fixed: Floats::new(),
             reach: interior.1 - interior.0,
         };
         let mut lengths = Vec::new();
@@ -76,8 +77,8 @@ impl Predictor {
             }
             let each = reducer.padded_heads * reducer.row;
             out.weights
-                .extend_from_slice(&reducer.weights[cell.weights * each..][..each]);
-            out.fixed.extend_from_slice(&cell.fixed);
+                .push_row(&reducer.weights[cell.weights * each..][..each]);
+            out.fixed.push_row(&cell.fixed);
         }
         lengths.sort_unstable();
         lengths.dedup();
@@ -94,8 +95,8 @@ impl Predictor {
 pub(super) struct Predictions {
     /// By part: index of the row by word (base 5), 0 where there is none yet, and the rows.
     index: Vec<Vec<u32>>,
-    rows: Vec<Vec<f32>>,
-    scratch: Vec<f32>,
+    rows: Vec<Floats>,
+    scratch: Floats,
     pointers: Vec<*const f32>,
     offsets: Vec<usize>,
     sums: Vec<f32>,
@@ -132,7 +133,7 @@ impl Predictions {
         let reducer = &tables.reducer;
         let (row, heads, tasks) = (reducer.row, reducer.padded_heads, tables.tasks());
         self.index.resize(plan.parts.len(), Vec::new());
-        self.rows.resize(plan.parts.len(), Vec::new());
+        self.rows.resize(plan.parts.len(), Floats::new());
         let mut at = 0;
         while at < starts.len() {
             // As many windows as fit a block, by positions.
@@ -157,7 +158,7 @@ impl Predictions {
             };
             let columns = positions * (1 + plan.lengths.len()) * PAD;
             let room = columns + windows.len() * heads * PAD;
-            self.scratch.resize(self.scratch.len().max(room), 0.0);
+            self.scratch.resize(self.scratch.len().max(room));
             // SAFETY: the values were sliced for all positions; parts are rows; the scratch holds
             // a column of the values, one for each length, and a vector for each sum.
             unsafe {
@@ -189,7 +190,7 @@ impl Predictions {
             let (index, rows) = (&mut self.index[p], &mut self.rows[p]);
             if index.is_empty() {
                 index.resize(5usize.pow(letters as u32), 0);
-                rows.resize(row, 0.0);
+                rows.resize(row);
             }
             for &start in windows {
                 let word = word(tables, codes, start, part.1);
@@ -197,7 +198,7 @@ impl Predictions {
                 if index[code] == 0 {
                     index[code] = (rows.len() / row) as u32;
                     let best = part_row(tables, plan, scratch, word, part);
-                    rows.extend_from_slice(&best);
+                    rows.push_row(&best);
                 }
             }
         }

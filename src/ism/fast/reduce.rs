@@ -10,6 +10,7 @@
 //! Of a framed window, positions that no base of the window reaches never change: they are
 //! summed (or maximised) once for all windows.
 
+use super::floats::Floats;
 use super::kernels;
 use super::maxima;
 use super::network::{Cell, Elementwise, Network, Reduction};
@@ -33,7 +34,7 @@ pub(super) struct Active {
     pub(super) from: usize,
     pub(super) to: usize,
     /// Maximum, or sum, of its other positions.
-    pub(super) fixed: Vec<f32>,
+    pub(super) fixed: Floats,
     /// What a mean divides by.
     divisor: f32,
     /// Its index among the rows of weights.
@@ -53,7 +54,7 @@ pub(super) struct Reducer {
     pub(super) from: usize,
     pub(super) to: usize,
     /// `[positions or cells, padded_heads, row]`
-    pub(super) weights: Vec<f32>,
+    pub(super) weights: Floats,
     /// The bias and the part of the positions that never change.
     pub(super) constant: Vec<f32>,
     pub(super) cells: Vec<Active>,
@@ -152,7 +153,7 @@ impl Reducer {
                     cells.push(Active {
                         from: inside.from,
                         to: inside.to,
-                        fixed,
+                        fixed: fixed.as_slice().into(),
                         divisor: cell.divisor as f32,
                         weights: i,
                     });
@@ -181,7 +182,7 @@ impl Reducer {
             row,
             from,
             to,
-            weights,
+            weights: weights.as_slice().into(),
             constant,
             cells,
             mean,
@@ -195,7 +196,7 @@ impl Reducer {
     }
 
     /// The first dense layer's outputs of a window, `[padded_heads]`.
-    pub(super) fn window(&self, level: Level, view: View<'_>, scratch: &mut Vec<f32>) -> Vec<f32> {
+    pub(super) fn window(&self, level: Level, view: View<'_>, scratch: &mut Floats) -> Vec<f32> {
         let mut out = self.constant.clone();
         let weights = |i: usize| &self.weights[i * self.padded_heads * self.row..];
         if self.way == Way::Linear {
@@ -212,7 +213,7 @@ impl Reducer {
             }
             return out;
         }
-        scratch.resize(self.row, 0.0);
+        scratch.resize(self.row);
         for cell in &self.cells {
             let rows = &view.rows[cell.from - self.from..cell.to - self.from];
             scratch.copy_from_slice(&cell.fixed);
@@ -261,7 +262,7 @@ impl Reducer {
         &self,
         level: Level,
         view: View<'_>,
-        scratch: &mut Vec<f32>,
+        scratch: &mut Floats,
         out: &mut [f32],
     ) {
         match self.way {
@@ -328,7 +329,7 @@ impl Reducer {
         level: Level,
         cell: &Active,
         view: View<'_>,
-        scratch: &mut Vec<f32>,
+        scratch: &mut Floats,
         out: &mut [f32],
     ) {
         let row = self.row;
@@ -341,7 +342,7 @@ impl Reducer {
             }
         };
         // Old features, and for each edit the new ones.
-        scratch.resize(4 * row, 0.0);
+        scratch.resize(4 * row);
         let (old, new) = scratch.split_at_mut(row);
         old.copy_from_slice(&cell.fixed);
         (cell.from..cell.to).for_each(|p| join(old, reference(p)));

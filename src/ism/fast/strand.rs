@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Plan;
+use super::floats::Floats;
 use super::head::Head;
 use super::kernels;
 use super::predict::{self, Predictions, Predictor};
@@ -28,7 +29,7 @@ pub struct Tables {
     /// Position whose field begins at the window's first base.
     pub(super) first: usize,
     /// Reference values of a frame without bases, `[positions, row]`.
-    blank: Vec<f32>,
+    blank: Floats,
     predictor: Option<Predictor>,
 }
 
@@ -125,7 +126,7 @@ pub(super) struct Strand {
     edits: Vec<Edit>,
     columns: Vec<usize>,
     sums: Vec<f32>,
-    floats: Vec<f32>,
+    floats: Floats,
     predictions: Predictions,
     /// Rows of the head beyond its first layer that were run.
     pub(super) head_rows: u64,
@@ -155,11 +156,11 @@ struct Edge {
 #[derive(Debug, Default)]
 struct Blocks {
     /// `[slots, 3, span, row]`; empty where the table's own rows serve.
-    values: Vec<f32>,
+    values: Floats,
     /// `[slots, 3, span]`: rows of the values, for max pools.
     rows: Vec<*const f32>,
     /// `[slots, 3, row]`: maxima over the span, for max pools.
-    maxima: Vec<f32>,
+    maxima: Floats,
 }
 
 impl Blocks {
@@ -167,11 +168,11 @@ impl Blocks {
     fn resize(&mut self, tables: &Tables, slots: usize) {
         let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
         if !tables.looks_up_all() && self.values.len() < slots * 3 * span * row {
-            self.values.resize(slots * 3 * span * row, 0.0);
+            self.values.resize(slots * 3 * span * row);
         }
         if tables.reducer.way == Way::Max && self.rows.len() < slots * 3 * span {
             self.rows.resize(slots * 3 * span, std::ptr::null());
-            self.maxima.resize(slots * 3 * row, 0.0);
+            self.maxima.resize(slots * 3 * row);
         }
     }
 
@@ -257,7 +258,7 @@ impl Strand {
             edits: Vec::new(),
             columns: Vec::new(),
             sums: Vec::new(),
-            floats: Vec::new(),
+            floats: Floats::new(),
             predictions: Predictions::default(),
             head_rows: 0,
             tables: tables.clone(),

@@ -1,5 +1,6 @@
 //! The trunk over a stretch of codes: reference values, and values under every change of a base.
 
+use super::floats::Floats;
 use super::kernels;
 use super::network::Elementwise;
 use super::simd::Level;
@@ -39,9 +40,9 @@ pub(super) struct Strip {
     /// Row ids of the words.
     ids: Vec<u32>,
     /// Projected rows, by stage; empty for the first where the table has them.
-    rows: Vec<Vec<f32>>,
+    rows: Vec<Floats>,
     /// `[positions, row]`
-    pub(super) values: Vec<f32>,
+    pub(super) values: Floats,
 }
 
 /// What a thread keeps between calls.
@@ -49,8 +50,8 @@ pub(super) struct Strip {
 pub(super) struct Scratch {
     pub(super) level: Level,
     pub(super) extra: Extra,
-    values: Vec<f32>,
-    rows: Vec<f32>,
+    values: Floats,
+    rows: Floats,
     edited: Vec<u32>,
     word: Vec<u8>,
     reference: Vec<*const f32>,
@@ -65,8 +66,8 @@ impl Scratch {
         Self {
             level: Level::best(),
             extra: Extra::new(trunk),
-            values: Vec::new(),
-            rows: Vec::new(),
+            values: Floats::new(),
+            rows: Floats::new(),
             edited: Vec::new(),
             word: Vec::new(),
             reference: Vec::new(),
@@ -79,7 +80,7 @@ impl Scratch {
 #[derive(Debug)]
 pub(super) struct Tabled {
     pub(super) trunk: Trunk,
-    pub(super) table: Vec<f32>,
+    pub(super) table: Floats,
     /// Floats of its rows.
     row_len: usize,
 }
@@ -175,7 +176,7 @@ impl Tabled {
         let trunk = &self.trunk;
         let stages = trunk.stages();
         strip.from = from;
-        strip.rows.resize(stages.len(), Vec::new());
+        strip.rows.resize(stages.len(), Floats::new());
         let mut later: usize = stages.iter().map(Stage::reach).sum();
         self.ids(
             &mut scratch.extra,
@@ -187,7 +188,7 @@ impl Tabled {
             strip.values.clear();
             for &id in &strip.ids {
                 let row = self.row(&scratch.extra, id);
-                strip.values.extend_from_slice(row);
+                strip.values.push_row(row);
             }
         }
         let mut row = trunk.table_row();
@@ -215,7 +216,7 @@ impl Tabled {
                 };
                 scratch.reference.push(row);
             }
-            strip.values.resize(outputs * stage.row, 0.0);
+            strip.values.resize(outputs * stage.row);
             // SAFETY: there is a row of `projected()` floats for each of the `outputs + reach`
             // inputs, and room for the outputs.
             unsafe {
@@ -256,7 +257,7 @@ impl Tabled {
             scratch.values.clear();
             for &id in &scratch.edited {
                 let row = self.row(&scratch.extra, id);
-                scratch.values.extend_from_slice(row);
+                scratch.values.push_row(row);
             }
         }
         let mut row = trunk.table_row();
@@ -288,9 +289,7 @@ impl Tabled {
             let outputs = reached + reach;
             let last = s == last;
             if !last {
-                scratch
-                    .values
-                    .resize(bases.len() * 3 * outputs * stage.row, 0.0);
+                scratch.values.resize(bases.len() * 3 * outputs * stage.row);
             }
             for (b, &base) in bases.iter().enumerate() {
                 if !computed && b + 1 < bases.len() {

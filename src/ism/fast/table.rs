@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::floats::Floats;
 use super::gemm::product;
 use super::trunk::{Stage, Trunk};
 use crate::encode::UNKNOWN;
@@ -14,18 +15,18 @@ const CHUNK: usize = 4096;
 
 /// Builds the table: `[4^k, row]`, the word's first base in the highest digit. Without tabulated
 /// layers, the first stage's projected rows of the four bases.
-pub(super) fn build(trunk: &Trunk) -> Vec<f32> {
+pub(super) fn build(trunk: &Trunk) -> Floats {
     if trunk.depth == 0 {
-        return trunk.layers[0].weight.clone();
+        return trunk.layers[0].weight.as_slice().into();
     }
     let next = trunk.layers.get(trunk.depth).filter(|_| trunk.projected);
     rows(&trunk.layers[..trunk.depth], next)
 }
 
 /// Values of the layers for all words, projected if there is a next layer.
-fn rows(layers: &[Stage], next: Option<&Stage>) -> Vec<f32> {
+fn rows(layers: &[Stage], next: Option<&Stage>) -> Floats {
     let Some((last, before)) = layers.split_last() else {
-        return Vec::new();
+        return Floats::new();
     };
     // Layers of width 1 at the end do not lengthen the word: they run chunk by chunk.
     let narrow = layers.iter().rev().take_while(|l| l.reach() == 0).count();
@@ -33,7 +34,7 @@ fn rows(layers: &[Stage], next: Option<&Stage>) -> Vec<f32> {
     let wide = layers.len() - 1 - narrow;
     let layer = &layers[wide];
     let inner = if wide == 0 {
-        layer.weight.clone()
+        layer.weight.as_slice().into()
     } else {
         rows(&before[..wide], Some(layer))
     };
@@ -41,16 +42,15 @@ fn rows(layers: &[Stage], next: Option<&Stage>) -> Vec<f32> {
     let k = inner_k + layer.reach();
     let words = 1usize << (2 * k);
     let width = next.map_or(last.row, Stage::projected);
-    let mut out = vec![0.0; words * width];
-    large_pages(&out);
+    let mut out = Floats::large(words * width);
     let inner_mask = (1usize << (2 * inner_k)) - 1;
-    let (mut values, mut rows) = (Vec::new(), Vec::new());
+    let (mut values, mut rows) = (Floats::new(), Floats::new());
     for from in (0..words).step_by(CHUNK) {
         let n = CHUNK.min(words - from);
         values.clear();
         for word in from..from + n {
             let at = values.len();
-            values.extend_from_slice(&layer.bias);
+            values.push_row(&layer.bias);
             let sums = &mut values[at..];
             for tap in 0..layer.width {
                 let behind = layer.reach() - tap * layer.dilation;
@@ -88,29 +88,10 @@ fn rows(layers: &[Stage], next: Option<&Stage>) -> Vec<f32> {
     out
 }
 
-/// Asks for large pages before the first touch: look-ups are spread over the whole table, and with
-/// pages of 4 kB each would miss the processor's cache of page addresses.
-#[cfg(target_os = "linux")]
-fn large_pages(table: &[f32]) {
-    const PAGE: usize = 4096;
-    let from = (table.as_ptr() as usize).next_multiple_of(PAGE);
-    let to = (table.as_ptr() as usize + std::mem::size_of_val(table)) & !(PAGE - 1);
-    if to > from + (4 << 20) {
-        // SAFETY: the range lies within memory that this slice owns; the advice changes no
-        // contents. A kernel that cannot follow it says so, which is of no consequence.
-        unsafe {
-            libc::madvise(from as *mut libc::c_void, to - from, libc::MADV_HUGEPAGE);
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn large_pages(_: &[f32]) {}
-
 /// Projects `n` values for a layer.
-pub(super) fn project(layer: &Stage, n: usize, (values, row): (&[f32], usize), out: &mut Vec<f32>) {
+pub(super) fn project(layer: &Stage, n: usize, (values, row): (&[f32], usize), out: &mut Floats) {
     let width = layer.projected();
-    out.resize(n * width, 0.0);
+    out.resize(n * width);
     product(
         (n, layer.inputs, width),
         (values, row),
@@ -142,7 +123,7 @@ impl Hasher for WordHasher {
 #[derive(Debug)]
 pub(super) struct Extra {
     /// Blocks of rows, which never move; the zero row first.
-    blocks: Vec<Vec<f32>>,
+    blocks: Vec<Floats>,
     row: usize,
     count: usize,
     /// Index by word, 0 where there is none yet; for words away from zero padding.
@@ -198,9 +179,9 @@ impl Extra {
     fn push(&mut self, row: &[f32]) -> u32 {
         let index = self.count;
         if index.is_multiple_of(BLOCK) {
-            self.blocks.push(Vec::with_capacity(BLOCK * self.row));
+            self.blocks.push(Floats::with_capacity(BLOCK * self.row));
         }
-        self.blocks[index / BLOCK].extend_from_slice(row);
+        self.blocks[index / BLOCK].push_row(row);
         self.count += 1;
         index as u32
     }
@@ -232,7 +213,7 @@ impl Extra {
         let index = match trunk.layers.get(trunk.depth).filter(|_| trunk.projected) {
             None => self.push(&values),
             Some(next) => {
-                let mut projected = Vec::new();
+                let mut projected = Floats::new();
                 project(next, 1, (&values, values.len()), &mut projected);
                 self.push(&projected)
             }
@@ -256,7 +237,7 @@ fn direct(trunk: &Trunk, word: &[u8], ends: (usize, usize)) -> Vec<f32> {
     for (l, layer) in layers.iter().enumerate() {
         let n = count - layer.reach();
         let mut out = Vec::with_capacity(n * layer.row);
-        let mut rows = Vec::new();
+        let mut rows = Floats::new();
         if l > 0 {
             project(layer, count, (&values, row), &mut rows);
         }
@@ -270,7 +251,7 @@ fn direct(trunk: &Trunk, word: &[u8], ends: (usize, usize)) -> Vec<f32> {
                     0 => word[input] as usize,
                     _ => input,
                 };
-                let rows = if l == 0 { &layer.weight } else { &rows };
+                let rows: &[f32] = if l == 0 { &layer.weight } else { &rows };
                 let row = &rows[index * layer.projected() + tap * layer.row..][..layer.row];
                 for (sum, x) in out[from..].iter_mut().zip(row) {
                     *sum += x;
