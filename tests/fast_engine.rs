@@ -138,7 +138,7 @@ fn graph(dice: &mut Dice) -> (Vec<u8>, ModelOptions, usize) {
 
     let mut cells = left;
     match dice.below(6) {
-        kind @ (0 | 1 | 2) => {
+        kind @ 0..=2 => {
             let op = if kind == 2 { "AveragePool" } else { "MaxPool" };
             let k = 1 + dice.below(left);
             let stride = if dice.one_in(3) { 1 + dice.below(k) } else { k };

@@ -273,3 +273,74 @@ impl Engine for FastEngine {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::genome::{Interval, Lattice};
+    use crate::ism::fast::simd::Level;
+    use crate::ism::fast::{Limits, Plan};
+    use crate::model::onnx::{GraphBuilder, presets};
+    use crate::model::{ModelFile, ModelOptions};
+
+    fn plan(builder: &GraphBuilder) -> Plan {
+        let file = ModelFile::from_bytes(Path::new("test"), builder.to_bytes()).unwrap();
+        let spec = file.spec(&ModelOptions::default()).unwrap();
+        Plan::with_limits(&file, &spec, Limits { bytes: 8 << 20 }).unwrap()
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_same_values() {
+        let codes: Vec<u8> = (0..600usize).map(|i| (i * i / 7 % 4) as u8).collect();
+        let wanted = [Interval::new(150, 156).unwrap()];
+        for preset in [presets::paper, presets::compact] {
+            let plan = plan(&preset(&mut presets::normal_from(5)));
+            let tables = Tables::build(&plan);
+            for want in [Want::Effects, Want::Activity] {
+                let mut all: Vec<Scores> = Vec::new();
+                for level in Level::all() {
+                    let mut engine = FastEngine::new(&tables, Strands::Both);
+                    engine.strand.scratch.level = level;
+                    let mut scores = Scores::default();
+                    let (origin, len) = Stretch::needs(145, &wanted);
+                    let stretch = Stretch {
+                        lattice: Lattice::genome(145, 1).unwrap(),
+                        codes: &codes[origin as usize..origin as usize + len],
+                        origin,
+                        wanted: &wanted,
+                    };
+                    engine.score(&stretch, want, &mut scores).unwrap();
+                    assert_eq!(scores.rows, 0, "no forward passes with a linear head");
+                    all.push(scores);
+                }
+                for other in &all[1..] {
+                    let pairs = |a: &[f32], b: &[f32]| {
+                        assert_eq!(a.len(), b.len());
+                        for (a, b) in a.iter().zip(b) {
+                            assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{a} {b}");
+                        }
+                    };
+                    pairs(&other.activities, &all[0].activities);
+                    pairs(&other.effects, &all[0].effects);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn plans_describe_themselves() {
+        let text = plan(&presets::paper(&mut presets::normal_from(1))).describe();
+        assert_eq!(
+            text,
+            "table of 7-mers (100 channels, 8 MB), max pool 44, linear head"
+        );
+        let text = plan(&presets::dragonn(&mut presets::normal_from(1))).describe();
+        assert_eq!(
+            text,
+            "table of 5-mers (120 channels, projected, 3 MB), convolution 120 x 5, \
+             convolution 120 x 5, no pool, linear head"
+        );
+    }
+}

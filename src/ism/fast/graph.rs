@@ -19,7 +19,7 @@ const LARGEST_HEAD: usize = 1 << 26;
 /// Reads the graph.
 pub(super) fn read(file: &ModelFile, spec: &ModelSpec) -> Result<Network, Unsupported> {
     let graph = file.graph();
-    let mut reader = Reader::new(graph, file.proto().opset(), spec);
+    let mut reader = Reader::new(graph, spec);
     let mut name = spec.input.clone();
     let mut nodes = 0;
     while name != spec.output {
@@ -66,7 +66,6 @@ enum Stage {
 
 pub(super) struct Reader<'a> {
     graph: &'a GraphProto,
-    pub(super) opset: i64,
     constants: HashMap<&'a str, &'a TensorProto>,
     pub(super) axes: Vec<Axis>,
     stage: Stage,
@@ -76,7 +75,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(graph: &'a GraphProto, opset: i64, spec: &ModelSpec) -> Self {
+    fn new(graph: &'a GraphProto, spec: &ModelSpec) -> Self {
         let mut constants: HashMap<&str, &TensorProto> = graph
             .initializer
             .iter()
@@ -100,7 +99,6 @@ impl<'a> Reader<'a> {
         };
         Self {
             graph,
-            opset,
             constants,
             axes,
             stage: Stage::Trunk,
@@ -364,16 +362,6 @@ impl<'a> Reader<'a> {
         });
         self.axes = vec![Axis::Batch, Axis::Features(outputs)];
         Ok(())
-    }
-
-    /// Adds to the bias of the dense layer that was last, if nothing came between.
-    pub(super) fn is_head(&self) -> bool {
-        self.stage == Stage::Head
-    }
-
-    /// Whether channels and sequence still are axes of their own.
-    pub(super) fn is_positional(&self) -> bool {
-        matches!(self.stage, Stage::Trunk | Stage::Pooled)
     }
 
     pub(super) fn in_trunk(&self) -> bool {

@@ -17,11 +17,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn new(head: &[Dense]) -> Self {
-        let (first, others) = match head {
-            [first, others @ ..] => (first.clone(), others),
-            [] => unreachable!("a network has at least one dense layer"),
-        };
+    /// `first` is the layer whose sums the reduction makes.
+    pub(super) fn new(first: &Dense, others: &[Dense]) -> Self {
         let layers: Vec<Dense> = others
             .iter()
             .map(|dense| {
@@ -40,7 +37,7 @@ impl Head {
         Self {
             tasks: layers.last().map_or(first.outputs, |d| d.outputs),
             inputs: first.outputs,
-            after: first.after,
+            after: first.after.clone(),
             layers,
         }
     }

@@ -14,8 +14,9 @@ use super::strand::Tables;
 use super::strip::{Context, Scratch};
 use crate::encode::UNKNOWN;
 
-/// Windows a block: its columns of 16 channels stay in the first-level cache.
-const BLOCK: usize = 64;
+/// Bases a block: columns of 16 channels that stay in the second-level cache, and few enough
+/// positions beside the windows' own.
+const BLOCK: usize = 384;
 
 /// Longest word by which edge parts are kept: 5^8 indices.
 pub(super) const LONGEST: usize = 8;
@@ -270,12 +271,10 @@ unsafe fn predict_block_body<S: Simd>(block: &Block<'_>, scratch: &mut [f32], su
     let (plan, row, heads, n) = (block.plan, block.row, block.heads, block.positions);
     let windows = block.offsets.len();
     let lanes = S::LANES;
-    let parts = plan.parts.len();
     let current = scratch.as_mut_ptr();
     // SAFETY: the caller's promise; all indices stay below `positions` rows of `lanes` floats.
     unsafe {
         let maxima = current.add(n * lanes);
-        let features = maxima; // of one length behind the other
         let vectors = current.add(n * lanes * (1 + plan.lengths.len()));
         for i in 0..windows * heads {
             S::store(vectors.add(i * lanes), S::zero());
@@ -290,6 +289,18 @@ unsafe fn predict_block_body<S: Simd>(block: &Block<'_>, scratch: &mut [f32], su
             // Maxima of `size` positions from each on, in place.
             let mut size = 1;
             for (l, &length) in plan.lengths.iter().enumerate() {
+                while size * 4 <= length {
+                    for p in 0..n + 1 - 4 * size {
+                        let at = current.add(p * lanes);
+                        let left = S::max(S::load(at), S::load(at.add(size * lanes)));
+                        let right = S::max(
+                            S::load(at.add(2 * size * lanes)),
+                            S::load(at.add(3 * size * lanes)),
+                        );
+                        S::store(at, S::max(left, right));
+                    }
+                    size *= 4;
+                }
                 while size * 2 <= length {
                     for p in 0..n + 1 - 2 * size {
                         let at = current.add(p * lanes);
@@ -307,36 +318,15 @@ unsafe fn predict_block_body<S: Simd>(block: &Block<'_>, scratch: &mut [f32], su
                 }
             }
             // The cells' interior parts are there; edge parts join them as they are weighed.
-            for (c, &(length, from)) in plan.cells.iter().enumerate() {
-                let mut own = [usize::MAX; 2];
-                let mut count = 0;
-                for (p, part) in plan.parts.iter().enumerate() {
-                    if part.0 == c && count < 2 {
-                        own[count] = p;
-                        count += 1;
-                    }
-                }
-                let features = features.add((length * n + from) * lanes);
-                for h in (0..heads).step_by(4) {
-                    let weights = plan.weights.as_ptr().add((c * heads + h) * row + v);
-                    let w = [
-                        S::load(weights),
-                        S::load(weights.add(row)),
-                        S::load(weights.add(2 * row)),
-                        S::load(weights.add(3 * row)),
-                    ];
-                    for (i, &offset) in block.offsets.iter().enumerate() {
-                        let mut x = S::load(features.add(offset * lanes));
-                        for &p in own.get_unchecked(..count) {
-                            let part = *block.parts.get_unchecked(i * parts + p);
-                            x = S::max(x, S::load(part.add(v)));
-                        }
-                        let to = vectors.add((i * heads + h) * lanes);
-                        for (t, w) in w.into_iter().enumerate() {
-                            let to = to.add(t * lanes);
-                            S::store(to, S::fma(x, w, S::load(to)));
-                        }
-                    }
+            for h in (0..heads).step_by(4) {
+                let mut cell = 0;
+                while cell < plan.cells.len() {
+                    cell += match plan.cells.len() - cell {
+                        1 => weigh::<S, 1>(block, cell, (v, h), maxima, vectors),
+                        2 => weigh::<S, 2>(block, cell, (v, h), maxima, vectors),
+                        3 => weigh::<S, 3>(block, cell, (v, h), maxima, vectors),
+                        _ => weigh::<S, 4>(block, cell, (v, h), maxima, vectors),
+                    };
                 }
             }
         }
@@ -353,4 +343,62 @@ unsafe fn predict_block_body<S: Simd>(block: &Block<'_>, scratch: &mut [f32], su
             }
         }
     }
+}
+
+/// Adds some cells' columns at channel `v`, weighed for heads `h..h + 4`, to the windows' vectors.
+#[inline(always)]
+unsafe fn weigh<S: Simd, const CELLS: usize>(
+    block: &Block<'_>,
+    first: usize,
+    (v, h): (usize, usize),
+    maxima: *const f32,
+    vectors: *mut f32,
+) -> usize {
+    let (plan, row, heads, lanes) = (block.plan, block.row, block.heads, S::LANES);
+    let parts = plan.parts.len();
+    // SAFETY: as in the caller.
+    unsafe {
+        let mut weights = [[S::zero(); 4]; CELLS];
+        let mut features = [maxima; CELLS];
+        let mut own = [[usize::MAX; 2]; CELLS];
+        for c in 0..CELLS {
+            let from = plan.weights.as_ptr();
+            let from = from.add(((first + c) * heads + h) * row + v);
+            for (t, w) in weights[c].iter_mut().enumerate() {
+                *w = S::load(from.add(t * row));
+            }
+            let (length, behind) = plan.cells[first + c];
+            features[c] = maxima.add((length * block.positions + behind) * lanes);
+            let cell_parts = plan.parts.iter().enumerate();
+            let cell_parts = cell_parts.filter(|(_, part)| part.0 == first + c);
+            for (slot, (p, _)) in own[c].iter_mut().zip(cell_parts) {
+                *slot = p;
+            }
+        }
+        for (i, &offset) in block.offsets.iter().enumerate() {
+            let to = vectors.add((i * heads + h) * lanes);
+            let mut sums = [
+                S::load(to),
+                S::load(to.add(lanes)),
+                S::load(to.add(2 * lanes)),
+                S::load(to.add(3 * lanes)),
+            ];
+            for c in 0..CELLS {
+                let mut x = S::load(features[c].add(offset * lanes));
+                for p in own[c] {
+                    if p != usize::MAX {
+                        let part = *block.parts.get_unchecked(i * parts + p);
+                        x = S::max(x, S::load(part.add(v)));
+                    }
+                }
+                for (sum, w) in sums.iter_mut().zip(weights[c]) {
+                    *sum = S::fma(x, w, *sum);
+                }
+            }
+            for (t, sum) in sums.into_iter().enumerate() {
+                S::store(to.add(t * lanes), sum);
+            }
+        }
+    }
+    CELLS
 }

@@ -45,8 +45,7 @@ pub(super) struct Active {
 #[derive(Clone, Debug)]
 pub(super) struct Reducer {
     pub(super) way: Way,
-    /// Outputs of the first dense layer, and these rounded up to a multiple of 4.
-    pub(super) heads: usize,
+    /// Outputs of the first dense layer, rounded up to a multiple of 4.
     pub(super) padded_heads: usize,
     /// Floats of a row of channels.
     pub(super) row: usize,
@@ -177,7 +176,6 @@ impl Reducer {
         constant.resize(padded_heads, 0.0);
         Self {
             way,
-            heads,
             padded_heads,
             row,
             from,

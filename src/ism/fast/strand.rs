@@ -61,7 +61,7 @@ impl Tables {
         let reducer = Reducer::new(&plan.network, &strip.values, reached);
         let mut tables = Self {
             predictor: None,
-            head: Head::new(&plan.network.head),
+            head: Head::new(&plan.network.head[0], &plan.network.head[1..]),
             window: plan.window,
             framed,
             first,
@@ -118,7 +118,7 @@ pub(super) struct Run<'a> {
 #[derive(Debug)]
 pub(super) struct Strand {
     tables: Arc<Tables>,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
     shared: Strip,
     ring: Ring,
     edge: Edge,

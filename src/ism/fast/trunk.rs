@@ -162,11 +162,6 @@ impl Trunk {
         table_row(&self.layers, self.depth, self.projected)
     }
 
-    /// Padded channels of the trunk's output.
-    pub(super) fn row(&self) -> usize {
-        self.layers.last().map_or(0, |l| l.row)
-    }
-
     /// Zero columns in front of and behind the frame, over all layers.
     pub(super) fn all_pads(&self) -> (usize, usize) {
         let sum = |f: fn(&(usize, usize)) -> usize| self.pads.iter().map(f).sum();
