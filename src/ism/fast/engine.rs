@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::Tables;
 use super::strand::{Run, Strand};
-use crate::encode::{UNKNOWN, reverse_complement};
+use crate::encode::{BASES, UNKNOWN, reverse_complement};
 use crate::ism::{Engine, Scores, Stretch, Want};
 use crate::model::ModelError;
 
@@ -254,6 +254,17 @@ impl Engine for FastEngine {
         }
         scores.windows = windows;
         scores.rows = self.strand.head_rows;
+        if let Some(at) = scores.activities.iter().position(|a| !a.is_finite()) {
+            let codes = stretch.window(scores.windows[at / tasks]);
+            return Err(ModelError::NotFinite {
+                value: scores.activities[at],
+                task: format!("task_{}", at % tasks),
+                sequence: codes
+                    .iter()
+                    .map(|&c| BASES.get(usize::from(c)).copied().unwrap_or('N'))
+                    .collect(),
+            });
+        }
 
         for (base, &covered) in self.covered.iter().enumerate() {
             let mean = |sum: &f64| {
