@@ -16,10 +16,10 @@ pub enum Strands {
 }
 
 /// Floats of effects that are kept at a time; sets how many windows run at once.
-const MOST_EFFECTS: usize = 1 << 20;
+const MOST_EFFECTS: usize = 1 << 18;
 
 /// Bases of a run beyond which a new one is begun.
-const MOST_BASES: usize = 4096;
+const MOST_BASES: usize = 1280;
 
 /// The fast engine of one thread.
 ///

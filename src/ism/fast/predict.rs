@@ -275,6 +275,8 @@ unsafe fn predict_block_body<S: Simd>(block: &Block<'_>, scratch: &mut [f32], su
     // SAFETY: the caller's promise; all indices stay below `positions` rows of `lanes` floats.
     unsafe {
         let maxima = current.add(n * lanes);
+        // The largest power of two that is needed: its maxima stay where they are made.
+        let last = 1usize << plan.lengths.last().map_or(0, |l| l.ilog2());
         let vectors = current.add(n * lanes * (1 + plan.lengths.len()));
         for i in 0..windows * heads {
             S::store(vectors.add(i * lanes), S::zero());
@@ -309,6 +311,9 @@ unsafe fn predict_block_body<S: Simd>(block: &Block<'_>, scratch: &mut [f32], su
                     }
                     size *= 2;
                 }
+                if length >= last {
+                    continue; // two maxima of the last size, when they are weighed
+                }
                 let to = maxima.add(l * n * lanes);
                 let apart = (length - size) * lanes;
                 for p in 0..n + 1 - length {
@@ -322,10 +327,10 @@ unsafe fn predict_block_body<S: Simd>(block: &Block<'_>, scratch: &mut [f32], su
                 let mut cell = 0;
                 while cell < plan.cells.len() {
                     cell += match plan.cells.len() - cell {
-                        1 => weigh::<S, 1>(block, cell, (v, h), maxima, vectors),
-                        2 => weigh::<S, 2>(block, cell, (v, h), maxima, vectors),
-                        3 => weigh::<S, 3>(block, cell, (v, h), maxima, vectors),
-                        _ => weigh::<S, 4>(block, cell, (v, h), maxima, vectors),
+                        1 => weigh::<S, 1>(block, cell, (v, h, last), current, vectors),
+                        2 => weigh::<S, 2>(block, cell, (v, h, last), current, vectors),
+                        3 => weigh::<S, 3>(block, cell, (v, h, last), current, vectors),
+                        _ => weigh::<S, 4>(block, cell, (v, h, last), current, vectors),
                     };
                 }
             }
@@ -350,8 +355,8 @@ unsafe fn predict_block_body<S: Simd>(block: &Block<'_>, scratch: &mut [f32], su
 unsafe fn weigh<S: Simd, const CELLS: usize>(
     block: &Block<'_>,
     first: usize,
-    (v, h): (usize, usize),
-    maxima: *const f32,
+    (v, h, last): (usize, usize, usize),
+    current: *const f32,
     vectors: *mut f32,
 ) -> usize {
     let (plan, row, heads, lanes) = (block.plan, block.row, block.heads, S::LANES);
@@ -359,7 +364,8 @@ unsafe fn weigh<S: Simd, const CELLS: usize>(
     // SAFETY: as in the caller.
     unsafe {
         let mut weights = [[S::zero(); 4]; CELLS];
-        let mut features = [maxima; CELLS];
+        let mut features = [current; CELLS];
+        let mut apart = [0; CELLS];
         let mut own = [[usize::MAX; 2]; CELLS];
         for c in 0..CELLS {
             let from = plan.weights.as_ptr();
@@ -368,7 +374,13 @@ unsafe fn weigh<S: Simd, const CELLS: usize>(
                 *w = S::load(from.add(t * row));
             }
             let (length, behind) = plan.cells[first + c];
-            features[c] = maxima.add((length * block.positions + behind) * lanes);
+            let table = if plan.lengths[length] < last {
+                1 + length
+            } else {
+                apart[c] = (plan.lengths[length] - last) * lanes;
+                0
+            };
+            features[c] = current.add((table * block.positions + behind) * lanes);
             let cell_parts = plan.parts.iter().enumerate();
             let cell_parts = cell_parts.filter(|(_, part)| part.0 == first + c);
             for (slot, (p, _)) in own[c].iter_mut().zip(cell_parts) {
@@ -384,7 +396,8 @@ unsafe fn weigh<S: Simd, const CELLS: usize>(
                 S::load(to.add(3 * lanes)),
             ];
             for c in 0..CELLS {
-                let mut x = S::load(features[c].add(offset * lanes));
+                let at = features[c].add(offset * lanes);
+                let mut x = S::max(S::load(at), S::load(at.add(apart[c])));
                 for p in own[c] {
                     if p != usize::MAX {
                         let part = *block.parts.get_unchecked(i * parts + p);
