@@ -11,6 +11,7 @@
 //! An [`Engine`] scores a [`Stretch`] of a contig. [`FullEngine`] is the oracle: one forward pass
 //! for each reference window and each mutant.
 
+pub mod fast;
 mod full;
 mod stretch;
 

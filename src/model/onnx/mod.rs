@@ -3,6 +3,7 @@
 //! models of our own. Running a model is ONNX Runtime's work.
 
 mod build;
+pub mod presets;
 mod proto;
 
 pub use build::GraphBuilder;

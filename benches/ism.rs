@@ -1,0 +1,220 @@
+//! `cargo bench --bench ism`: the fast engine against the full one, on two threads.
+//!
+//! For each network it alternates, five times, between the full engine on a few windows and the
+//! fast engine on a longer stretch (all windows over every base, stride 29, importance of all
+//! tasks), and prints medians, their ratio, and each target. Needs ONNX Runtime
+//! (`ORT_DYLIB_PATH`, as the program). `cargo bench --bench ism -- paper` runs one network, and
+//! `ism` or `predict` among the arguments one part of the fast engine alone, for profiles.
+
+use std::path::Path;
+use std::thread;
+use std::time::Instant;
+
+use mpra_score::genome::{Interval, Lattice};
+use mpra_score::ism::fast::{FastEngine, Plan, Strands, Tables};
+use mpra_score::ism::{Engine, FullEngine, Scores, Stretch, Want};
+use mpra_score::model::onnx::{GraphBuilder, presets};
+use mpra_score::model::{Model, ModelFile, ModelOptions, Runtime};
+
+const THREADS: usize = 2;
+const ROUNDS: usize = 5;
+const WINDOW: u32 = 145;
+const STRIDE: u32 = 29;
+
+struct Target {
+    ratio: f64,
+    bases: f64,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (parts, only): (Vec<String>, Vec<String>) = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with('-'))
+        .partition(|a| ["ism", "predict"].contains(&a.as_str()));
+    let runtime = Runtime::load(None)?;
+    println!(
+        "ONNX Runtime {}, {THREADS} threads, medians of {ROUNDS}, alternating",
+        runtime.version()
+    );
+    type Preset = fn(presets::Normal<'_>) -> GraphBuilder;
+    let networks: [(&str, Preset, Target); 4] = [
+        (
+            "paper",
+            presets::paper,
+            Target {
+                ratio: 1500.0,
+                bases: 1e6,
+            },
+        ),
+        (
+            "authors",
+            presets::authors,
+            Target {
+                ratio: 50.0,
+                bases: 0.0,
+            },
+        ),
+        (
+            "dragonn",
+            presets::dragonn,
+            Target {
+                ratio: 40.0,
+                bases: 0.0,
+            },
+        ),
+        (
+            "compact",
+            presets::compact,
+            Target {
+                ratio: 500.0,
+                bases: 250e3,
+            },
+        ),
+    ];
+    for (name, preset, target) in networks {
+        if !only.is_empty() && !only.iter().any(|o| o == name) {
+            continue;
+        }
+        let bytes = preset(&mut presets::normal_from(1)).to_bytes();
+        let file = ModelFile::from_bytes(Path::new(name), bytes)?;
+        let model = Model::open(file, &ModelOptions::default(), &runtime)?;
+        network(name, &model, &target, &parts)?;
+    }
+    Ok(())
+}
+
+fn network(
+    name: &str,
+    model: &Model,
+    target: &Target,
+    parts: &[String],
+) -> Result<(), Box<dyn std::error::Error>> {
+    // For profiles: `ism` and `predict` run these parts of the fast engine alone.
+    let part = |p: &str| parts.is_empty() || parts.iter().any(|x| x == p);
+    let plan = Plan::new(model.file(), model.spec())?;
+    let begun = Instant::now();
+    let tables = Tables::build(&plan);
+    println!(
+        "\n{name}: {}; built in {:.2} s",
+        plan.describe(),
+        begun.elapsed().as_secs_f64()
+    );
+    let lattice = Lattice::genome(WINDOW, STRIDE).ok_or("no lattice")?;
+
+    // One engine a thread for the whole run, as over a genome; the first pass warms them.
+    let mut quick: Vec<Box<dyn Engine>> = Vec::new();
+    let mut naive: Vec<Box<dyn Engine>> = Vec::new();
+    for _ in 0..THREADS {
+        quick.push(Box::new(FastEngine::new(&tables, Strands::Forward)));
+        naive.push(Box::new(FullEngine::new(model.another()?, 256)));
+    }
+    // Sized so that each measurement takes about a second.
+    run(&mut quick, lattice, 65_536, Want::Importance)?;
+    let seconds = run(&mut quick, lattice, 65_536, Want::Importance)?.0;
+    let bases = (65_536.0 / seconds.max(1e-3)) as u32;
+    let few = STRIDE * 4; // for the full engine, a thread
+    let (mut slow_rates, mut fast_rates, mut predictions) = (vec![], vec![], vec![]);
+    let step = Lattice::genome(WINDOW, 1).ok_or("no lattice")?;
+    for _ in 0..ROUNDS {
+        if parts.is_empty() {
+            let (seconds, _) = run(&mut naive, lattice, few, Want::Importance)?;
+            slow_rates.push(f64::from(few) * THREADS as f64 / seconds);
+        }
+        if part("ism") {
+            let (seconds, _) = run(&mut quick, lattice, bases, Want::Importance)?;
+            fast_rates.push(f64::from(bases) * THREADS as f64 / seconds);
+        }
+        if name == "paper" && part("predict") {
+            let (seconds, windows) = run(&mut quick, step, 4_000_000, Want::Activity)?;
+            predictions.push(windows as f64 / seconds);
+        }
+    }
+    let (slow, quick) = (median(slow_rates), median(fast_rates));
+    println!(
+        "  full {:.1} windows/s ({slow:.0} bases/s), fast {quick:.0} bases/s, ratio {:.0}",
+        slow / f64::from(STRIDE),
+        quick / slow
+    );
+    verdict("ratio to full", quick / slow, target.ratio);
+    if target.bases > 0.0 {
+        verdict("bases/s", quick, target.bases);
+    }
+    if !predictions.is_empty() {
+        verdict(
+            "predictions only, stride 1, windows/s",
+            median(predictions),
+            20e6,
+        );
+    }
+    Ok(())
+}
+
+fn verdict(what: &str, found: f64, wanted: f64) {
+    let met = if found >= wanted { "met" } else { "MISSED" };
+    println!("  {what}: {found:.0}, target {wanted:.0}: {met}");
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Seconds, and windows scored, of all engines scoring a stretch of so many bases each.
+fn run(
+    engines: &mut [Box<dyn Engine>],
+    lattice: Lattice,
+    bases: u32,
+    want: Want,
+) -> Result<(f64, usize), Box<dyn std::error::Error>> {
+    // Behind the window's first bases, so that all have their five windows. Pieces as a run over
+    // a genome has them.
+    let all: Vec<u8> = codes(bases as usize + 2 * WINDOW as usize);
+    let begun = Instant::now();
+    let windows = thread::scope(|scope| {
+        let workers: Vec<_> = engines
+            .iter_mut()
+            .map(|engine| {
+                let all = &all;
+                scope.spawn(move || -> Result<usize, String> {
+                    let mut scores = Scores::default();
+                    let mut windows = 0;
+                    for from in (0..bases).step_by(65_536) {
+                        let to = (from + 65_536).min(bases);
+                        let wanted = [Interval::new(WINDOW + from, WINDOW + to).ok_or("interval")?];
+                        let (origin, len) = Stretch::needs(WINDOW, &wanted);
+                        let stretch = Stretch {
+                            lattice,
+                            codes: &all[origin as usize..origin as usize + len],
+                            origin,
+                            wanted: &wanted,
+                        };
+                        engine
+                            .score(&stretch, want, &mut scores)
+                            .map_err(|e| e.to_string())?;
+                        windows += scores.windows.len();
+                    }
+                    Ok(windows)
+                })
+            })
+            .collect();
+        let mut windows = 0;
+        for worker in workers {
+            windows += worker.join().map_err(|_| "a worker panicked")??;
+        }
+        Ok::<usize, String>(windows)
+    })?;
+    Ok((begun.elapsed().as_secs_f64(), windows))
+}
+
+/// Random bases, the same every time.
+fn codes(n: usize) -> Vec<u8> {
+    let mut state = 1u64;
+    (0..n)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (state >> 62) as u8
+        })
+        .collect()
+}

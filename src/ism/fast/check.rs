@@ -1,0 +1,171 @@
+use crate::genome::{Interval, Lattice};
+use crate::ism::{Engine, Scores, Stretch, Want};
+use crate::model::ModelError;
+
+/// How far two engines may lie apart: `TOLERANCE * max(1, |value|)`.
+pub const TOLERANCE: f32 = 1e-5;
+
+/// The fast engine does not agree with the full one.
+#[derive(Debug, thiserror::Error)]
+pub enum Mismatch {
+    /// A value differs.
+    #[error(
+        "the fast engine gives {fast} for {what}, the full one {full}: they differ by more than 1e-5 of the value"
+    )]
+    Value {
+        /// Which value, for instance `the activity of the window at 145 (task 2)`.
+        what: String,
+        /// The fast engine's.
+        fast: f32,
+        /// The full engine's.
+        full: f32,
+    },
+    /// The engines do not score the same windows.
+    #[error("the fast engine scores {fast} values of {what}, the full one {full}")]
+    Count {
+        /// Of what.
+        what: &'static str,
+        /// The fast engine's.
+        fast: usize,
+        /// The full engine's.
+        full: usize,
+    },
+    /// One of the engines failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// Scores stretches with both engines and compares every activity and every effect, and the
+/// importance of bases off ties: where two effects of opposite sign are equally large within the
+/// tolerance, either is right.
+///
+/// # Errors
+/// On the first value that differs, or when a model fails.
+pub fn check_against_full(
+    fast: &mut dyn Engine,
+    full: &mut dyn Engine,
+    stretches: &[Stretch<'_>],
+) -> Result<(), Mismatch> {
+    let (mut a, mut b) = (Scores::default(), Scores::default());
+    for stretch in stretches {
+        fast.score(stretch, Want::Effects, &mut a)?;
+        full.score(stretch, Want::Effects, &mut b)?;
+        compare(stretch, full.tasks(), &a, &b)?;
+        compare_importance(stretch, full, &a, &b)?;
+    }
+    Ok(())
+}
+
+/// Compares two sets of scores of one stretch.
+fn compare(
+    stretch: &Stretch<'_>,
+    tasks: usize,
+    fast: &Scores,
+    full: &Scores,
+) -> Result<(), Mismatch> {
+    let count = |what, fast: usize, full: usize| {
+        if fast == full {
+            Ok(())
+        } else {
+            Err(Mismatch::Count { what, fast, full })
+        }
+    };
+    count("windows", fast.windows.len(), full.windows.len())?;
+    count("activities", fast.activities.len(), full.activities.len())?;
+    count("effects", fast.effects.len(), full.effects.len())?;
+    count("importance", fast.importance.len(), full.importance.len())?;
+    let start = stretch.span().start() as usize;
+    for (i, (&a, &b)) in fast.activities.iter().zip(&full.activities).enumerate() {
+        if !close(a, b) {
+            let window = full.windows.get(i / tasks).copied().unwrap_or(0);
+            return Err(Mismatch::Value {
+                what: format!(
+                    "the activity of the window at {window} (task {})",
+                    i % tasks
+                ),
+                fast: a,
+                full: b,
+            });
+        }
+    }
+    for (i, (&a, &b)) in fast.effects.iter().zip(&full.effects).enumerate() {
+        if !close(a, b) {
+            let (base, new, task) = (i / tasks / 4, i / tasks % 4, i % tasks);
+            return Err(Mismatch::Value {
+                what: format!(
+                    "the effect of {} at {} (task {task})",
+                    crate::encode::BASES[new],
+                    start + base
+                ),
+                fast: a,
+                full: b,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Importance, where it differs, must be explained by ties: in each window over the base, the full
+/// engine's effects say how far another choice could have moved it.
+fn compare_importance(
+    stretch: &Stretch<'_>,
+    full_engine: &mut dyn Engine,
+    fast: &Scores,
+    full: &Scores,
+) -> Result<(), Mismatch> {
+    let tasks = full_engine.tasks();
+    let start = stretch.span().start();
+    let mut windows = Scores::default();
+    for (i, (&a, &b)) in fast.importance.iter().zip(&full.importance).enumerate() {
+        if close(a, b) {
+            continue;
+        }
+        let (base, task) = (start + (i / tasks) as u32, i % tasks);
+        let mut slack = 0.0f32;
+        let mut count = 0;
+        if let (Some(wanted), false, false) =
+            (Interval::new(base, base + 1), a.is_nan(), b.is_nan())
+        {
+            let window = stretch.lattice.window();
+            for first in stretch.lattice.covering(wanted) {
+                // The lattice on which this is the only window over the base.
+                let phase = first.rem_euclid(i64::from(window)) as u32;
+                let Some(alone) = Lattice::genome(window, window) else {
+                    continue;
+                };
+                let only = Stretch {
+                    lattice: alone.for_region(phase),
+                    wanted: &[wanted],
+                    ..*stretch
+                };
+                full_engine.score(&only, Want::Effects, &mut windows)?;
+                if windows.windows.is_empty() {
+                    continue;
+                }
+                count += 1;
+                let losses: Vec<f32> = (0..4).map(|c| -windows.effects[c * tasks + task]).collect();
+                let most = losses.iter().fold(0.0f32, |m, l| m.max(l.abs()));
+                let chosen = windows.importance[task];
+                slack += losses
+                    .iter()
+                    .filter(|l| l.abs() >= most - 2.0 * TOLERANCE * most.max(1.0))
+                    .map(|l| (l - chosen).abs())
+                    .fold(0.0, f32::max);
+            }
+        }
+        let slack = slack / count.max(1) as f32;
+        if (a - b).abs() <= slack + TOLERANCE * b.abs().max(1.0) {
+            continue;
+        }
+        return Err(Mismatch::Value {
+            what: format!("the importance at {base} (task {task})"),
+            fast: a,
+            full: b,
+        });
+    }
+    Ok(())
+}
+
+fn close(a: f32, b: f32) -> bool {
+    (a.is_nan() && b.is_nan()) || (a - b).abs() <= TOLERANCE * b.abs().max(1.0)
+}

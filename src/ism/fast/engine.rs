@@ -1,0 +1,357 @@
+use std::sync::Arc;
+
+use super::Tables;
+use super::strand::{Run, Strand};
+use crate::encode::{BASES, UNKNOWN, reverse_complement};
+use crate::ism::{Engine, Scores, Stretch, Want};
+use crate::model::ModelError;
+
+/// Which strands a window is scored on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strands {
+    /// As it stands in the contig.
+    Forward,
+    /// The mean of the window and of its reverse complement, as [`crate::model::BothStrands`].
+    Both,
+}
+
+/// Floats of effects that are kept at a time; sets how many windows run at once.
+const MOST_EFFECTS: usize = 1 << 18;
+
+/// Bases of a run beyond which a new one is begun.
+const MOST_BASES: usize = 1280;
+
+/// The fast engine of one thread.
+///
+/// `Scores::rows` counts the rows run through the head's layers behind the first dense layer: 0
+/// where the head is linear, since then no forward pass is made at all.
+#[derive(Debug)]
+pub struct FastEngine {
+    tables: Arc<Tables>,
+    strand: Strand,
+    strands: Strands,
+    codes: Vec<u8>,
+    reversed: Vec<u8>,
+    wanted: Vec<bool>,
+    starts: Vec<usize>,
+    activities: Vec<f32>,
+    effects: Vec<f32>,
+    other: Vec<f32>,
+    importance_sums: Vec<f64>,
+    effect_sums: Vec<f64>,
+    covered: Vec<u32>,
+}
+
+impl FastEngine {
+    /// A new engine over shared tables. Cheap: make one a thread.
+    pub fn new(tables: &Arc<Tables>, strands: Strands) -> Self {
+        Self {
+            strand: Strand::new(tables),
+            tables: tables.clone(),
+            strands,
+            codes: Vec::new(),
+            reversed: Vec::new(),
+            wanted: Vec::new(),
+            starts: Vec::new(),
+            activities: Vec::new(),
+            effects: Vec::new(),
+            other: Vec::new(),
+            importance_sums: Vec::new(),
+            effect_sums: Vec::new(),
+            covered: Vec::new(),
+        }
+    }
+
+    /// Scores the windows, which overlap or follow each other closely.
+    fn run(&mut self, stretch: &Stretch<'_>, want: Want, windows: &[i64], scores: &mut Scores) {
+        let (Some(&first), Some(&last)) = (windows.first(), windows.last()) else {
+            return;
+        };
+        let (window, tasks, margin) = (
+            self.tables.window,
+            self.tables.tasks(),
+            self.tables.margin(),
+        );
+        let effects = want != Want::Activity;
+        let len = (last - first) as usize + window;
+        let from = (first - stretch.origin) as usize;
+        self.codes.clear();
+        self.codes.resize(margin, UNKNOWN);
+        self.codes
+            .extend_from_slice(&stretch.codes[from..from + len]);
+        self.codes.resize(len + 2 * margin, UNKNOWN);
+        self.wanted.clear();
+        self.wanted.resize(len + 2 * margin, false);
+        if effects {
+            let next = stretch
+                .wanted
+                .partition_point(|i| i64::from(i.end()) <= first);
+            for interval in &stretch.wanted[next..] {
+                let a = (i64::from(interval.start()) - first).clamp(0, len as i64) as usize;
+                let b = (i64::from(interval.end()) - first).clamp(0, len as i64) as usize;
+                if a == len {
+                    break;
+                }
+                for i in margin + a..margin + b {
+                    self.wanted[i] = self.codes[i] != UNKNOWN;
+                }
+            }
+        }
+        self.starts.clear();
+        let start = |w: &i64| margin + (w - first) as usize;
+        self.starts.extend(windows.iter().map(start));
+
+        let n = windows.len();
+        let table = if effects { n * window * 4 * tasks } else { 0 };
+        self.activities.resize(n * tasks, 0.0);
+        self.effects.resize(table, 0.0);
+        self.strand.run(
+            Run {
+                codes: &self.codes,
+                starts: &self.starts,
+                wanted: &self.wanted,
+                effects,
+            },
+            &mut self.activities,
+            &mut self.effects,
+        );
+        if self.strands == Strands::Both {
+            self.other_strand(n, effects);
+        }
+        scores
+            .activities
+            .extend_from_slice(&self.activities[..n * tasks]);
+        if effects {
+            self.collect(stretch, want, first);
+        }
+    }
+
+    /// Scores the reverse complement and averages it in.
+    fn other_strand(&mut self, n: usize, effects: bool) {
+        let (window, tasks) = (self.tables.window, self.tables.tasks());
+        let len = self.codes.len();
+        self.reversed.resize(len, 0);
+        reverse_complement(&self.codes, &mut self.reversed);
+        self.wanted.reverse();
+        let mirrored: Vec<usize> = self.starts.iter().rev().map(|s| len - s - window).collect();
+        let mut activities = vec![0.0; n * tasks];
+        self.other.resize(self.effects.len(), 0.0);
+        self.strand.run(
+            Run {
+                codes: &self.reversed,
+                starts: &mirrored,
+                wanted: &self.wanted,
+                effects,
+            },
+            &mut activities,
+            &mut self.other,
+        );
+        self.wanted.reverse();
+        for (w, activities) in activities.chunks_exact(tasks).rev().enumerate() {
+            for (a, b) in self.activities[w * tasks..].iter_mut().zip(activities) {
+                *a = 0.5 * (*a + b);
+            }
+        }
+        // Window, column and base all run the other way: the tasks do not.
+        for (a, b) in self
+            .effects
+            .chunks_exact_mut(tasks)
+            .zip(self.other.chunks_exact(tasks).rev())
+        {
+            for (a, b) in a.iter_mut().zip(b) {
+                *a = 0.5 * (*a + b);
+            }
+        }
+    }
+
+    /// Adds the run's effects to the sums over windows.
+    fn collect(&mut self, stretch: &Stretch<'_>, want: Want, first: i64) {
+        let (window, tasks, margin) = (
+            self.tables.window,
+            self.tables.tasks(),
+            self.tables.margin(),
+        );
+        let origin = i64::from(stretch.span().start());
+        for (&start, effects) in self
+            .starts
+            .iter()
+            .zip(self.effects.chunks_exact(window * 4 * tasks))
+        {
+            for (column, effects) in effects.chunks_exact(4 * tasks).enumerate() {
+                if !self.wanted[start + column] {
+                    continue;
+                }
+                let code = usize::from(self.codes[start + column]);
+                let position = first + (start + column - margin) as i64;
+                let base = (position - origin) as usize;
+                self.covered[base] += 1;
+                let sums = &mut self.importance_sums[base * tasks..(base + 1) * tasks];
+                for (task, sum) in sums.iter_mut().enumerate() {
+                    let mut best = 0.0f32;
+                    for new in (0..4).filter(|&c| c != code) {
+                        let loss = -effects[new * tasks + task];
+                        if loss.abs() > best.abs() {
+                            best = loss;
+                        }
+                    }
+                    *sum += f64::from(best);
+                }
+                if want == Want::Effects {
+                    let sums = &mut self.effect_sums[base * 4 * tasks..(base + 1) * 4 * tasks];
+                    for (i, (sum, e)) in sums.iter_mut().zip(effects).enumerate() {
+                        if i / tasks != code {
+                            *sum += f64::from(*e);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Engine for FastEngine {
+    fn tasks(&self) -> usize {
+        self.tables.tasks()
+    }
+
+    fn score(
+        &mut self,
+        stretch: &Stretch<'_>,
+        want: Want,
+        scores: &mut Scores,
+    ) -> Result<(), ModelError> {
+        let tasks = self.tables.tasks();
+        let window = self.tables.window;
+        let bases = stretch.span().len() as usize;
+        scores.clear();
+        scores.windows = stretch.scored_windows(want);
+        self.importance_sums.clear();
+        self.effect_sums.clear();
+        self.covered.clear();
+        if want != Want::Activity {
+            self.covered.resize(bases, 0);
+            self.importance_sums.resize(bases * tasks, 0.0);
+        }
+        if want == Want::Effects {
+            self.effect_sums.resize(bases * 4 * tasks, 0.0);
+        }
+        self.strand.head_rows = 0;
+
+        let most = (MOST_EFFECTS / (window * 4 * tasks)).max(1);
+        let windows = std::mem::take(&mut scores.windows);
+        let mut from = 0;
+        while from < windows.len() {
+            let mut to = from + 1;
+            while to < windows.len()
+                && (want == Want::Activity || to - from < most)
+                && (windows[to] - windows[from]) as usize <= MOST_BASES
+                && windows[to] - windows[to - 1] <= window as i64
+            {
+                to += 1;
+            }
+            self.run(stretch, want, &windows[from..to], scores);
+            from = to;
+        }
+        scores.windows = windows;
+        scores.rows = self.strand.head_rows;
+        if let Some(at) = scores.activities.iter().position(|a| !a.is_finite()) {
+            let codes = stretch.window(scores.windows[at / tasks]);
+            return Err(ModelError::NotFinite {
+                value: scores.activities[at],
+                task: format!("task_{}", at % tasks),
+                sequence: codes
+                    .iter()
+                    .map(|&c| BASES.get(usize::from(c)).copied().unwrap_or('N'))
+                    .collect(),
+            });
+        }
+
+        for (base, &covered) in self.covered.iter().enumerate() {
+            let mean = |sum: &f64| {
+                if covered == 0 {
+                    f32::NAN
+                } else {
+                    (sum / f64::from(covered)) as f32 + 0.0
+                }
+            };
+            let sums = &self.importance_sums[base * tasks..(base + 1) * tasks];
+            scores.importance.extend(sums.iter().map(mean));
+            if want == Want::Effects {
+                let sums = &self.effect_sums[base * 4 * tasks..(base + 1) * 4 * tasks];
+                scores.effects.extend(sums.iter().map(mean));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::genome::{Interval, Lattice};
+    use crate::ism::fast::simd::Level;
+    use crate::ism::fast::{Limits, Plan};
+    use crate::model::onnx::{GraphBuilder, presets};
+    use crate::model::{ModelFile, ModelOptions};
+
+    fn plan(builder: &GraphBuilder) -> Plan {
+        let file = ModelFile::from_bytes(Path::new("test"), builder.to_bytes()).unwrap();
+        let spec = file.spec(&ModelOptions::default()).unwrap();
+        Plan::with_limits(&file, &spec, Limits { bytes: 8 << 20 }).unwrap()
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_same_values() {
+        let codes: Vec<u8> = (0..600usize).map(|i| (i * i / 7 % 4) as u8).collect();
+        let wanted = [Interval::new(150, 156).unwrap()];
+        for preset in [presets::paper, presets::compact] {
+            let plan = plan(&preset(&mut presets::normal_from(5)));
+            let tables = Tables::build(&plan);
+            for want in [Want::Effects, Want::Activity] {
+                let mut all: Vec<Scores> = Vec::new();
+                for level in Level::all() {
+                    let mut engine = FastEngine::new(&tables, Strands::Both);
+                    engine.strand.scratch.level = level;
+                    let mut scores = Scores::default();
+                    let (origin, len) = Stretch::needs(145, &wanted);
+                    let stretch = Stretch {
+                        lattice: Lattice::genome(145, 1).unwrap(),
+                        codes: &codes[origin as usize..origin as usize + len],
+                        origin,
+                        wanted: &wanted,
+                    };
+                    engine.score(&stretch, want, &mut scores).unwrap();
+                    assert_eq!(scores.rows, 0, "no forward passes with a linear head");
+                    all.push(scores);
+                }
+                for other in &all[1..] {
+                    let pairs = |a: &[f32], b: &[f32]| {
+                        assert_eq!(a.len(), b.len());
+                        for (a, b) in a.iter().zip(b) {
+                            assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{a} {b}");
+                        }
+                    };
+                    pairs(&other.activities, &all[0].activities);
+                    pairs(&other.effects, &all[0].effects);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn plans_describe_themselves() {
+        let text = plan(&presets::paper(&mut presets::normal_from(1))).describe();
+        assert_eq!(
+            text,
+            "table of 7-mers (100 channels, 8 MB), max pool 44, linear head"
+        );
+        let text = plan(&presets::dragonn(&mut presets::normal_from(1))).describe();
+        assert_eq!(
+            text,
+            "table of 5-mers (120 channels, projected, 3 MB), convolution 120 x 5, \
+             convolution 120 x 5, no pool, linear head"
+        );
+    }
+}

@@ -1,0 +1,435 @@
+//! The operators that compute: what their attributes and weights say.
+
+use super::Unsupported;
+use super::axes::{Axis, wrap};
+use super::graph::Reader;
+use super::network::{Cell, Conv, Elementwise, Function, Reduction};
+use crate::model::onnx::NodeProto;
+
+impl Reader<'_> {
+    /// Reads a convolution whose kernel is long in one axis only, and moves the axes behind it.
+    pub(super) fn conv(&mut self, node: &NodeProto) -> Result<Conv, Unsupported> {
+        let weight = self.constant(node, 1)?;
+        let dims: Vec<usize> = weight.dims.iter().map(|&d| d.max(0) as usize).collect();
+        let values = self.floats(node, 1)?;
+        if node.int("group", 1) != 1 {
+            return Err(self.no(node, "grouped convolutions are not supported"));
+        }
+        let spatial = self.axes.len().saturating_sub(2);
+        if dims.len() != spatial + 2 || !(1..=2).contains(&spatial) {
+            return Err(self.no(node, &format!("a kernel of shape {dims:?} does not fit")));
+        }
+        let kernel = &dims[2..];
+        let attribute = |name: &str, default: i64| -> Vec<usize> {
+            let list = node.ints(name).unwrap_or(&[]);
+            let get = |i| list.get(i).copied().unwrap_or(default);
+            (0..spatial).map(|i| get(i).max(0) as usize).collect()
+        };
+        let (strides, dilations) = (attribute("strides", 1), attribute("dilations", 1));
+        if strides.iter().any(|&s| s != 1) {
+            return Err(self.no(node, "strides other than 1 are not supported"));
+        }
+        let lengths: Vec<usize> = self.axes[2..].iter().filter_map(|a| a.len()).collect();
+        let pads = self.pads(node, &lengths, kernel, &strides, &dilations)?;
+
+        // The axis along the sequence, and the channels: axis 1, or a whole spatial axis.
+        let Some(along) = (0..spatial).find(|&i| matches!(self.axes[i + 2], Axis::Length(_)))
+        else {
+            return Err(self.no(node, "the sequence is no spatial axis"));
+        };
+        let inputs = match (self.axes[1], spatial) {
+            (Axis::Channels(n), 1) => n,
+            (Axis::Channels(n), _) => {
+                let other = 1 - along;
+                if self.axes[other + 2] != Axis::Unit || kernel[other] != 1 || pads[other] != (0, 0)
+                {
+                    return Err(self.no(node, "its kernel is two-dimensional"));
+                }
+                n
+            }
+            (Axis::Unit, 2) => {
+                let other = 1 - along;
+                match self.axes[other + 2] {
+                    Axis::Channels(n) if kernel[other] == n && pads[other] == (0, 0) => n,
+                    _ => {
+                        return Err(self.no(
+                            node,
+                            "its kernel does not span the whole axis of bases, without padding",
+                        ));
+                    }
+                }
+            }
+            _ => return Err(self.no(node, "axis 1 holds no channels")),
+        };
+        let outputs = dims[0];
+        let width = kernel[along];
+        if width == 0 || outputs == 0 || values.len() != outputs * inputs * width {
+            return Err(self.no(node, "its weights do not fit its input"));
+        }
+        // [outputs, inputs, width] lies so in memory already, unless the kernel is (width, bases).
+        let mut taps = values;
+        if spatial == 2 && along == 0 && self.axes[1] == Axis::Unit {
+            for output in taps.chunks_exact_mut(inputs * width) {
+                let graph = output.to_vec();
+                for tap in 0..width {
+                    for input in 0..inputs {
+                        output[input * width + tap] = graph[tap * inputs + input];
+                    }
+                }
+            }
+        }
+        let bias = if node.input.get(2).is_some_and(|n| !n.is_empty()) {
+            self.floats(node, 2)?
+        } else {
+            vec![0.0; outputs]
+        };
+        let conv = Conv {
+            inputs,
+            outputs,
+            width,
+            dilation: dilations[along].max(1),
+            pads: pads[along],
+            weight: taps,
+            bias,
+            after: Vec::new(),
+        };
+        let length = (lengths[along] + conv.pads.0 + conv.pads.1).saturating_sub(conv.reach());
+        if length == 0 || conv.bias.len() != outputs {
+            return Err(self.no(node, "the kernel is longer than its input"));
+        }
+        self.axes[1] = Axis::Channels(outputs);
+        for i in 0..spatial {
+            self.axes[i + 2] = if i == along {
+                Axis::Length(length)
+            } else {
+                Axis::Unit
+            };
+        }
+        Ok(conv)
+    }
+
+    /// Padding before and behind each spatial axis.
+    fn pads(
+        &self,
+        node: &NodeProto,
+        lengths: &[usize],
+        kernel: &[usize],
+        strides: &[usize],
+        dilations: &[usize],
+    ) -> Result<Vec<(usize, usize)>, Unsupported> {
+        let n = kernel.len();
+        if lengths.len() != n || kernel.contains(&0) || strides.contains(&0) {
+            return Err(self.no(node, "its kernel does not fit"));
+        }
+        let same = |upper: bool| -> Vec<(usize, usize)> {
+            (0..n)
+                .map(|i| {
+                    let out = lengths[i].div_ceil(strides[i]);
+                    let span = dilations[i] * (kernel[i] - 1) + 1;
+                    let all = ((out - 1) * strides[i] + span).saturating_sub(lengths[i]);
+                    let (less, more) = (all / 2, all - all / 2);
+                    if upper { (less, more) } else { (more, less) }
+                })
+                .collect()
+        };
+        match node.string("auto_pad").as_str() {
+            "SAME_UPPER" => Ok(same(true)),
+            "SAME_LOWER" => Ok(same(false)),
+            "VALID" => Ok(vec![(0, 0); n]),
+            "" | "NOTSET" => match node.ints("pads") {
+                None => Ok(vec![(0, 0); n]),
+                Some(list) if list.len() == 2 * n && list.iter().all(|&p| p >= 0) => {
+                    let at = |i: usize| list[i] as usize;
+                    Ok((0..n).map(|i| (at(i), at(i + n))).collect())
+                }
+                Some(_) => Err(self.no(node, "its pads do not fit")),
+            },
+            other => Err(self.no(node, &format!("auto_pad {other} is unknown"))),
+        }
+    }
+
+    /// The cells of a pool along the sequence; moves the axes behind it.
+    pub(super) fn cells(
+        &mut self,
+        node: &NodeProto,
+    ) -> Result<(Reduction, Vec<Cell>, String), Unsupported> {
+        let Some((along, length)) = self.axes.iter().enumerate().find_map(|(i, a)| match a {
+            Axis::Length(n) => Some((i, *n)),
+            _ => None,
+        }) else {
+            return Err(self.no(node, "there is no axis of sequence"));
+        };
+        let reduction = if node.op_type.contains("Max") {
+            Reduction::Max
+        } else {
+            Reduction::Mean
+        };
+        let name = if reduction == Reduction::Max {
+            "max"
+        } else {
+            "mean"
+        };
+        let whole = Cell {
+            from: 0,
+            to: length,
+            divisor: length,
+        };
+        if node.op_type.starts_with("Reduce") {
+            let rank = self.axes.len();
+            let list = self
+                .list(node, "axes", 1)?
+                .ok_or_else(|| self.no(node, "it names no axes"))?;
+            let drop: Vec<usize> = list.iter().map(|&a| wrap(a, rank as i64)).collect();
+            let unit = |i: &usize| *i == along || self.axes.get(*i) == Some(&Axis::Unit);
+            if !drop.contains(&along) || !drop.iter().all(unit) {
+                return Err(self.no(node, "it reduces another axis than the sequence"));
+            }
+            self.axes[along] = Axis::Unit;
+            if node.int("keepdims", 1) == 0 {
+                let keep = |(i, a): (usize, &Axis)| (!drop.contains(&i)).then_some(*a);
+                self.axes = self.axes.iter().enumerate().filter_map(keep).collect();
+            }
+            return Ok((reduction, vec![whole], format!("global {name} pool")));
+        }
+        if along < 2 || !matches!(self.axes[1], Axis::Channels(_)) {
+            return Err(self.no(node, "the sequence is no spatial axis"));
+        }
+        if node.op_type.starts_with("Global") {
+            self.axes[along] = Axis::Unit;
+            return Ok((reduction, vec![whole], format!("global {name} pool")));
+        }
+
+        let n = self.axes.len() - 2;
+        let kernel: Vec<usize> = node
+            .ints("kernel_shape")
+            .unwrap_or(&[])
+            .iter()
+            .map(|&k| k.max(0) as usize)
+            .collect();
+        let list = |name: &str| -> Vec<usize> {
+            let list = node.ints(name).unwrap_or(&[]);
+            let get = |i| list.get(i).copied().unwrap_or(1);
+            (0..n).map(|i| get(i).max(0) as usize).collect()
+        };
+        let (strides, dilations) = (list("strides"), list("dilations"));
+        if kernel.len() != n || dilations.iter().any(|&d| d != 1) {
+            return Err(self.no(node, "its kernel is dilated or does not fit"));
+        }
+        let lengths: Vec<usize> = self.axes[2..].iter().filter_map(|a| a.len()).collect();
+        let pads = self.pads(node, &lengths, &kernel, &strides, &dilations)?;
+        for i in (0..n).filter(|&i| i + 2 != along) {
+            if kernel[i] != 1 || pads[i] != (0, 0) || self.axes[i + 2] != Axis::Unit {
+                return Err(self.no(node, "it pools another axis than the sequence"));
+            }
+        }
+        let (k, stride, (left, right)) = (kernel[along - 2], strides[along - 2], pads[along - 2]);
+        let ceil = node.int("ceil_mode", 0) != 0;
+        if ceil && reduction == Reduction::Mean {
+            return Err(self.no(node, "a mean pool with ceil_mode is not supported"));
+        }
+        let padded = length + left + right;
+        if k > padded {
+            return Err(self.no(node, "the pool is longer than its input"));
+        }
+        let mut count = (padded - k) / stride + 1;
+        // A last, partial cell must begin within the input or its left padding.
+        if ceil && !(padded - k).is_multiple_of(stride) && count * stride < length + left {
+            count += 1;
+        }
+        let counted = node.int("count_include_pad", 0) != 0;
+        let mut cells = Vec::with_capacity(count);
+        for i in 0..count {
+            let from = (i * stride).saturating_sub(left);
+            let to = (i * stride + k).saturating_sub(left).min(length);
+            if from >= to {
+                return Err(self.no(node, "a cell of the pool holds padding only"));
+            }
+            cells.push(Cell {
+                from,
+                to,
+                divisor: if counted { k } else { to - from },
+            });
+        }
+        self.axes[along] = Axis::Length(count);
+        Ok((reduction, cells, format!("{name} pool {k}")))
+    }
+
+    pub(super) fn gemm(&mut self, node: &NodeProto) -> Result<(), Unsupported> {
+        let dims = self.constant(node, 1)?.dims.clone();
+        let values = self.floats(node, 1)?;
+        let [rows, columns] = dims[..] else {
+            return Err(self.no(node, "its weight is no matrix"));
+        };
+        let (rows, columns) = (rows.max(0) as usize, columns.max(0) as usize);
+        if node.int("transA", 0) != 0 {
+            return Err(self.no(node, "it transposes its input"));
+        }
+        let alpha = node.float("alpha", 1.0);
+        let beta = node.float("beta", 1.0);
+        let (outputs, inputs, mut weight) = if node.int("transB", 0) != 0 {
+            (rows, columns, values)
+        } else {
+            (columns, rows, transposed(&values, rows, columns))
+        };
+        weight.iter_mut().for_each(|w| *w *= alpha);
+        let bias = if node.input.get(2).is_some_and(|n| !n.is_empty()) {
+            let bias = self.floats(node, 2)?;
+            match bias.len() {
+                1 => vec![bias[0] * beta; outputs],
+                n if n == outputs => bias.iter().map(|b| b * beta).collect(),
+                _ => return Err(self.no(node, "its bias does not fit")),
+            }
+        } else {
+            vec![0.0; outputs]
+        };
+        self.push_dense(node, outputs, inputs, weight, bias)
+    }
+
+    /// A product with a constant: a dense layer over features, or over the channels of each
+    /// position (a convolution of width 1).
+    pub(super) fn matmul(&mut self, node: &NodeProto, from: &str) -> Result<(), Unsupported> {
+        if node.input.first().map(String::as_str) != Some(from) {
+            return Err(self.no(node, "the weights stand on the left"));
+        }
+        let dims = self.constant(node, 1)?.dims.clone();
+        let values = self.floats(node, 1)?;
+        let [rows, columns] = dims[..] else {
+            return Err(self.no(node, "its weight is no matrix"));
+        };
+        let (inputs, outputs) = (rows.max(0) as usize, columns.max(0) as usize);
+        let weight = transposed(&values, inputs, outputs);
+        match self.axes.last().copied() {
+            Some(Axis::Channels(n)) if self.in_trunk() && self.axes.len() > 2 => {
+                if n != inputs {
+                    return Err(self.no(node, "its weights do not fit its input"));
+                }
+                let last = self.axes.len() - 1;
+                self.axes[last] = Axis::Channels(outputs);
+                let conv = Conv {
+                    inputs,
+                    outputs,
+                    width: 1,
+                    dilation: 1,
+                    pads: (0, 0),
+                    weight,
+                    bias: vec![0.0; outputs],
+                    after: Vec::new(),
+                };
+                self.add_conv(node, conv)
+            }
+            _ => self.push_dense(node, outputs, inputs, weight, vec![0.0; outputs]),
+        }
+    }
+
+    pub(super) fn elementwise(
+        &self,
+        node: &NodeProto,
+        from: &str,
+    ) -> Result<Elementwise, Unsupported> {
+        let function = |f| Ok(Elementwise::Function(f));
+        match node.op_type.as_str() {
+            "Relu" => function(Function::Relu),
+            "LeakyRelu" => function(Function::LeakyRelu(node.float("alpha", 0.01))),
+            "Sigmoid" => function(Function::Sigmoid),
+            "Tanh" => function(Function::Tanh),
+            "Elu" => function(Function::Elu(node.float("alpha", 1.0))),
+            "Softplus" => function(Function::Softplus),
+            "Gelu" if node.string("approximate") == "tanh" => function(Function::GeluTanh),
+            "Clip" => {
+                let bound = |name: &str, input: usize, open: f32| -> Result<f32, Unsupported> {
+                    if node.input.get(input).is_some_and(|n| !n.is_empty()) {
+                        return match self.floats(node, input)?.as_slice() {
+                            [one] => Ok(*one),
+                            _ => Err(self.no(node, "a bound is no single number")),
+                        };
+                    }
+                    Ok(node.float(name, open))
+                };
+                function(Function::Clip(
+                    bound("min", 1, f32::MIN)?,
+                    bound("max", 2, f32::MAX)?,
+                ))
+            }
+            "BatchNormalization" => self.batch_norm(node),
+            "Add" | "Sub" | "Mul" | "Div" => self.arithmetic(node, from),
+            other => Err(Unsupported(format!(
+                "the operator {other} is not supported"
+            ))),
+        }
+    }
+
+    fn batch_norm(&self, node: &NodeProto) -> Result<Elementwise, Unsupported> {
+        let channels = match self.axes.get(1) {
+            Some(Axis::Channels(n) | Axis::Features(n)) => *n,
+            _ => return Err(self.no(node, "axis 1 holds no channels")),
+        };
+        if node.int("training_mode", 0) != 0 {
+            return Err(self.no(node, "it is in training mode"));
+        }
+        let part = |i| -> Result<Vec<f32>, Unsupported> {
+            let values = self.floats(node, i)?;
+            if values.len() == channels {
+                Ok(values)
+            } else {
+                Err(self.no(node, "its weights do not fit its input"))
+            }
+        };
+        let (gamma, beta, mean, variance) = (part(1)?, part(2)?, part(3)?, part(4)?);
+        let epsilon = f64::from(node.float("epsilon", 1e-5));
+        let (mut scale, mut shift) = (Vec::new(), Vec::new());
+        for c in 0..channels {
+            let s = f64::from(gamma[c]) / (f64::from(variance[c]) + epsilon).sqrt();
+            scale.push(s as f32);
+            shift.push((f64::from(beta[c]) - f64::from(mean[c]) * s) as f32);
+        }
+        Ok(Elementwise::Affine { scale, shift })
+    }
+
+    /// A sum or product with a constant: one number, or one a channel.
+    fn arithmetic(&self, node: &NodeProto, from: &str) -> Result<Elementwise, Unsupported> {
+        let data_first = node.input.first().map(String::as_str) == Some(from);
+        let other = usize::from(data_first);
+        let dims = self.constant(node, other)?.dims.clone();
+        let values = self.floats(node, other)?;
+        // The axis of the data that the constant varies along, by broadcasting from the right.
+        let rank = self.axes.len();
+        let mut long = dims.iter().enumerate().filter(|(_, d)| **d != 1);
+        let channel = self
+            .axes
+            .iter()
+            .position(|a| matches!(a, Axis::Channels(_) | Axis::Features(_)))
+            .ok_or_else(|| self.no(node, "there are no channels"))?;
+        let channels = self.axes[channel].len().unwrap_or(0);
+        let constant: Vec<f32> = match (long.next(), long.next()) {
+            (None, _) if dims.len() <= rank => vec![values[0]; channels],
+            (Some((i, &n)), None)
+                if dims.len() <= rank
+                    && i + rank - dims.len() == channel
+                    && n == channels as i64 =>
+            {
+                values
+            }
+            _ => return Err(self.no(node, "its constant varies along another axis")),
+        };
+        let one = vec![1.0; channels];
+        let zero = vec![0.0; channels];
+        let (scale, shift) = match (node.op_type.as_str(), data_first) {
+            ("Add", _) => (one, constant),
+            ("Sub", true) => (one, constant.iter().map(|v| -v).collect()),
+            ("Sub", false) => (vec![-1.0; channels], constant),
+            ("Mul", _) => (constant, zero),
+            ("Div", true) => (constant.iter().map(|v| 1.0 / v).collect(), zero),
+            _ => return Err(self.no(node, "it divides by its input")),
+        };
+        Ok(Elementwise::Affine { scale, shift })
+    }
+}
+
+/// `[rows, columns]` to `[columns, rows]`.
+fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let mut out = Vec::with_capacity(values.len());
+    for c in 0..columns {
+        out.extend((0..rows).map(|r| values[r * columns + c]));
+    }
+    out
+}

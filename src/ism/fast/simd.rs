@@ -1,0 +1,287 @@
+//! Vectors of f32 whose width is chosen when the program runs.
+//!
+//! A kernel is one generic function over [`Simd`], compiled once for each instruction set by
+//! [`kernel!`]; the wrapper picks by [`Level`], which is found once a process. All rows are padded
+//! to [`PAD`] floats, so no kernel has a tail.
+
+use std::sync::OnceLock;
+
+/// Rows are padded to a multiple of this: the widest vector.
+pub(super) const PAD: usize = 16;
+
+/// `n` rounded up to whole vectors.
+pub(super) fn padded(n: usize) -> usize {
+    n.next_multiple_of(PAD)
+}
+
+/// The instruction set to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    /// AVX-512F (x86-64).
+    Avx512,
+    /// AVX2 with FMA (x86-64).
+    Avx2,
+    /// What the target always has: SSE2 on x86-64, NEON on aarch64.
+    Portable,
+}
+
+impl Level {
+    /// The best that this machine has.
+    pub(super) fn best() -> Self {
+        static BEST: OnceLock<Level> = OnceLock::new();
+        *BEST.get_or_init(Self::detect)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn detect() -> Self {
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            Self::Avx512
+        } else if std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("fma")
+        {
+            Self::Avx2
+        } else {
+            Self::Portable
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn detect() -> Self {
+        Self::Portable
+    }
+
+    /// All levels that this machine has, for tests.
+    #[cfg(test)]
+    pub(super) fn all() -> Vec<Self> {
+        let mut all = vec![Self::Portable];
+        if Self::best() != Self::Portable {
+            all.push(Self::Avx2);
+        }
+        if Self::best() == Self::Avx512 {
+            all.push(Self::Avx512);
+        }
+        all
+    }
+}
+
+/// A vector type and what the kernels do with it.
+///
+/// # Safety
+/// Every function needs the instruction set that the type stands for; pointers need `LANES`
+/// floats.
+pub(super) trait Simd {
+    const LANES: usize;
+    type V: Copy;
+    unsafe fn zero() -> Self::V;
+    unsafe fn load(from: *const f32) -> Self::V;
+    unsafe fn store(to: *mut f32, v: Self::V);
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b + c`.
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The sums of the lanes of four vectors.
+    unsafe fn sum4(v: [Self::V; 4]) -> [f32; 4];
+}
+
+/// What every target can do; the compiler turns the arrays into vectors of its own.
+pub(super) struct Portable;
+
+impl Simd for Portable {
+    const LANES: usize = 8;
+    type V = [f32; 8];
+
+    #[inline(always)]
+    unsafe fn zero() -> Self::V {
+        [0.0; 8]
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::V {
+        // SAFETY: the caller's promise; an array of floats needs no more alignment than a float.
+        unsafe { *from.cast() }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, v: Self::V) {
+        // SAFETY: as in `load`.
+        unsafe { *to.cast() = v }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // Fused where that is an instruction, not a call.
+        if cfg!(target_arch = "aarch64") {
+            std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+        } else {
+            std::array::from_fn(|i| a[i] * b[i] + c[i])
+        }
+    }
+    #[inline(always)]
+    unsafe fn sum4(v: [Self::V; 4]) -> [f32; 4] {
+        v.map(|v| ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{Avx2, Avx512};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::Simd;
+
+    /// 16 lanes.
+    pub(in super::super) struct Avx512;
+
+    // SAFETY (all functions): the trait's callers have the instruction set and valid pointers.
+    impl Simd for Avx512 {
+        const LANES: usize = 16;
+        type V = __m512;
+
+        #[inline(always)]
+        unsafe fn zero() -> Self::V {
+            unsafe { _mm512_setzero_ps() }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self::V {
+            unsafe { _mm512_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(to: *mut f32, v: Self::V) {
+            unsafe { _mm512_storeu_ps(to, v) }
+        }
+        #[inline(always)]
+        unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm512_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm512_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm512_max_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            unsafe { _mm512_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn sum4(v: [Self::V; 4]) -> [f32; 4] {
+            unsafe { four_sums([half(v[0]), half(v[1]), half(v[2]), half(v[3])]) }
+        }
+    }
+
+    /// 8 lanes.
+    pub(in super::super) struct Avx2;
+
+    // SAFETY (all functions): the trait's callers have the instruction set and valid pointers.
+    impl Simd for Avx2 {
+        const LANES: usize = 8;
+        type V = __m256;
+
+        #[inline(always)]
+        unsafe fn zero() -> Self::V {
+            unsafe { _mm256_setzero_ps() }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self::V {
+            unsafe { _mm256_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(to: *mut f32, v: Self::V) {
+            unsafe { _mm256_storeu_ps(to, v) }
+        }
+        #[inline(always)]
+        unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm256_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm256_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm256_max_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            unsafe { _mm256_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn sum4(v: [Self::V; 4]) -> [f32; 4] {
+            unsafe { four_sums(v) }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn half(v: __m512) -> __m256 {
+        unsafe {
+            let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(v)));
+            _mm256_add_ps(_mm512_castps512_ps256(v), high)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn four_sums(v: [__m256; 4]) -> [f32; 4] {
+        unsafe {
+            let pairs = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+            let sums = _mm_add_ps(
+                _mm256_castps256_ps128(pairs),
+                _mm256_extractf128_ps::<1>(pairs),
+            );
+            let mut out = [0.0; 4];
+            _mm_storeu_ps(out.as_mut_ptr(), sums);
+            out
+        }
+    }
+}
+
+/// Compiles a generic kernel for every instruction set, behind one function that chooses.
+///
+/// The body is an `#[inline(always)] unsafe fn body<S: Simd>(..)`, whose own requirements the
+/// callers of the wrapper must meet.
+macro_rules! kernel {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident = $body:ident($($arg:ident: $ty:ty),* $(,)?)) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments)]
+        $vis unsafe fn $name(level: $crate::ism::fast::simd::Level, $($arg: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                use $crate::ism::fast::simd::{Avx2, Avx512, Level};
+                #[target_feature(enable = "avx512f")]
+                unsafe fn avx512($($arg: $ty),*) {
+                    // SAFETY: the caller's promise, and the features are enabled here.
+                    unsafe { $body::<Avx512>($($arg),*) }
+                }
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn avx2($($arg: $ty),*) {
+                    // SAFETY: likewise.
+                    unsafe { $body::<Avx2>($($arg),*) }
+                }
+                // SAFETY: a level above Portable is only made where the machine has it.
+                match level {
+                    Level::Avx512 => return unsafe { avx512($($arg),*) },
+                    Level::Avx2 => return unsafe { avx2($($arg),*) },
+                    Level::Portable => {}
+                }
+            }
+            let _ = level;
+            // SAFETY: the caller's promise.
+            unsafe { $body::<$crate::ism::fast::simd::Portable>($($arg),*) }
+        }
+    };
+}
+
+pub(super) use kernel;

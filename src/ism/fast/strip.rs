@@ -1,0 +1,415 @@
+//! The trunk over a stretch of codes: reference values, and values under every change of a base.
+
+use super::floats::Floats;
+use super::kernels;
+use super::network::Elementwise;
+use super::simd::Level;
+use super::table::{Extra, project};
+use super::trunk::{Stage, Trunk};
+use crate::encode::UNKNOWN;
+
+/// Bases to run through: a piece of a contig, or one window in its frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    /// Base codes. Values are named by the index of the leftmost base of their field.
+    pub(super) codes: &'a [u8],
+    /// For a frame: the index of the first column that any layer's field can hold (zero padding
+    /// of all layers included). Values of a layer outside its bounds are zero padding. Without a
+    /// frame there are no bounds.
+    pub(super) frame: Option<usize>,
+}
+
+impl Context<'_> {
+    /// Indices at which layer `l` (0: the input) has values.
+    fn bounds(&self, trunk: &Trunk, l: usize) -> (usize, usize) {
+        match self.frame {
+            None => (0, usize::MAX),
+            Some(margin) => {
+                let from = margin + trunk.all_pads().0 - trunk.bounds[l].left;
+                (from, from + trunk.bounds[l].length)
+            }
+        }
+    }
+}
+
+/// Reference values over a range of positions, and what edits need to know of the layers between.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Strip {
+    /// The first position of all tables.
+    pub(super) from: usize,
+    /// Row ids of the words.
+    ids: Vec<u32>,
+    /// Projected rows, by stage; empty for the first where the table has them.
+    rows: Vec<Floats>,
+    /// `[positions, row]`
+    pub(super) values: Floats,
+}
+
+/// What a thread keeps between calls.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    pub(super) level: Level,
+    pub(super) extra: Extra,
+    values: Floats,
+    rows: Floats,
+    edited: Vec<u32>,
+    word: Vec<u8>,
+    reference: Vec<*const f32>,
+    changed: Vec<*const f32>,
+}
+
+// SAFETY: the pointers are filled and read within one call and hold nothing between calls.
+unsafe impl Send for Scratch {}
+
+impl Scratch {
+    pub(super) fn new(trunk: &Trunk) -> Self {
+        Self {
+            level: Level::best(),
+            extra: Extra::new(trunk),
+            values: Floats::new(),
+            rows: Floats::new(),
+            edited: Vec::new(),
+            word: Vec::new(),
+            reference: Vec::new(),
+            changed: Vec::new(),
+        }
+    }
+}
+
+/// The trunk with its table.
+#[derive(Debug)]
+pub(super) struct Tabled {
+    pub(super) trunk: Trunk,
+    pub(super) table: Floats,
+    /// Floats of its rows.
+    row_len: usize,
+}
+
+impl Tabled {
+    pub(super) fn new(trunk: Trunk) -> Self {
+        let table = super::table::build(&trunk);
+        Self {
+            row_len: trunk.table_row(),
+            trunk,
+            table,
+        }
+    }
+
+    /// The id of the zero row.
+    fn zero(&self) -> u32 {
+        1 << (2 * self.trunk.k)
+    }
+
+    fn row<'a>(&'a self, extra: &'a Extra, id: u32) -> &'a [f32] {
+        let row = self.row_len;
+        let at = id as usize * row;
+        match self.table.get(at..at + row) {
+            Some(found) => found,
+            None => extra.row(id as usize - self.zero() as usize),
+        }
+    }
+
+    /// The id of the word at `at`, by its letters.
+    fn id_of(&self, extra: &mut Extra, context: Context<'_>, word: &[u8], at: usize) -> u32 {
+        let trunk = &self.trunk;
+        let deep = trunk.deep_pads();
+        let mut ends = deep;
+        if trunk.depth > 0 {
+            let (from, to) = context.bounds(trunk, trunk.depth);
+            if at < from || at >= to {
+                return self.zero();
+            }
+            ends = ((at - from).min(deep.0), (to - 1 - at).min(deep.1));
+        }
+        let known = word.iter().all(|&c| c != UNKNOWN);
+        if known && ends == deep {
+            return word.iter().fold(0, |id, &c| id * 4 + u32::from(c));
+        }
+        if trunk.depth == 0 {
+            return self.zero();
+        }
+        extra.id(trunk, word, ends)
+    }
+
+    /// Ids of the words at `from..to`.
+    fn ids(
+        &self,
+        extra: &mut Extra,
+        context: Context<'_>,
+        (from, to): (usize, usize),
+        ids: &mut Vec<u32>,
+    ) {
+        let k = self.trunk.k;
+        let codes = context.codes;
+        ids.clear();
+        ids.reserve(to - from);
+        // Without bounds only unknown bases need more than the rolling code.
+        let plain = context.frame.is_none();
+        let mask = self.zero() - 1;
+        let mut code = 0u32;
+        let mut unknown = 0usize; // bases until the last unknown one has left
+        for (i, &c) in codes[from..to + k - 1].iter().enumerate() {
+            unknown = unknown.saturating_sub(1);
+            if c == UNKNOWN {
+                unknown = k;
+            }
+            code = (code << 2 | u32::from(c & 3)) & mask;
+            if i + 1 >= k {
+                let at = from + i + 1 - k;
+                ids.push(if plain && unknown == 0 {
+                    code
+                } else {
+                    self.id_of(extra, context, &codes[at..at + k], at)
+                });
+            }
+        }
+    }
+
+    /// Reference values at positions `from..to`.
+    pub(super) fn reference(
+        &self,
+        scratch: &mut Scratch,
+        context: Context<'_>,
+        (from, to): (usize, usize),
+        strip: &mut Strip,
+    ) {
+        let trunk = &self.trunk;
+        let stages = trunk.stages();
+        strip.from = from;
+        strip.rows.resize(stages.len(), Floats::new());
+        let mut later: usize = stages.iter().map(Stage::reach).sum();
+        self.ids(
+            &mut scratch.extra,
+            context,
+            (from, to + later),
+            &mut strip.ids,
+        );
+        if stages.is_empty() || !trunk.projected {
+            strip.values.clear();
+            for &id in &strip.ids {
+                let row = self.row(&scratch.extra, id);
+                strip.values.push_row(row);
+            }
+        }
+        let mut row = trunk.table_row();
+        for (s, stage) in stages.iter().enumerate() {
+            let layer = trunk.depth + s;
+            let inputs = to - from + later;
+            let computed = s > 0 || !trunk.projected;
+            if computed {
+                let rows = &mut strip.rows[s];
+                project(stage, inputs, (&strip.values, row), rows);
+                let width = stage.projected();
+                let bounds = context.bounds(trunk, layer);
+                for i in outside(bounds, (from, from + inputs)) {
+                    rows[i * width..(i + 1) * width].fill(0.0);
+                }
+            }
+            later -= stage.reach();
+            let outputs = to - from + later;
+            scratch.reference.clear();
+            for i in 0..inputs {
+                let row = if computed {
+                    strip.rows[s][i * stage.projected()..].as_ptr()
+                } else {
+                    self.row(&scratch.extra, strip.ids[i]).as_ptr()
+                };
+                scratch.reference.push(row);
+            }
+            strip.values.resize(outputs * stage.row);
+            // SAFETY: there is a row of `projected()` floats for each of the `outputs + reach`
+            // inputs, and room for the outputs.
+            unsafe {
+                kernels::stage_values(
+                    scratch.level,
+                    stage,
+                    &scratch.reference,
+                    outputs,
+                    strip.values.as_mut_ptr(),
+                );
+            }
+            after(&stage.after, &mut strip.values, stage.row);
+            row = stage.row;
+        }
+    }
+
+    /// Values under the three changes of each base: `[bases, 3, span, row]`, the changes in the
+    /// order A, C, G, T without the base itself, the positions `base - span + 1 ..= base`. The
+    /// strip must reach over these; values outside the frame's bounds are of no meaning.
+    pub(super) fn edits(
+        &self,
+        scratch: &mut Scratch,
+        context: Context<'_>,
+        strip: &Strip,
+        bases: &[usize],
+        out: &mut [f32],
+    ) {
+        let trunk = &self.trunk;
+        let (k, stages) = (trunk.k, trunk.stages());
+        self.edited_ids(scratch, context, strip, bases);
+        let Some(last) = stages.len().checked_sub(1) else {
+            for (out, &id) in out.chunks_exact_mut(trunk.table_row()).zip(&scratch.edited) {
+                out.copy_from_slice(self.row(&scratch.extra, id));
+            }
+            return;
+        };
+        if !trunk.projected {
+            scratch.values.clear();
+            for &id in &scratch.edited {
+                let row = self.row(&scratch.extra, id);
+                scratch.values.push_row(row);
+            }
+        }
+        let mut row = trunk.table_row();
+        let mut reached = k;
+        for (s, stage) in stages.iter().enumerate() {
+            let layer = trunk.depth + s;
+            let computed = s > 0 || !trunk.projected;
+            let width = stage.projected();
+            if computed {
+                let rows = &mut scratch.rows;
+                project(
+                    stage,
+                    bases.len() * 3 * reached,
+                    (&scratch.values, row),
+                    rows,
+                );
+                let bounds = context.bounds(trunk, layer);
+                for (b, &base) in bases.iter().enumerate() {
+                    let range = (base + 1 - reached, base + 1);
+                    for i in outside(bounds, range) {
+                        for e in 0..3 {
+                            let at = (b * 3 + e) * reached + i;
+                            rows[at * width..(at + 1) * width].fill(0.0);
+                        }
+                    }
+                }
+            }
+            let reach = stage.reach();
+            let outputs = reached + reach;
+            let last = s == last;
+            if !last {
+                scratch.values.resize(bases.len() * 3 * outputs * stage.row);
+            }
+            for (b, &base) in bases.iter().enumerate() {
+                if !computed && b + 1 < bases.len() {
+                    // The next base's rows, while this one's are summed.
+                    for &id in &scratch.edited[(b + 1) * 3 * reached..(b + 2) * 3 * reached] {
+                        prefetch(self.row(&scratch.extra, id));
+                    }
+                }
+                scratch.reference.clear();
+                scratch.changed.clear();
+                let first = base + 1 - reached - reach - strip.from;
+                for i in first..first + reached + 2 * reach {
+                    scratch.reference.push(if computed {
+                        strip.rows[s][i * width..(i + 1) * width].as_ptr()
+                    } else {
+                        self.row(&scratch.extra, strip.ids[i]).as_ptr()
+                    });
+                }
+                for i in b * 3 * reached..(b + 1) * 3 * reached {
+                    scratch.changed.push(if computed {
+                        scratch.rows[i * width..(i + 1) * width].as_ptr()
+                    } else {
+                        self.row(&scratch.extra, scratch.edited[i]).as_ptr()
+                    });
+                }
+                let to = if last { &mut *out } else { &mut scratch.values };
+                let to = &mut to[b * 3 * outputs * stage.row..][..3 * outputs * stage.row];
+                // SAFETY: rows are `projected()` floats long, there are as many as the kernel
+                // asks for, and `to` has room for three edits.
+                unsafe {
+                    kernels::stage_edits(
+                        scratch.level,
+                        stage,
+                        &scratch.reference,
+                        &scratch.changed,
+                        reached,
+                        to.as_mut_ptr(),
+                    );
+                }
+                after(&stage.after, to, stage.row);
+            }
+            reached = outputs;
+            row = stage.row;
+        }
+    }
+
+    /// Where a trunk that is all table has the values that [`Tabled::edits`] would copy: rows by
+    /// `[bases, 3, span]`. They stay there until `scratch.extra` is pruned.
+    pub(super) fn edited_rows(
+        &self,
+        scratch: &mut Scratch,
+        context: Context<'_>,
+        strip: &Strip,
+        bases: &[usize],
+        rows: &mut [*const f32],
+    ) {
+        self.edited_ids(scratch, context, strip, bases);
+        for (row, &id) in rows.iter_mut().zip(&scratch.edited) {
+            *row = self.row(&scratch.extra, id).as_ptr();
+        }
+    }
+
+    /// Ids of the changed words: `[bases, 3, k]`.
+    fn edited_ids(
+        &self,
+        scratch: &mut Scratch,
+        context: Context<'_>,
+        strip: &Strip,
+        bases: &[usize],
+    ) {
+        let k = self.trunk.k;
+        let zero = self.zero();
+        scratch.edited.clear();
+        for &base in bases {
+            let code = context.codes[base];
+            for new in (0..4).filter(|&c| c != code) {
+                for at in base + 1 - k..=base {
+                    let old = strip.ids[at - strip.from];
+                    let place = 2 * (k - 1 - (base - at)) as u32;
+                    let id = if old < zero {
+                        old - (u32::from(code) << place) + (u32::from(new) << place)
+                    } else if old == zero {
+                        zero
+                    } else {
+                        scratch.word.clear();
+                        scratch.word.extend_from_slice(&context.codes[at..at + k]);
+                        scratch.word[base - at] = new;
+                        self.id_of(&mut scratch.extra, context, &scratch.word, at)
+                    };
+                    scratch.edited.push(id);
+                }
+            }
+        }
+    }
+}
+
+fn after(steps: &[Elementwise], rows: &mut [f32], row: usize) {
+    for step in steps {
+        step.apply(rows, row);
+    }
+}
+
+/// Offsets into `range` that lie outside `bounds`.
+fn outside(bounds: (usize, usize), range: (usize, usize)) -> impl Iterator<Item = usize> {
+    let inside = bounds.0..bounds.1;
+    (range.0..range.1)
+        .enumerate()
+        .filter(move |(_, p)| !inside.contains(p))
+        .map(|(i, _)| i)
+}
+
+/// Asks for a row that will be read soon.
+#[inline(always)]
+fn prefetch(row: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks(16) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: part of SSE, which x86-64 always has; a prefetch reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
+}

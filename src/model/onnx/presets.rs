@@ -1,0 +1,191 @@
+//! The networks that this program is measured and tested with, with weights of the caller's
+//! choice: for benchmarks, tests and fixtures that need the shape and not the training.
+//!
+//! All are written with a free batch axis, input `sequence` and output `activity`.
+
+use super::{AttributeProto, GraphBuilder};
+
+/// Bases in a window of all presets (Sharpr-MPRA).
+pub const WINDOW: usize = 145;
+
+/// Gives standard normal numbers.
+pub type Normal<'a> = &'a mut dyn FnMut() -> f32;
+
+/// The paper's network over a 295-base frame with the window at column 75 (paper, 4.2.1): two
+/// convolutions of 100 x 4 with ReLU, max pool 44, dense 4.
+pub fn paper(normal: Normal<'_>) -> GraphBuilder {
+    let mut net = Net::new("paper", 295, normal);
+    net.builder.metadata(
+        "mpra_score.frame",
+        r#"{"window": 145, "offset": 75, "frame": 295}"#,
+    );
+    net.conv(100, 4).relu().conv(100, 4).relu().max_pool(44);
+    net.flatten().dense(4);
+    net.builder
+}
+
+/// The authors' network over the bare window: convolutions of 100 x 8 and 100 x 15 with ReLU, max
+/// pool 124 (all positions), dense 4.
+pub fn authors(normal: Normal<'_>) -> GraphBuilder {
+    let mut net = Net::new("authors", WINDOW, normal);
+    net.conv(100, 8).relu().conv(100, 15).relu().max_pool(124);
+    net.flatten().dense(4);
+    net.builder
+}
+
+/// MPRA-DragoNN's ConvModel: input `[batch, 145, 4]`, three convolutions of 120 x 5, each with
+/// ReLU and then BatchNormalization, flattened position by position, dense 12.
+pub fn dragonn(normal: Normal<'_>) -> GraphBuilder {
+    let mut net = Net::new("dragonn", WINDOW, normal);
+    net.builder = GraphBuilder::new("dragonn");
+    net.builder
+        .input("sequence", &[Err("batch"), Ok(WINDOW), Ok(4)]);
+    net.transpose();
+    for _ in 0..3 {
+        net.conv(120, 5).relu().batch_norm();
+    }
+    net.transpose().flatten().dense(12);
+    net.builder
+}
+
+/// A deep function of each 9-mer and a narrow convolution after it: convolutions of 128 x 5,
+/// 128 x 5, 32 x 1 and 48 x 5, each with ReLU, flatten, dense 4.
+pub fn compact(normal: Normal<'_>) -> GraphBuilder {
+    let mut net = Net::new("compact", WINDOW, normal);
+    for (channels, width) in [(128, 5), (128, 5), (32, 1), (48, 5)] {
+        net.conv(channels, width).relu();
+    }
+    net.flatten().dense(4);
+    net.builder
+}
+
+struct Net<'a> {
+    builder: GraphBuilder,
+    normal: Normal<'a>,
+    tensor: String,
+    channels: usize,
+    length: usize,
+    weights: usize,
+}
+
+impl<'a> Net<'a> {
+    fn new(name: &str, length: usize, normal: Normal<'a>) -> Self {
+        let mut builder = GraphBuilder::new(name);
+        builder.input("sequence", &[Err("batch"), Ok(4), Ok(length)]);
+        Self {
+            builder,
+            normal,
+            tensor: "sequence".into(),
+            channels: 4,
+            length,
+            weights: 0,
+        }
+    }
+
+    fn weight(&mut self, dims: &[usize], mean: f32, deviation: f32) -> String {
+        self.weights += 1;
+        let values: Vec<f32> = (0..dims.iter().product())
+            .map(|_| mean + deviation * (self.normal)())
+            .collect();
+        self.builder
+            .weight(&format!("w{}", self.weights), dims, &values)
+    }
+
+    /// He-initialised: the variance of activations stays the same through ReLU layers. Of the
+    /// first convolution's inputs only one in four is set.
+    fn conv(&mut self, channels: usize, width: usize) -> &mut Self {
+        let set = if self.weights == 0 {
+            width
+        } else {
+            self.channels * width
+        };
+        let deviation = (2.0 / set as f32).sqrt();
+        let weight = self.weight(&[channels, self.channels, width], 0.0, deviation);
+        let bias = self.weight(&[channels], 0.0, 0.1);
+        self.tensor = self
+            .builder
+            .node("Conv", &[&self.tensor, &weight, &bias], vec![]);
+        self.channels = channels;
+        self.length -= width - 1;
+        self
+    }
+
+    fn relu(&mut self) -> &mut Self {
+        self.tensor = self.builder.node("Relu", &[&self.tensor], vec![]);
+        self
+    }
+
+    fn batch_norm(&mut self) -> &mut Self {
+        let n = [self.channels];
+        let gamma = self.weight(&n, 1.0, 0.1);
+        let beta = self.weight(&n, 0.0, 0.1);
+        let mean = self.weight(&n, 0.5, 0.1);
+        // Never negative: deviations of 0.1 around 1.
+        let variance = self.weight(&n, 1.0, 0.05);
+        self.tensor = self.builder.node(
+            "BatchNormalization",
+            &[&self.tensor, &gamma, &beta, &mean, &variance],
+            vec![AttributeProto::of_float("epsilon", 1e-3)],
+        );
+        self
+    }
+
+    fn max_pool(&mut self, size: usize) -> &mut Self {
+        self.tensor = self.builder.node(
+            "MaxPool",
+            &[&self.tensor],
+            vec![
+                AttributeProto::of_ints("kernel_shape", &[size as i64]),
+                AttributeProto::of_ints("strides", &[size as i64]),
+            ],
+        );
+        self.length /= size;
+        self
+    }
+
+    fn transpose(&mut self) -> &mut Self {
+        self.tensor = self.builder.node(
+            "Transpose",
+            &[&self.tensor],
+            vec![AttributeProto::of_ints("perm", &[0, 2, 1])],
+        );
+        self
+    }
+
+    fn flatten(&mut self) -> &mut Self {
+        self.tensor = self.builder.node(
+            "Flatten",
+            &[&self.tensor],
+            vec![AttributeProto::of_int("axis", 1)],
+        );
+        self
+    }
+
+    /// The last layer: `tasks` activities of deviation about one.
+    fn dense(&mut self, tasks: usize) {
+        let inputs = self.channels * self.length;
+        let deviation = (1.0 / inputs as f32).sqrt();
+        let weight = self.weight(&[inputs, tasks], 0.0, deviation);
+        let bias = self.weight(&[tasks], 0.0, 0.1);
+        self.builder
+            .node_to("Gemm", &[&self.tensor, &weight, &bias], vec![], "activity");
+        self.builder.output("activity", &[Err("batch"), Ok(tasks)]);
+    }
+}
+
+/// Standard normal numbers from a seed (SplitMix64 and the Box-Muller transform): the same on
+/// every machine, so that fixtures can be made again.
+pub fn normal_from(seed: u64) -> impl FnMut() -> f32 {
+    let mut state = seed;
+    move || {
+        let mut uniform = || {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+        };
+        let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
+        (radius * (std::f64::consts::TAU * uniform()).cos()) as f32
+    }
+}
