@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use mpra_score::Error;
+use mpra_score::ism::fast::Plan;
 use mpra_score::model::{Model, ModelError, ModelFile, Runtime};
 
 use super::shared::ModelFlags;
@@ -71,7 +72,7 @@ fn info(args: &InfoArgs) -> Result<()> {
     let mut spec = file.spec(&args.flags.options()).map_err(Error::from)?;
     let runtime = Runtime::load(args.flags.ort_lib.as_deref()).map_err(ModelError::from);
     let judged = runtime.and_then(|runtime| {
-        Model::open(file, &args.flags.options(), &runtime)
+        Model::open(file.clone(), &args.flags.options(), &runtime)
             .map(|model| (model.spec().clone(), runtime))
     });
     if let Ok((tried, _)) = &judged {
@@ -96,6 +97,13 @@ fn info(args: &InfoArgs) -> Result<()> {
     if let Some(description) = &spec.description {
         line("description", description.clone())?;
     }
+    line(
+        "engine",
+        match Plan::new(&file, &spec) {
+            Ok(plan) => format!("fast ({})", plan.describe()),
+            Err(reason) => format!("full only: {reason}"),
+        },
+    )?;
     let (_, runtime) = judged.map_err(Error::from)?;
     line(
         "usable",

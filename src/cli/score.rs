@@ -152,18 +152,20 @@ pub struct ScoreArgs {
     #[command(flatten)]
     model_flags: ModelFlags,
 
-    /// How to compute: `full` runs every window and every mutant through ONNX Runtime
+    /// How to compute: `fast` reads convolutional networks and computes only what a change alters,
+    /// the same values to 1e-5; `full` runs every window and every mutant through ONNX Runtime;
+    /// `auto` is fast where the model allows it, and says so where not
     #[arg(
         long,
         value_enum,
-        default_value = "full",
+        default_value = "auto",
         help_heading = "How to compute"
     )]
     engine: EngineFlag,
     /// Worker threads [default: all cores]
     #[arg(long, value_name = "N", help_heading = "How to compute")]
     threads: Option<NonZeroUsize>,
-    /// Windows and mutants given to the model at a time
+    /// Windows and mutants given to the model at a time by the full engine
     #[arg(
         long,
         value_name = "N",
@@ -193,6 +195,8 @@ enum FormatFlag {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum EngineFlag {
+    Auto,
+    Fast,
     Full,
 }
 
@@ -236,6 +240,8 @@ impl ScoreArgs {
                 StrandFlag::Both => Strand::Both,
             },
             engine: match self.engine {
+                EngineFlag::Auto => EngineChoice::Auto,
+                EngineFlag::Fast => EngineChoice::Fast,
                 EngineFlag::Full => EngineChoice::Full,
             },
             batch: self.batch,

@@ -42,6 +42,10 @@ pub enum Strand {
 /// How the numbers are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineChoice {
+    /// The fast one where the graph allows it, else the full one.
+    Auto,
+    /// Exact and hundreds of times faster, for convolutional networks.
+    Fast,
     /// One forward pass a window and a mutant.
     Full,
 }

@@ -11,6 +11,7 @@
 //! (`merge`) are those of the whole; only then are indexes, zoom levels and tables made of them.
 
 mod config;
+mod engines;
 mod merge;
 mod pipeline;
 mod plan;
@@ -30,8 +31,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::genome::{Fasta, Lattice, RegionStatus, Regions, read_bed};
-use crate::ism::{Engine, FullEngine};
-use crate::model::{BothStrands, Cancellable, Model, ModelFile, Runtime};
+use crate::model::{Model, ModelFile, Runtime};
 use crate::output::OutputDir;
 use crate::{Cancel, Error};
 
@@ -60,6 +60,12 @@ pub enum ScoreError {
     /// A worker thread cannot be started.
     #[error("cannot start a worker thread")]
     Threads(#[source] std::io::Error),
+    /// The fast engine is asked for and cannot do this model.
+    #[error("the fast engine cannot do this model: {0}")]
+    NotFast(String),
+    /// The fast engine's check at the start failed.
+    #[error("the fast engine does not agree with the full one on this input: {0}")]
+    EnginesDiffer(String),
     /// The saturation table needs regions of one length.
     #[error("the saturation table needs regions of equal length; these differ")]
     UnequalRegions,
@@ -98,6 +104,9 @@ impl ScoreError {
                 "a run is resumed, and shards are merged, with the same inputs, flags and versions only; --force begins anew"
                     .into(),
             ),
+            Self::NotFast(_) | Self::EnginesDiffer(_) => {
+                Some("--engine full runs every model, hundreds of times slower".into())
+            }
             Self::Threads(_) => Some("ask for fewer with --threads".into()),
             Self::NoShard { .. } => Some("shards are written with --shard I/N".into()),
             _ => None,
@@ -173,12 +182,16 @@ pub fn run(
     }
     check_contigs(&fasta, &regions)?;
 
-    let engines = engines(config, &model, cancel)?;
+    let kind = engines::Kind::choose(config, &model)?;
+    kind.check(config, &model, cancel, &layout, &fasta, &regions)?;
+    let engines = (0..config.threads.get())
+        .map(|_| kind.engine(config, &model, cancel))
+        .collect::<Result<Vec<_>, _>>()?;
     cancel.files_begin();
     let out = OutputDir::create(&config.out, config.existing)?;
     let started = Instant::now();
     let mut job = pipeline::Job {
-        key: provenance::job_key(config, &model, &fasta, &regions, &layout)?,
+        key: provenance::job_key(config, &model, kind.name(), &fasta, &regions, &layout)?,
         layout,
         outputs: config.outputs,
         fasta: &fasta,
@@ -197,7 +210,7 @@ pub fn run(
         sink.finish(&mut job.regions, &job.layout, length, &mut job.out)?;
     }
     let seconds = started.elapsed().as_secs_f64();
-    let run = provenance::describe(config, &model, &job, &counts, seconds);
+    let run = provenance::describe(config, &model, kind.name(), &job, &counts, seconds);
     let by_status = provenance::by_status(&job.regions);
     let regions = job.regions.rows() as u64;
     if cancel.is_requested() {
@@ -236,26 +249,4 @@ fn check_contigs(fasta: &Fasta, regions: &Regions) -> Result<(), Error> {
         fasta.check_contig(&mut reader, id)?;
     }
     Ok(())
-}
-
-/// One engine a thread.
-fn engines(
-    config: &ScoreConfig,
-    model: &Model,
-    cancel: &Cancel,
-) -> Result<Vec<Box<dyn Engine>>, Error> {
-    let batch = config.batch.get();
-    (0..config.threads.get())
-        .map(|_| {
-            let model = Cancellable::new(model.another()?, cancel.clone());
-            Ok(match (config.engine, config.strand) {
-                (EngineChoice::Full, Strand::Forward) => {
-                    Box::new(FullEngine::new(model, batch)) as Box<dyn Engine>
-                }
-                (EngineChoice::Full, Strand::Both) => {
-                    Box::new(FullEngine::new(BothStrands::new(model), batch))
-                }
-            })
-        })
-        .collect()
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::merge::ShardNotes;
 use super::pipeline::Job;
 use super::sink::Counts;
-use super::{Anchor, EngineChoice, Layout, RegionSource, ScoreConfig, Strand};
+use super::{Anchor, Layout, RegionSource, ScoreConfig, Strand};
 use crate::Error;
 use crate::genome::{BedSource, Fasta, GenomeError, IndexSource, RegionStatus, Regions};
 use crate::model::Model;
@@ -34,6 +34,7 @@ pub(super) fn by_status(regions: &Regions) -> Vec<(RegionStatus, u64)> {
 pub(super) fn job_key(
     config: &ScoreConfig,
     model: &Model,
+    engine: &str,
     fasta: &Fasta,
     regions: &Regions,
     layout: &Layout,
@@ -71,7 +72,7 @@ pub(super) fn job_key(
             "contigs": hex(contigs),
         },
         "regions": hex(rows),
-        "settings": settings(config, layout),
+        "settings": settings(config, engine, layout),
         "shard": config.shard.map(|s| format!("{}/{}", s.index(), s.of())),
     }))
 }
@@ -80,7 +81,7 @@ fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn settings(config: &ScoreConfig, layout: &Layout) -> Value {
+fn settings(config: &ScoreConfig, engine: &str, layout: &Layout) -> Value {
     json!({
         "tasks": layout.tasks,
         "window": layout.lattice.window(),
@@ -93,9 +94,7 @@ fn settings(config: &ScoreConfig, layout: &Layout) -> Value {
             Strand::Forward => "forward",
             Strand::Both => "both",
         },
-        "engine": match config.engine {
-            EngineChoice::Full => "full",
-        },
+        "engine": engine,
         "batch": config.batch,
         "outputs": config.outputs,
     })
@@ -104,6 +103,7 @@ fn settings(config: &ScoreConfig, layout: &Layout) -> Value {
 pub(super) fn describe(
     config: &ScoreConfig,
     model: &Model,
+    engine: &str,
     job: &Job<'_>,
     counts: &Counts,
     seconds: f64,
@@ -147,7 +147,7 @@ pub(super) fn describe(
             },
         },
         "regions": regions,
-        "settings": settings(config, &job.layout),
+        "settings": settings(config, engine, &job.layout),
         "threads": config.threads,
         "counts": {
             "rows": job.regions.rows(),

@@ -214,6 +214,12 @@ impl Engine for FastEngine {
         self.tables.tasks()
     }
 
+    /// A second or less for every network measured, and hundreds of windows for each one that is
+    /// computed twice at the ends.
+    fn stretch(&self) -> u32 {
+        32_768
+    }
+
     fn score(
         &mut self,
         stretch: &Stretch<'_>,
