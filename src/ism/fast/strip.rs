@@ -119,7 +119,10 @@ impl Tabled {
             if at < from || at >= to {
                 return self.zero();
             }
-            ends = ((at - from).min(deep.0), (to - 1 - at).min(deep.1));
+            // Without a frame there is no padding anywhere near.
+            if context.frame.is_some() {
+                ends = ((at - from).min(deep.0), (to - 1 - at).min(deep.1));
+            }
         }
         let known = word.iter().all(|&c| c != UNKNOWN);
         if known && ends == deep {
