@@ -53,6 +53,9 @@ pub enum ModelError {
     /// ONNX Runtime failed while running the model.
     #[error("running the model failed: {0}")]
     Run(String),
+    /// The fast engine's check on the input failed.
+    #[error("the engines do not agree on this input: {0}")]
+    EnginesDiffer(String),
     /// The job was asked to stop.
     #[error("interrupted")]
     Cancelled,
@@ -81,6 +84,9 @@ impl ModelError {
             } => Some("save the model as one file, with its weights inside".into()),
             Self::Unfit { what: "type", .. } => {
                 Some("export the model with float32 input and output".into())
+            }
+            Self::EnginesDiffer(_) => {
+                Some("please report this; --engine full runs every model, much slower".into())
             }
             Self::Runtime(e) => e.hint(),
             _ => None,

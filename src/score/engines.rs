@@ -1,27 +1,29 @@
 //! Choosing the engine, and checking the fast one on the actual input.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::ScoreError;
 use super::config::{EngineChoice, ScoreConfig, Strand};
-use super::{Layout, ScoreError, plan};
 use crate::encode::UNKNOWN;
-use crate::genome::{Fasta, Interval, Regions};
-use crate::ism::fast::{FastEngine, Plan, Strands, Tables, check_against_full};
-use crate::ism::{Engine, FullEngine, Stretch};
-use crate::model::{BothStrands, Cancellable, Model};
+use crate::genome::Interval;
+use crate::ism::fast::{FastEngine, Mismatch, Plan, Strands, Tables, check_against_full};
+use crate::ism::{Engine, FullEngine, Scores, Stretch, Want};
+use crate::model::{BothStrands, Cancellable, Model, ModelError};
 use crate::{Cancel, Error};
 
 /// Bases of a stretch that the fast engine is checked on, and how many such stretches.
 const CHECKED_BASES: u32 = 8;
 const CHECKED: usize = 4;
 
-/// Places that are tried for stretches with known bases.
-const TRIED: usize = 64;
-
 /// The engine of a job, once for all threads.
 pub(super) enum Kind {
     Full,
-    Fast(Arc<Tables>),
+    Fast {
+        tables: Arc<Tables>,
+        /// Checks still to be made.
+        left: Arc<AtomicUsize>,
+    },
 }
 
 impl Kind {
@@ -36,7 +38,10 @@ impl Kind {
         match Plan::new(model.file(), model.spec()) {
             Ok(plan) => {
                 tracing::info!("engine fast: {}", plan.describe());
-                Ok(Self::Fast(Tables::build(&plan)))
+                Ok(Self::Fast {
+                    tables: Tables::build(&plan),
+                    left: Arc::new(AtomicUsize::new(CHECKED)),
+                })
             }
             Err(reason) if config.engine == EngineChoice::Fast => {
                 Err(ScoreError::NotFast(reason.to_string()).into())
@@ -52,7 +57,7 @@ impl Kind {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Full => "full",
-            Self::Fast(_) => "fast",
+            Self::Fast { .. } => "fast",
         }
     }
 
@@ -64,80 +69,95 @@ impl Kind {
         cancel: &Cancel,
     ) -> Result<Box<dyn Engine>, Error> {
         Ok(match self {
-            Self::Fast(tables) => Box::new(FastEngine::new(
-                tables,
-                match config.strand {
-                    Strand::Forward => Strands::Forward,
-                    Strand::Both => Strands::Both,
-                },
-            )),
+            Self::Fast { tables, left } => Box::new(Checked {
+                fast: FastEngine::new(
+                    tables,
+                    match config.strand {
+                        Strand::Forward => Strands::Forward,
+                        Strand::Both => Strands::Both,
+                    },
+                ),
+                full: Some(full(config, model, cancel)?),
+                left: left.clone(),
+            }),
             Self::Full => full(config, model, cancel)?,
         })
     }
+}
 
-    /// Scores a few stretches of the actual input with both engines. Nothing to do for the full
-    /// one, or where no base is known.
-    ///
-    /// # Errors
-    /// [`ScoreError::EnginesDiffer`] when they do not agree.
-    pub fn check(
-        &self,
-        config: &ScoreConfig,
-        model: &Model,
-        cancel: &Cancel,
-        layout: &Layout,
-        fasta: &Fasta,
-        regions: &Regions,
-    ) -> Result<(), Error> {
-        if matches!(self, Self::Full) || regions.scorable.is_empty() {
-            return Ok(());
-        }
-        let mut fast = self.engine(config, model, cancel)?;
-        let mut full = full(config, model, cancel)?;
-        let mut reader = fasta.reader()?;
-        let mut sorted = regions.scorable.clone();
-        plan::sort(&mut sorted, fasta.contigs());
-        let total: u64 = sorted.iter().map(|r| u64::from(r.bases.len())).sum();
-        let window = layout.lattice.window();
-        let mut checked = 0;
-        let mut codes = Vec::new();
-        // Places spread evenly over all bases of the input, from the middle of each share.
-        for place in (0..TRIED as u64).map(|i| (2 * i + 1) * total / (2 * TRIED as u64)) {
-            let mut before = 0;
-            let Some(region) = sorted.iter().find(|r| {
-                before += u64::from(r.bases.len());
-                before > place
-            }) else {
-                break;
-            };
-            let start =
-                region.bases.end() - (before - place).min(u64::from(region.bases.len())) as u32;
-            let end = region.bases.end().min(start + CHECKED_BASES);
-            let Some(wanted) = Interval::new(start, end).filter(|i| !i.is_empty()) else {
+/// The fast engine, checked against the full one on the first stretches of the actual input that
+/// have known bases: it refuses to go on if they differ.
+struct Checked {
+    fast: FastEngine,
+    full: Option<Box<dyn Engine>>,
+    /// Checks still to be made, by all threads together.
+    left: Arc<AtomicUsize>,
+}
+
+impl Checked {
+    /// Checks a few bases of a stretch; `false` where too few are known.
+    fn check(&mut self, stretch: &Stretch<'_>) -> Result<bool, ModelError> {
+        let Some(full) = &mut self.full else {
+            return Ok(false);
+        };
+        let window = stretch.lattice.window();
+        for interval in stretch.wanted {
+            // From the middle, where windows are likeliest to be whole.
+            let start = interval.start() + (interval.len() - 1) / 2;
+            let end = interval.end().min(start.saturating_add(CHECKED_BASES));
+            let Some(wanted) = Interval::new(start, end) else {
                 continue;
             };
             let wanted = [wanted];
             let (origin, len) = Stretch::needs(window, &wanted);
-            codes.clear();
-            reader.fetch(region.contig, origin, len, &mut codes)?;
-            if codes.iter().filter(|&&c| c == UNKNOWN).count() * 4 > codes.len() {
+            let at = (origin - stretch.origin) as usize;
+            let codes = &stretch.codes[at..at + len];
+            if codes.iter().filter(|&&c| c == UNKNOWN).count() * 4 > len {
                 continue;
             }
-            let stretch = Stretch {
-                lattice: layout.lattice,
-                codes: &codes,
+            let few = Stretch {
+                lattice: stretch.lattice,
+                codes,
                 origin,
                 wanted: &wanted,
             };
-            check_against_full(fast.as_mut(), full.as_mut(), &[stretch])
-                .map_err(|e| ScoreError::EnginesDiffer(e.to_string()))?;
-            checked += 1;
-            if checked == CHECKED {
-                break;
+            check_against_full(&mut self.fast, full.as_mut(), &[few]).map_err(|e| match e {
+                Mismatch::Model(e) => e,
+                other => ModelError::EnginesDiffer(other.to_string()),
+            })?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+impl Engine for Checked {
+    fn score(
+        &mut self,
+        stretch: &Stretch<'_>,
+        want: Want,
+        scores: &mut Scores,
+    ) -> Result<(), ModelError> {
+        if self.full.is_some() {
+            if self.left.load(Ordering::Relaxed) == 0 {
+                self.full = None;
+            } else if self.check(stretch)? {
+                let less = |left: usize| left.checked_sub(1);
+                let before = self
+                    .left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+                tracing::debug!("the fast engine equals the full one on a stretch: {before:?}");
             }
         }
-        tracing::info!("the fast engine equals the full one on {checked} stretches of the input");
-        Ok(())
+        self.fast.score(stretch, want, scores)
+    }
+
+    fn tasks(&self) -> usize {
+        self.fast.tasks()
+    }
+
+    fn stretch(&self) -> u32 {
+        self.fast.stretch()
     }
 }
 

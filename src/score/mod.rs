@@ -13,6 +13,7 @@
 mod config;
 mod engines;
 mod merge;
+mod piece;
 mod pipeline;
 mod plan;
 mod provenance;
@@ -63,9 +64,6 @@ pub enum ScoreError {
     /// The fast engine is asked for and cannot do this model.
     #[error("the fast engine cannot do this model: {0}")]
     NotFast(String),
-    /// The fast engine's check at the start failed.
-    #[error("the fast engine does not agree with the full one on this input: {0}")]
-    EnginesDiffer(String),
     /// The saturation table needs regions of one length.
     #[error("the saturation table needs regions of equal length; these differ")]
     UnequalRegions,
@@ -104,7 +102,7 @@ impl ScoreError {
                 "a run is resumed, and shards are merged, with the same inputs, flags and versions only; --force begins anew"
                     .into(),
             ),
-            Self::NotFast(_) | Self::EnginesDiffer(_) => {
+            Self::NotFast(_) => {
                 Some("--engine full runs every model, hundreds of times slower".into())
             }
             Self::Threads(_) => Some("ask for fewer with --threads".into()),
@@ -183,7 +181,6 @@ pub fn run(
     check_contigs(&fasta, &regions)?;
 
     let kind = engines::Kind::choose(config, &model)?;
-    kind.check(config, &model, cancel, &layout, &fasta, &regions)?;
     let engines = (0..config.threads.get())
         .map(|_| kind.engine(config, &model, cancel))
         .collect::<Result<Vec<_>, _>>()?;

@@ -131,6 +131,7 @@ impl Job<'_> {
                 reader: self.fasta.reader()?,
                 activity_encoder: Encoder::new(activity_reduction(self.layout.lattice.stride())),
                 importance_encoder: Encoder::new(importance_reduction()),
+                codes: Vec::new(),
             });
         }
 

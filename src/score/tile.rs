@@ -2,14 +2,14 @@
 
 use std::io::Write as _;
 
+use noodles::bgzf;
+
+use super::piece::{Family, Piece, activity_items, importance_items, mean_of_overlaps, near_known};
 use super::plan::{Group, Unit};
 use super::region_table::Partial;
 use super::{Anchor, Layout, Outputs, saturation};
 use crate::Error;
-use crate::encode::UNKNOWN;
-use noodles::bgzf;
-
-use crate::genome::{BGZF_EOF, Contigs, FastaReader, Interval, Lattice, Region};
+use crate::genome::{BGZF_EOF, Contigs, FastaReader, Interval, Region};
 use crate::ism::{Engine, Scores, Stretch};
 use crate::tracks::bigwig::{Encoded, Encoder};
 use crate::tracks::{Item, format_value, write_bedgraph};
@@ -42,29 +42,6 @@ pub(super) struct UnitResult {
     pub bases: u64,
 }
 
-/// One scored stretch of a unit and the regions it serves.
-struct Piece {
-    /// The wanted bases.
-    wanted: Vec<Interval>,
-    lattice: Lattice,
-    scores: Scores,
-    regions: Vec<Group>,
-}
-
-impl Piece {
-    fn span(&self) -> Interval {
-        let start = self.wanted.first().map_or(0, Interval::start);
-        let end = self.wanted.last().map_or(start, Interval::end);
-        Interval::new(start, end).unwrap_or_default()
-    }
-
-    /// Central bases of a window.
-    fn bin(&self, window: i64) -> (i64, i64) {
-        let from = window + i64::from(self.lattice.centre_offset());
-        (from, from + i64::from(self.lattice.stride()))
-    }
-}
-
 /// A worker's tools: its engine, its file handle, its buffers.
 pub(super) struct Worker<'a> {
     pub layout: &'a Layout,
@@ -76,138 +53,161 @@ pub(super) struct Worker<'a> {
     pub reader: FastaReader,
     pub activity_encoder: Encoder,
     pub importance_encoder: Encoder,
+    /// Base codes, kept for their memory.
+    pub codes: Vec<u8>,
 }
 
 impl Worker<'_> {
     /// Scores a unit.
     pub fn run(&mut self, unit: &Unit) -> Result<UnitResult, Error> {
-        let want = self.outputs.want();
-        let mut pieces = self.pieces(unit);
-        let mut codes = Vec::new();
         let mut result = UnitResult {
             number: unit.number,
             bases: unit.wanted().iter().map(|i| u64::from(i.len())).sum(),
             ..UnitResult::default()
         };
-        for piece in &mut pieces {
-            codes.clear();
-            let (origin, len) = Stretch::needs(self.layout.lattice.window(), &piece.wanted);
-            self.reader.fetch(unit.contig, origin, len, &mut codes)?;
-            let stretch = Stretch {
-                lattice: piece.lattice,
-                codes: &codes,
-                origin,
-                wanted: &piece.wanted,
-            };
-            if codes.iter().all(|&code| code == UNKNOWN) {
-                // Most of a genome's unknown bases come in long runs: nothing to compute.
-                piece
-                    .scores
-                    .nothing(stretch.span(), self.engine.tasks(), want);
-            } else {
-                self.engine.score(&stretch, want, &mut piece.scores)?;
-            }
-            result.rows += piece.scores.rows;
-            if self.outputs.saturation {
-                self.save_effects(unit, piece, &stretch, &mut result.saturation);
-            }
-        }
+        let mut all = Vec::new();
         let mut lines = Vec::new();
-        for piece in &pieces {
-            for region in &piece.regions {
-                let rows = region.rows(self.regions).collect();
-                result
-                    .partials
-                    .push((self.partial(unit, piece, region), rows));
+        for family in self.families(unit) {
+            let mut pieces = Vec::new();
+            for group in family.groups() {
+                self.score(unit, &family, &group, &mut pieces, &mut result)?;
             }
-            result.windows_scored += self.windows(unit, piece, &mut lines);
+            for region in &family.regions {
+                let rows = region.rows(self.regions).collect();
+                let partial = self.partial(unit, &pieces, region);
+                result.partials.push((partial, rows));
+            }
+            result.windows_scored += self.windows(unit, &family, &pieces, &mut lines);
+            all.append(&mut pieces);
         }
         result.windows = bgzf_blocks(&lines);
-        self.tracks(unit, &pieces, &mut result);
+        self.tracks(unit, &all, &mut result);
         Ok(result)
     }
 
-    /// The stretches to score: under the genome's lattice the wanted bases in groups that share no
-    /// window, else one for each region.
-    fn pieces(&self, unit: &Unit) -> Vec<Piece> {
-        let piece = |wanted: Vec<Interval>, lattice, regions| Piece {
-            wanted,
-            lattice,
-            scores: Scores::default(),
-            regions,
-        };
+    fn families(&self, unit: &Unit) -> Vec<Family> {
         match self.layout.anchor {
             Anchor::Region => unit
                 .regions
                 .iter()
                 .filter_map(|region| {
-                    let part = region.bases.intersect(unit.bases)?;
-                    let lattice = self.layout.lattice.for_region(region.bases.start());
-                    Some(piece(vec![part], lattice, vec![*region]))
+                    Some(Family {
+                        lattice: self.layout.lattice.for_region(region.bases.start()),
+                        wanted: vec![region.bases.intersect(unit.bases)?],
+                        regions: vec![*region],
+                    })
                 })
                 .collect(),
-            Anchor::Genome => {
-                let mut pieces: Vec<Piece> = Vec::new();
-                for interval in unit.wanted() {
-                    match pieces.last_mut() {
-                        Some(last)
-                            if interval.start() - last.span().end()
-                                < self.layout.lattice.window() =>
-                        {
-                            last.wanted.push(interval);
-                        }
-                        _ => pieces.push(piece(vec![interval], self.layout.lattice, Vec::new())),
-                    }
-                }
-                for region in &unit.regions {
-                    let Some(part) = region.bases.intersect(unit.bases) else {
-                        continue;
-                    };
-                    let at = pieces.partition_point(|p| p.span().end() <= part.start());
-                    if let Some(piece) = pieces.get_mut(at) {
-                        piece.regions.push(*region);
-                    }
-                }
-                pieces
-            }
+            Anchor::Genome => vec![Family {
+                lattice: self.layout.lattice,
+                wanted: unit.wanted(),
+                regions: unit.regions.clone(),
+            }],
         }
     }
 
+    /// Fetches the sequence of some wanted bases and scores what is known of it.
+    fn score(
+        &mut self,
+        unit: &Unit,
+        family: &Family,
+        group: &[Interval],
+        pieces: &mut Vec<Piece>,
+        result: &mut UnitResult,
+    ) -> Result<(), Error> {
+        let window = self.layout.lattice.window();
+        let (origin, len) = Stretch::needs(window, group);
+        let mut codes = std::mem::take(&mut self.codes);
+        codes.clear();
+        self.reader.fetch(unit.contig, origin, len, &mut codes)?;
+        let scored_before = pieces.len();
+        for wanted in near_known(group, &codes, origin, window) {
+            let (from, len) = Stretch::needs(window, &wanted);
+            let at = (from - origin) as usize;
+            let stretch = Stretch {
+                lattice: family.lattice,
+                codes: &codes[at..at + len],
+                origin: from,
+                wanted: &wanted,
+            };
+            let mut scores = Scores::default();
+            self.engine
+                .score(&stretch, self.outputs.want(), &mut scores)?;
+            result.rows += scores.rows;
+            pieces.push(Piece {
+                wanted,
+                lattice: family.lattice,
+                scores,
+            });
+        }
+        if self.outputs.saturation {
+            for region in &family.regions {
+                for part in group
+                    .iter()
+                    .filter_map(|g| region.bases.intersect(unit.bases)?.intersect(*g))
+                {
+                    let at = (i64::from(part.start()) - origin) as usize;
+                    let codes = &codes[at..at + part.len() as usize];
+                    let pieces = &pieces[scored_before..];
+                    self.save_effects(region, part, codes, pieces, &mut result.saturation);
+                }
+            }
+        }
+        self.codes = codes;
+        Ok(())
+    }
+
     /// A region's share in this unit.
-    fn partial(&self, unit: &Unit, piece: &Piece, region: &Group) -> Partial {
+    fn partial(&self, unit: &Unit, pieces: &[Piece], region: &Group) -> Partial {
         let tasks = self.engine.tasks();
         let columns = &self.layout.columns;
         let part = region.bases.intersect(unit.bases).unwrap_or_default();
         let first = region.bases.start() >= unit.bases.start();
         let mut partial = Partial::new(region.bases.end() <= unit.bases.end(), columns.len());
         let (from, to) = (i64::from(part.start()), i64::from(part.end()));
-        let window = i64::from(piece.lattice.window());
-        for (i, &start) in piece.scores.windows.iter().enumerate() {
-            let bin = piece.bin(start);
-            // A window or bin that reaches back into an earlier unit was counted there.
-            let covers = start + window > from && start < to && (first || start >= from);
-            let drawn = bin.1 > from && bin.0 < to && (first || bin.0 >= from);
-            if drawn {
-                let activities = &piece.scores.activities[i * tasks..][..tasks];
-                partial.add_window(columns.iter().map(|&c| activities[c]));
+        let window = i64::from(self.layout.lattice.window());
+        let at = pieces.partition_point(|p| p.span().end() <= part.start());
+        let here = pieces[at..]
+            .iter()
+            .take_while(|p| p.span().start() < part.end());
+        for piece in here {
+            let lowest = piece
+                .scores
+                .windows
+                .partition_point(|&s| s + window <= from);
+            for (i, &start) in piece.scores.windows.iter().enumerate().skip(lowest) {
+                if start >= to {
+                    break;
+                }
+                let bin = piece.bin(start);
+                // A window or bin that reaches back into an earlier unit was counted there.
+                let covers = first || start >= from;
+                let drawn = bin.1 > from && bin.0 < to && (first || bin.0 >= from);
+                if drawn {
+                    let activities = &piece.scores.activities[i * tasks..][..tasks];
+                    partial.add_window(columns.iter().map(|&c| activities[c]));
+                }
+                let counts = if self.outputs.importance {
+                    covers
+                } else {
+                    drawn
+                };
+                partial.windows += u32::from(counts);
+                if !self.outputs.importance {
+                    let overlap = bin.1.min(to) - bin.0.max(from);
+                    partial.bases += overlap.max(0) as u32;
+                }
             }
-            partial.windows += u32::from(if self.outputs.importance {
-                covers
-            } else {
-                drawn
-            });
-            if !self.outputs.importance {
-                let overlap = bin.1.min(to) - bin.0.max(from);
-                partial.bases += overlap.max(0) as u32;
-            }
-        }
-        if self.outputs.importance {
-            let span = piece.span();
-            for base in part.start()..part.end() {
-                let row =
-                    &piece.scores.importance[(base - span.start()) as usize * tasks..][..tasks];
-                if !row[0].is_nan() {
-                    partial.add_base(base, columns.iter().map(|&c| row[c]));
+            if self.outputs.importance {
+                let origin = piece.span().start();
+                for bases in piece.wanted.iter().filter_map(|w| w.intersect(part)) {
+                    for base in bases.start()..bases.end() {
+                        let row = (base - origin) as usize * tasks;
+                        let row = &piece.scores.importance[row..row + tasks];
+                        if !row[0].is_nan() {
+                            partial.add_base(base, columns.iter().map(|&c| row[c]));
+                        }
+                    }
                 }
             }
         }
@@ -215,10 +215,10 @@ impl Worker<'_> {
     }
 
     /// Appends the lines of the windows that no earlier unit has written.
-    fn windows(&self, unit: &Unit, piece: &Piece, lines: &mut Vec<u8>) -> u64 {
+    fn windows(&self, unit: &Unit, family: &Family, pieces: &[Piece], lines: &mut Vec<u8>) -> u64 {
         let tasks = self.engine.tasks();
         let contig = &self.contigs.get(unit.contig).name;
-        let (written_to, region) = match (self.layout.anchor, piece.regions.first()) {
+        let (written_to, region) = match (self.layout.anchor, family.regions.first()) {
             // Bins are never cut, so each of these windows belongs to one unit.
             (Anchor::Genome, _) if !self.outputs.importance => (i64::MIN, None),
             (Anchor::Genome, _) if unit.scored_to == 0 => (i64::MIN, None),
@@ -231,54 +231,80 @@ impl Worker<'_> {
         // Regions of the same bases share their windows; they stand under the first one's row.
         let row = region.and_then(|r| r.rows(self.regions).next());
         let mut count = 0;
-        for (i, &start) in piece.scores.windows.iter().enumerate() {
-            // Without importance only windows centred in it belong to a unit.
-            let place = match self.outputs.importance {
-                true => start,
-                false => piece.bin(start).0,
-            };
-            if place < written_to {
-                continue;
-            }
-            count += 1;
-            if self.outputs.windows {
-                let end = start + i64::from(piece.lattice.window());
-                // Writing to memory cannot fail.
-                let _ = write!(lines, "{contig}\t{start}\t{end}\t");
-                let _ = match row {
-                    Some(row) => write!(lines, "{}", u64::from(row) + 1),
-                    None => write!(lines, "."),
+        for piece in pieces {
+            for (i, &start) in piece.scores.windows.iter().enumerate() {
+                // Without importance only windows centred in it belong to a unit.
+                let place = match self.outputs.importance {
+                    true => start,
+                    false => piece.bin(start).0,
                 };
-                for &column in &self.layout.columns {
-                    let value = piece.scores.activities[i * tasks + column];
-                    let _ = write!(lines, "\t{}", format_value(value));
+                if place < written_to {
+                    continue;
                 }
-                lines.push(b'\n');
+                count += 1;
+                if self.outputs.windows {
+                    let activities = &piece.scores.activities[i * tasks..][..tasks];
+                    self.window_line(contig, start, row, activities, lines);
+                }
             }
         }
         count
     }
 
-    fn save_effects(&self, unit: &Unit, piece: &Piece, stretch: &Stretch<'_>, out: &mut Vec<u8>) {
-        let tasks = self.engine.tasks();
-        let span = piece.span();
-        for region in &piece.regions {
-            let Some(part) = region.bases.intersect(unit.bases) else {
-                continue;
-            };
-            let rows = part.indices_from(span.start());
-            let effects = &piece.scores.effects[rows.start * 4 * tasks..rows.end * 4 * tasks];
-            let rows: Vec<u32> = region.rows(self.regions).collect();
-            saturation::put_part(
-                &rows,
-                part.start() - region.bases.start(),
-                stretch.bases(part),
-                effects
-                    .chunks_exact(tasks)
-                    .flat_map(|row| self.layout.columns.iter().map(move |&column| row[column])),
-                out,
-            );
+    fn window_line(
+        &self,
+        contig: &str,
+        start: i64,
+        row: Option<u32>,
+        activities: &[f32],
+        lines: &mut Vec<u8>,
+    ) {
+        let end = start + i64::from(self.layout.lattice.window());
+        // Writing to memory cannot fail.
+        let _ = write!(lines, "{contig}\t{start}\t{end}\t");
+        let _ = match row {
+            Some(row) => write!(lines, "{}", u64::from(row) + 1),
+            None => write!(lines, "."),
+        };
+        for &column in &self.layout.columns {
+            let _ = write!(lines, "\t{}", format_value(activities[column]));
         }
+        lines.push(b'\n');
+    }
+
+    /// Appends a part of a region to the saturation table, NaN where nothing was scored.
+    fn save_effects(
+        &self,
+        region: &Group,
+        part: Interval,
+        codes: &[u8],
+        pieces: &[Piece],
+        out: &mut Vec<u8>,
+    ) {
+        let tasks = self.engine.tasks();
+        let columns = &self.layout.columns;
+        let row = 4 * columns.len();
+        let mut effects = vec![f32::NAN; part.len() as usize * row];
+        for piece in pieces {
+            let origin = piece.span().start();
+            for bases in piece.wanted.iter().filter_map(|w| w.intersect(part)) {
+                let from = bases.indices_from(origin);
+                let from = &piece.scores.effects[from.start * 4 * tasks..from.end * 4 * tasks];
+                let to = bases.indices_from(part.start());
+                let to = &mut effects[to.start * row..to.end * row];
+                for (from, to) in from
+                    .chunks_exact(tasks)
+                    .zip(to.chunks_exact_mut(columns.len()))
+                {
+                    for (value, &column) in to.iter_mut().zip(columns) {
+                        *value = from[column];
+                    }
+                }
+            }
+        }
+        let rows: Vec<u32> = region.rows(self.regions).collect();
+        let position = part.start() - region.bases.start();
+        saturation::put_part(&rows, position, codes, effects.into_iter(), out);
     }
 
     fn tracks(&mut self, unit: &Unit, pieces: &[Piece], result: &mut UnitResult) {
@@ -344,102 +370,4 @@ fn part(
         write_bedgraph(contig, items, &mut part.bedgraph);
     }
     part
-}
-
-/// Each scored window's activity on its central bases, clipped to the wanted bases.
-fn activity_items(pieces: &[Piece], tasks: usize, column: usize) -> Vec<Item> {
-    let mut items = Vec::new();
-    for piece in pieces {
-        let mut first = 0;
-        for (i, &start) in piece.scores.windows.iter().enumerate() {
-            let (from, to) = piece.bin(start);
-            while first < piece.wanted.len() && i64::from(piece.wanted[first].end()) <= from {
-                first += 1;
-            }
-            for interval in &piece.wanted[first..] {
-                let start = from.max(i64::from(interval.start()));
-                let end = to.min(i64::from(interval.end()));
-                if i64::from(interval.start()) >= to {
-                    break;
-                }
-                if start < end {
-                    items.push(Item {
-                        start: start as u32,
-                        end: end as u32,
-                        // No negative zero, which not every reader tells from zero.
-                        value: piece.scores.activities[i * tasks + column] + 0.0,
-                    });
-                }
-            }
-        }
-    }
-    items
-}
-
-/// One item a base that has an importance.
-fn importance_items(pieces: &[Piece], tasks: usize, column: usize) -> Vec<Item> {
-    let mut items = Vec::new();
-    for piece in pieces {
-        let span = piece.span();
-        for interval in &piece.wanted {
-            for base in interval.start()..interval.end() {
-                let value =
-                    piece.scores.importance[(base - span.start()) as usize * tasks + column];
-                if !value.is_nan() {
-                    items.push(Item {
-                        start: base,
-                        end: base + 1,
-                        value,
-                    });
-                }
-            }
-        }
-    }
-    items
-}
-
-/// Where items of several regions overlap, cuts them at all ends and takes means (DESIGN: a base's
-/// track value is the mean of the regions' values).
-fn mean_of_overlaps(items: Vec<Item>) -> Vec<Item> {
-    let mut cuts: Vec<u32> = items.iter().flat_map(|i| [i.start, i.end]).collect();
-    cuts.sort_unstable();
-    cuts.dedup();
-    let mut sums = vec![(0f64, 0u32); cuts.len()];
-    for item in &items {
-        let from = cuts.partition_point(|&c| c < item.start);
-        let to = cuts.partition_point(|&c| c < item.end);
-        for (sum, count) in &mut sums[from..to] {
-            *sum += f64::from(item.value);
-            *count += 1;
-        }
-    }
-    cuts.windows(2)
-        .zip(&sums)
-        .filter(|(_, (_, count))| *count > 0)
-        .map(|(cut, (sum, count))| Item {
-            start: cut[0],
-            end: cut[1],
-            value: (sum / f64::from(*count)) as f32 + 0.0,
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn overlapping_items_become_means() {
-        let item = |start, end, value| Item { start, end, value };
-        let found = mean_of_overlaps(vec![item(0, 10, 1.0), item(10, 12, 5.0), item(4, 11, 3.0)]);
-        let expected = [
-            item(0, 4, 1.0),
-            item(4, 10, 2.0),
-            item(10, 11, 4.0),
-            item(11, 12, 5.0),
-        ];
-        assert_eq!(found, expected);
-        let apart = vec![item(0, 1, 1.0), item(5, 6, 2.0)];
-        assert_eq!(mean_of_overlaps(apart.clone()), apart);
-    }
 }

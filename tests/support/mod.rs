@@ -37,7 +37,7 @@ pub fn config(model: &str, out: &Path) -> ScoreConfig {
         stride: None,
         anchor: Anchor::Genome,
         strand: Strand::Forward,
-        engine: EngineChoice::Full,
+        engine: EngineChoice::Auto,
         batch: NonZeroUsize::new(16).unwrap(),
         threads: NonZeroUsize::new(2).unwrap(),
         outputs: Outputs {
