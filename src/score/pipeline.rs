@@ -12,7 +12,7 @@ use super::config::Shard;
 use super::plan::{self, Plan, Unit};
 use super::sink::{Sink, SinkState, activity_reduction, importance_reduction};
 use super::tile::{UnitResult, Worker};
-use super::{Layout, Outputs, ScoreError};
+use super::{Anchor, Layout, Outputs, ScoreError};
 use crate::genome::{Contigs, Fasta, Regions};
 use crate::ism::Engine;
 use crate::model::ModelError;
@@ -22,6 +22,9 @@ use crate::{Cancel, Error};
 
 /// Finished units that may wait for an earlier one, for each thread.
 const AHEAD: u64 = 4;
+
+/// Bases of a unit under the regions' anchor.
+const REGION_UNIT: u32 = 8_192;
 
 /// Is told how far a job is.
 pub trait Progress: Sync {
@@ -93,7 +96,11 @@ impl Job<'_> {
         {
             return Err(ScoreError::UnequalRegions.into());
         }
-        let unit_length = engines.iter().map(|e| e.stretch()).min().unwrap_or(1);
+        let unit_length = match self.layout.anchor {
+            Anchor::Genome => engines.iter().map(|e| e.stretch()).min().unwrap_or(1),
+            // Cuts between units show as cuts of activity bins: they must not depend on the engine.
+            Anchor::Region => REGION_UNIT,
+        };
         let notes: Option<Notes> = self.out.checkpoint()?;
         if let Some(notes) = &notes {
             same_job(&notes.job, &self.key)?;
