@@ -48,6 +48,17 @@ crosscheck: setup $(SETUP)/python/.done
 	ORT_DYLIB_PATH=$(SETUP)/onnxruntime PYTHONPATH=$(SETUP)/python \
 	    $(PYTHON) scripts/crosscheck.py target/debug/mpra-score
 
+# Networks of the benchmarks, with random weights: the time does not depend on them.
+target/bench/dragonn.onnx: benches/models.rs src/model/onnx/presets.rs
+	cargo run --locked --release --example bench_models -- target/bench
+
+# Ratios in one run; see benches/README.md. MODEL is what predictions are compared on.
+MODEL ?= target/bench/dragonn.onnx
+bench: build $(SETUP)/python/.done target/bench/dragonn.onnx
+	ORT_DYLIB_PATH=$(CURDIR)/$(SETUP)/onnxruntime cargo bench --locked --bench ism
+	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/end_to_end.py
+	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/predictions.py --model $(MODEL)
+
 fixtures:
 	cargo run --locked --example fixtures -- fixtures
 
