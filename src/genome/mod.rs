@@ -9,12 +9,14 @@ mod contigs;
 mod fai;
 mod fasta;
 mod interval;
+mod regions;
 mod windows;
 
-pub use bed::{BedSource, InvalidPolicy, Region, RegionStatus, Regions, read_bed};
+pub use bed::{BedSource, InvalidPolicy, read_bed};
 pub use contigs::{Aliases, Contig, ContigId, Contigs};
 pub use fasta::{BGZF_EOF, Fasta, FastaReader, IndexSource};
 pub use interval::Interval;
+pub use regions::{Region, RegionStatus, Regions};
 pub use windows::Lattice;
 
 use std::io;
