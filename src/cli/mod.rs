@@ -41,8 +41,8 @@ enum Command {
     /// Score regions: activity and importance tracks (the main job; needs no subcommand)
     Score(Box<score::ScoreArgs>),
     Merge(merge::MergeArgs),
-    Dataset(Box<dataset::DatasetArgs>),
-    Sharpr(Box<sharpr::SharprArgs>),
+    Dataset(dataset::DatasetArgs),
+    Sharpr(sharpr::SharprArgs),
     /// Look into model files
     Model(model::ModelArgs),
 }
