@@ -12,13 +12,13 @@ use mpra_score::dataset::{
 };
 use mpra_score::genome::Aliases;
 
+use super::shared::all_cores;
+
 /// Training examples from count tables: activities, sequences, splits, weights, and a report.
 ///
 /// Counts become a log2(RNA/DNA) a tile and replicate (1 added to every count, divided by the table's
 /// sum, median over the barcodes with enough DNA); replicates are averaged; each task (cell type and
 /// promoter) is standardised to mean 0, variance 1 over the examples.
-use super::shared::all_cores;
-
 #[derive(Debug, Args)]
 #[command(after_long_help = OUTPUT)]
 pub struct DatasetArgs {

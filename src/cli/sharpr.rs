@@ -8,14 +8,14 @@ use clap::{Args, CommandFactory, ValueEnum};
 use mpra_score::Error;
 use mpra_score::sharpr::{self, Config, Design, Precision, Start, Step};
 
+use super::shared::all_cores;
+
 /// Per-base activities from tiled designs (the Sharpr-MPRA model, Ernst et al. 2016).
 ///
 /// Counts become a log2(RNA/DNA) a tile (1 added to every count, divided by the table's sum, median
 /// over the barcodes with enough DNA), tiles become a posterior mean a hidden interval of --step
 /// bases, replicates are averaged, the two prior variances combined (zero where their signs differ,
 /// otherwise the one nearer zero), and intervals interpolated to bases.
-use super::shared::all_cores;
-
 #[derive(Debug, Args)]
 #[command(after_long_help = OUTPUT)]
 pub struct SharprArgs {

@@ -21,7 +21,7 @@
 //! All of this reorders sums of f32 and nothing else; no value is approximated.
 //!
 //! # Parts
-//! [`Plan`] reads the graph (`graph`, `axes`, `ops`) into a [`network`], and says why it cannot.
+//! [`Plan`] reads the graph (`graph`, `axes`, `ops`) into a `network`, and says why it cannot.
 //! [`Tables`] are its table (`trunk`, `table`) and head (`reduce`, `head`), built once. A
 //! [`FastEngine`] is one thread's state (`strip`, `strand`); `simd` and `kernels` are the inner
 //! loops.
