@@ -230,6 +230,7 @@ impl EnrichmentArgs {
             bins: self.bins,
             shifts: self.shifts,
             memory: (self.memory.max(0.001) * 1e9) as usize,
+            lenient: false,
             common: self.common.common()?,
         })
     }

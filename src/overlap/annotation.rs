@@ -325,12 +325,9 @@ impl Placed {
         Self { contigs }
     }
 
-    /// The merged intervals of a contig, ascending.
-    pub fn intervals(&self, contig: ContigId) -> impl Iterator<Item = Interval> + '_ {
-        let list = self.contigs.get(contig as usize);
-        list.into_iter()
-            .flat_map(|l| &l.intervals)
-            .filter_map(|s| Interval::new(s.start, s.stop))
+    /// No base at all.
+    pub(super) fn none(contigs: &Contigs) -> Self {
+        Self::new(vec![Vec::new(); contigs.len()])
     }
 
     /// What of the set lies in `span`, ascending and clipped.

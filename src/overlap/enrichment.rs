@@ -3,7 +3,7 @@
 //! One pass over a track serves all annotations of a call and gives every exact figure: distinct
 //! values are counted in `counter`, and ranks, bins and ROC curves follow from the counts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -40,6 +40,9 @@ pub struct Config {
     pub shifts: u64,
     /// Bytes that the counters may take.
     pub memory: usize,
+    /// At the end of a long job: take fewer bins where there are fewer bases, and keep annotations
+    /// that cover none as rows without a value.
+    pub lenient: bool,
 }
 
 impl Config {
@@ -53,6 +56,7 @@ impl Config {
             bins: 5000,
             shifts: 200,
             memory: 2_500_000_000,
+            lenient: false,
         }
     }
 
@@ -148,7 +152,12 @@ fn rank_track(
     regions: Option<&Annotation>,
 ) -> Result<TrackOutcome, OverlapError> {
     let common = &config.common;
-    let place = |a: &Annotation| common.place(a, scores);
+    let place = |a: &Annotation| match common.place(a, scores) {
+        Err(OverlapError::NoSharedContigs { .. }) if config.lenient => {
+            Ok(Placed::none(&scores.contigs))
+        }
+        placed => placed,
+    };
     let sets: Vec<Placed> = annotations
         .iter()
         .map(|(_, a)| place(a))
@@ -246,13 +255,8 @@ fn rank_track(
                 .map(|i| states.iter().map(|s| s.hits[i]).sum())
                 .collect();
             check_counts(config, scores, annotations, limits.is_some(), n, &hits)?;
-            ranking = Some(Ranking::new(
-                n,
-                hits,
-                config.bins,
-                &SHARES,
-                scores.is_text(),
-            ));
+            let bins = config.bins.min(n);
+            ranking = Some(Ranking::new(n, hits, bins, &SHARES, scores.is_text()));
             let mut counted: Vec<(usize, Vec<u32>)> = Vec::new();
             sketch.null = vec![0; null_len];
             for state in states {
@@ -306,7 +310,7 @@ fn rank_track(
                 uncertainty: uncertain[i].take(),
                 mean_absolute: ranking.sum_absolute / ranking.n as f64,
                 mean_absolute_hits: ranking.sum_absolute_hits[i] / ranking.hits[i] as f64,
-                bins: bins(&ranking, i, config.bins),
+                bins: bins(&ranking, i),
             }
         })
         .collect();
@@ -329,6 +333,9 @@ fn check_counts(
 ) -> Result<(), OverlapError> {
     if n == 0 {
         return Err(OverlapError::NoScores(scores.path.clone(), limited));
+    }
+    if config.lenient {
+        return Ok(());
     }
     if n < config.bins {
         return Err(OverlapError::TooFewBases {
@@ -471,7 +478,8 @@ fn exact(ranking: &Ranking, set: usize) -> Statistics {
     ]
 }
 
-fn bins(ranking: &Ranking, set: usize, count: u64) -> Vec<Bin> {
+fn bins(ranking: &Ranking, set: usize) -> Vec<Bin> {
+    let count = ranking.edges.len();
     let fractions = ranking.bin_fractions(set);
     let mut start = 0;
     ranking
@@ -506,7 +514,7 @@ pub fn run(config: &Config) -> Result<Vec<PathBuf>, OverlapError> {
     config.check()?;
     let mut out = config.common.output()?;
     let details = add_to(config, &mut out, FILES)?;
-    let inputs: Vec<&std::path::Path> = config
+    let inputs: Vec<&Path> = config
         .scores
         .iter()
         .chain(&config.compare)
@@ -662,11 +670,7 @@ fn summary_table(results: &[TrackOutcome]) -> Table {
     table
 }
 
-fn draw(
-    config: &Config,
-    results: &[TrackOutcome],
-    path: &std::path::Path,
-) -> Result<(), OverlapError> {
+fn draw(config: &Config, results: &[TrackOutcome], path: &Path) -> Result<(), OverlapError> {
     let panel = |track: &TrackOutcome, o: &Outcome| {
         let points: Vec<(f64, f64)> = o
             .bins

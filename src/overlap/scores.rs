@@ -8,7 +8,7 @@ use bigtools::utils::reopen::ReopenableFile;
 
 use super::OverlapError;
 use super::annotation::magic;
-use crate::counts::{CountsError, Lines, read_places, shorten};
+use crate::counts::{CountsError, Lines, Place, read_places, shorten};
 use crate::genome::{Contig, ContigId, Contigs, Interval};
 use crate::tracks::Item;
 
@@ -70,11 +70,18 @@ impl Scores {
                 length: c.length,
             });
             (list.collect(), Kind::BigWig)
-        } else if is_bedgraph(path)? {
-            read_bedgraph(path)?
         } else {
-            let places = coordinates.ok_or_else(|| OverlapError::NoCoordinates(path.into()))?;
-            read_table(path, places)?
+            let places = coordinates.map(read_places).transpose()?;
+            match (first_line(path)?, places, coordinates) {
+                // A region of few integers looks like bedGraph, but for its name.
+                (line, Some(places), Some(file))
+                    if !is_bedgraph(&line) || names_region(&line, &places) =>
+                {
+                    read_table(path, &places, file)?
+                }
+                (line, ..) if is_bedgraph(&line) => read_bedgraph(path)?,
+                _ => return Err(OverlapError::NoCoordinates(path.into())),
+            }
         };
         let mut contigs: Vec<Contig> = contigs;
         if contigs.is_empty() {
@@ -211,21 +218,33 @@ impl Reader<'_> {
     }
 }
 
-fn is_bedgraph(path: &Path) -> Result<bool, OverlapError> {
+fn first_line(path: &Path) -> Result<String, OverlapError> {
     let mut lines = Lines::open(path)?;
     while let Some(line) = lines.next_filled()? {
-        if ["#", "track", "browser"]
-            .iter()
-            .any(|w| line.starts_with(w))
-        {
-            continue;
+        if !is_header(&line) {
+            return Ok(line);
         }
-        let mut fields = line.split_ascii_whitespace();
-        let four = fields.clone().count() == 4;
-        let numbers = fields.by_ref().skip(1).take(2);
-        return Ok(four && numbers.filter(|f| f.parse::<u32>().is_ok()).count() == 2);
     }
     Err(OverlapError::NoScores(path.into(), false))
+}
+
+fn is_header(line: &str) -> bool {
+    ["#", "track ", "browser "]
+        .iter()
+        .any(|w| line.starts_with(w))
+}
+
+fn is_bedgraph(line: &str) -> bool {
+    let mut fields = line.split_ascii_whitespace();
+    let four = fields.clone().count() == 4;
+    let numbers = fields.by_ref().skip(1).take(2);
+    four && numbers.filter(|f| f.parse::<u32>().is_ok()).count() == 2
+}
+
+fn names_region(line: &str, places: &HashMap<String, Place>) -> bool {
+    line.split('\t')
+        .next()
+        .is_some_and(|n| places.contains_key(n))
 }
 
 type Read = (Vec<Contig>, Kind);
@@ -238,11 +257,7 @@ fn read_bedgraph(path: &Path) -> Result<Read, OverlapError> {
     let mut last = String::new();
     let mut id = 0;
     while let Some(line) = lines.next_line()? {
-        if line.trim().is_empty()
-            || ["#", "track", "browser"]
-                .iter()
-                .any(|w| line.starts_with(w))
-        {
+        if line.trim().is_empty() || is_header(line) {
             continue;
         }
         let mut f = line.split_ascii_whitespace();
@@ -297,8 +312,11 @@ fn read_bedgraph(path: &Path) -> Result<Read, OverlapError> {
     Ok((contigs, Kind::Items(items)))
 }
 
-fn read_table(path: &Path, coordinates: &Path) -> Result<Read, OverlapError> {
-    let places = read_places(coordinates)?;
+fn read_table(
+    path: &Path,
+    places: &HashMap<String, Place>,
+    coordinates: &Path,
+) -> Result<Read, OverlapError> {
     let mut lines = Lines::open(path)?;
     let mut contigs: Vec<Contig> = Vec::new();
     let mut ids: HashMap<&str, u32> = HashMap::new();

@@ -10,6 +10,7 @@
 //! run that was killed goes on from there, and the unfinished files of shards joined end to end
 //! (`merge`) are those of the whole; only then are indexes, zoom levels and tables made of them.
 
+mod against;
 mod config;
 mod merge;
 mod pipeline;
@@ -35,6 +36,7 @@ use crate::genome::{Fasta, Lattice, RegionStatus, Regions, read_bed};
 use crate::ism::{Engine, FullEngine};
 use crate::model::{BothStrands, Model, ModelFile, Runtime};
 use crate::output::OutputDir;
+use crate::overlap::Named;
 
 /// What can be wrong with a scoring job beside its files.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +145,21 @@ pub fn run(
     progress: &dyn Progress,
     cancel: &AtomicBool,
 ) -> Result<Summary, Error> {
+    run_with(config, &[], progress, cancel)
+}
+
+/// Runs the main job, then ranks every task's scores against annotations, into the same folder
+/// (see [`crate::overlap::enrichment`]).
+///
+/// # Errors
+/// As [`run`], and when an annotation cannot be read or shares no contig with the FASTA, before the
+/// first base is read.
+pub fn run_with(
+    config: &ScoreConfig,
+    annotations: &[Named],
+    progress: &dyn Progress,
+    cancel: &AtomicBool,
+) -> Result<Summary, Error> {
     if config.outputs.saturation && !config.outputs.importance {
         return Err(ScoreError::SaturationWithoutImportance.into());
     }
@@ -162,6 +179,7 @@ pub fn run(
     };
 
     let fasta = Fasta::open(&config.fasta, config.write_index)?;
+    against::check(config, annotations, &fasta)?;
     let out = OutputDir::create(&config.out, config.existing)?;
     let regions = read_regions(config, &fasta, out.partial())?;
     if regions.rows() == 0 {
@@ -190,8 +208,12 @@ pub fn run(
         let length = job.regions.common_length().unwrap_or(0);
         sink.finish(&mut job.regions, &job.layout, length, &mut job.out)?;
     }
+    let ranked = against::rank(config, annotations, &mut job, counts.bases)?;
     let seconds = started.elapsed().as_secs_f64();
-    let run = provenance::describe(config, &model, &job, &counts, seconds);
+    let mut run = provenance::describe(config, &model, &job, &counts, seconds);
+    if let Some(ranked) = ranked {
+        run["enrichment"] = ranked;
+    }
     let by_status = provenance::by_status(&job.regions);
     let regions = job.regions.rows() as u64;
     let files = job.out.commit(&run)?;
