@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bigtools::BigBedRead;
+use bigtools::utils::reopen::ReopenableFile;
 use rust_lapper::{Interval as Stretch, Lapper};
 
 use super::OverlapError;
@@ -167,7 +168,12 @@ impl Annotation {
             path: path.into(),
             problem,
         };
-        let mut file = BigBedRead::open_file(path).map_err(|e| fail(e.to_string()))?;
+        // Not `open_file`, which prints.
+        let file = ReopenableFile {
+            path: path.into(),
+            file: File::open(path).map_err(|e| OverlapError::Open(e, path.into()))?,
+        };
+        let mut file = BigBedRead::open(file).map_err(|e| fail(e.to_string()))?;
         let chroms: Vec<(String, u32)> = file
             .chroms()
             .iter()

@@ -131,8 +131,13 @@ impl Scores {
 }
 
 fn open_big(path: &Path) -> Result<BigWigRead<ReopenableFile>, OverlapError> {
-    File::open(path).map_err(|e| OverlapError::Open(e, path.into()))?;
-    BigWigRead::open_file(path).map_err(|e| OverlapError::Binary {
+    let file = File::open(path).map_err(|e| OverlapError::Open(e, path.into()))?;
+    // Not `open_file`, which prints.
+    let file = ReopenableFile {
+        path: path.into(),
+        file,
+    };
+    BigWigRead::open(file).map_err(|e| OverlapError::Binary {
         path: path.into(),
         problem: e.to_string(),
     })
