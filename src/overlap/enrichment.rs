@@ -682,7 +682,7 @@ fn draw(config: &Config, results: &[TrackOutcome], path: &Path) -> Result<(), Ov
             title: format!("{}, {}", track.scores, o.annotation),
             band: band
                 .filter(|b| !b[2].is_nan())
-                .map(|b| (100.0 * b[0], b[2], b[3]))
+                .flat_map(|b| [(100.0 * b[0], b[2], b[3]), (100.0 * b[1], b[2], b[3])])
                 .collect(),
             overall: o.fraction,
             centre: o.centre_fraction,

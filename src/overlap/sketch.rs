@@ -24,6 +24,9 @@ pub(super) const STATISTICS: [&str; 8] = [
 ];
 pub(super) type Statistics = [f64; STATISTICS.len()];
 
+/// Share of all bases below which levels are joined for the band.
+const THIN: f64 = 0.004;
+
 /// No score.
 pub(super) const NONE: u16 = u16::MAX;
 
@@ -221,7 +224,7 @@ pub(super) struct Uncertainty {
     pub low: Statistics,
     pub high: Statistics,
     pub p: Statistics,
-    /// For each level that holds a base: percentile of its middle, fraction, interval.
+    /// Percentile at which a run of levels begins and ends, interval of its fraction.
     pub band: Vec<[f64; 4]>,
 }
 
@@ -299,19 +302,28 @@ impl Sketch {
                     u.p[i] = stats::p_from_null(here[i], &null);
                 }
                 let mut before = 0;
-                for level in 0..count {
-                    let n = all[level];
-                    if n == 0 {
-                        continue;
+                let mut level = 0;
+                while level < count {
+                    // Levels with few bases are taken together: alone they say nothing.
+                    let from = level;
+                    let mut n = 0;
+                    while level < count && n as f64 <= THIN * total as f64 {
+                        n += all[level];
+                        level += 1;
                     }
-                    let fraction = |n: u64, hits: u64| hits as f64 / n as f64;
+                    if n == 0 {
+                        break;
+                    }
+                    let fraction = |n: &[u64], hits: &[u64]| {
+                        hits.iter().sum::<u64>() as f64 / n.iter().sum::<u64>() as f64
+                    };
+                    let inside = part.start + from..part.start + level;
                     let drawn = resampled
                         .iter()
-                        .map(|r| fraction(r[level], r[part.start + level]));
+                        .map(|r| fraction(&r[from..level], &r[inside.clone()]));
                     let (low, high) = stats::interval(drawn, share).unwrap_or((f64::NAN, f64::NAN));
-                    let middle = (before as f64 + n as f64 / 2.0) / total as f64;
-                    let here = fraction(n, whole[part.start + level]);
-                    u.band.push([middle, here, low, high]);
+                    let ends = [before, before + n].map(|b| b as f64 / total as f64);
+                    u.band.push([ends[0], ends[1], low, high]);
                     before += n;
                 }
                 u

@@ -63,7 +63,9 @@ pub fn ranked(path: &Path, title: &str, panels: &[Ranked], pairs: bool) -> Resul
             .y_label_formatter(&label)
             .draw()
             .map_err(text)?;
-        let dot = |&(x, y): &(f64, f64)| Circle::new((x, y.min(top)), 1, colour.mix(0.25).filled());
+        let size = if panel.points.len() > 500 { 1 } else { 2 };
+        let dot =
+            |&(x, y): &(f64, f64)| Circle::new((x, y.min(top)), size, colour.mix(0.35).filled());
         chart
             .draw_series(panel.points.iter().map(dot))
             .map_err(text)?;
@@ -271,12 +273,33 @@ pub fn scatter(path: &Path, figure_of: &Scatter<'_>) -> Result<(), PlotError> {
                     .map(|p| Circle::new(p.at, 3, COLOURS[0].filled())),
             )
             .map_err(text)?;
-        let names = points.iter().filter_map(|p| Some((p.at, p.name.clone()?)));
-        chart
-            .draw_series(
-                names.map(|(at, name)| EmptyElement::at(at) + Text::new(name, (6, -6), (FONT, 12))),
-            )
-            .map_err(text)?;
+        // Names where they fit, those farthest from the diagonal first.
+        let mut named: Vec<&Labelled> = points.iter().filter(|p| p.name.is_some()).collect();
+        let off = |p: &Labelled| (p.at.0 - p.at.1).abs();
+        named.sort_by(|a, b| off(b).total_cmp(&off(a)));
+        let mut taken: Vec<[i32; 4]> = points
+            .iter()
+            .map(|p| chart.backend_coord(&p.at))
+            .map(|(x, y)| [x - 3, y - 3, x + 3, y + 3])
+            .collect();
+        for p in named {
+            let name = p.name.clone().unwrap_or_default();
+            let (x, y) = chart.backend_coord(&p.at);
+            let wide = 7 * name.chars().count() as i32;
+            let places = [(6, -6), (-6 - wide, -6), (6, -18), (6, 5), (-6 - wide, 5)];
+            let free = places.into_iter().find_map(|(dx, dy)| {
+                let frame = [x + dx, y + dy, x + dx + wide, y + dy + 12];
+                let meets = |t: &[i32; 4]| {
+                    t[0] < frame[2] && frame[0] < t[2] && t[1] < frame[3] && frame[1] < t[3]
+                };
+                (!taken.iter().any(meets)).then_some(((dx, dy), frame))
+            });
+            if let Some((offset, frame)) = free {
+                taken.push(frame);
+                let text_at = EmptyElement::at(p.at) + Text::new(name, offset, (FONT, 12));
+                chart.draw_series([text_at]).map_err(text)?;
+            }
+        }
         Ok(())
     })
 }
