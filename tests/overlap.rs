@@ -39,6 +39,8 @@ fn ok(folder: &Path, line: &str) {
 }
 
 type Track = BTreeMap<(String, u32), f64>;
+/// Contig, start, end, name.
+type Site = (String, u32, u32, String);
 
 /// Numbers without pattern: a hash of the arguments, in 0..1.
 fn noise(a: u64, b: u64) -> f64 {
@@ -48,11 +50,7 @@ fn noise(a: u64, b: u64) -> f64 {
 }
 
 /// Two tracks with gaps on two contigs, sites of three factors, stranded anchors.
-fn inputs() -> (
-    tempfile::TempDir,
-    [Track; 2],
-    Vec<(String, u32, u32, String)>,
-) {
+fn inputs() -> (tempfile::TempDir, [Track; 2], Vec<Site>) {
     let dir = tempfile::tempdir().unwrap();
     let contig = |name: &str, length| Contig {
         name: name.into(),

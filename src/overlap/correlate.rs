@@ -98,8 +98,8 @@ fn compute(config: &Config) -> Result<(Table, Vec<plot::Hexes>), OverlapError> {
         "low",
         "high",
     ]);
-    let levels: [(&str, &[(f32, f32)], &[usize]); 2] =
-        [("bases", &bases, &ends.blocks), (of, &means, &unit_blocks)];
+    type Level<'a> = (&'a str, &'a [(f32, f32)], &'a [usize]);
+    let levels: [Level; 2] = [("bases", &bases, &ends.blocks), (of, &means, &unit_blocks)];
     for (level, pairs, blocks) in levels {
         for absolute in [false, true] {
             let side = |f: fn(&(f32, f32)) -> f32| -> Vec<f32> {

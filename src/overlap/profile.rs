@@ -130,7 +130,7 @@ pub fn run(config: &Config) -> Result<Vec<PathBuf>, OverlapError> {
     if config.flank > 1 << 24 {
         return fail("--flank must be at most 16,777,216");
     }
-    if !(config.below <= config.above) {
+    if config.below.is_nan() || config.above.is_nan() || config.below > config.above {
         return fail("--below must not be higher than --above");
     }
     if config.groups == Groups::Quantiles(0) {
@@ -355,9 +355,9 @@ fn read(
         },
         |state, task| {
             let last = anchors.sites.len().min((task + 1) * BATCH);
-            for i in task * BATCH..last {
-                let site = &anchors.sites[i];
-                let (group, Some(contig)) = (of_group[i], ids[site.contig as usize]) else {
+            let mine = (task * BATCH..last).zip(&anchors.sites[task * BATCH..last]);
+            for ((i, site), &group) in mine.zip(&of_group[task * BATCH..last]) {
+                let Some(contig) = ids[site.contig as usize] else {
                     continue;
                 };
                 if group == usize::MAX {
