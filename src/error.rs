@@ -2,6 +2,7 @@ use crate::dataset::DatasetError;
 use crate::genome::GenomeError;
 use crate::model::ModelError;
 use crate::output::OutputError;
+use crate::overlap::OverlapError;
 use crate::score::ScoreError;
 use crate::sharpr::SharprError;
 use crate::tracks::TrackError;
@@ -30,6 +31,9 @@ pub enum Error {
     /// Per-base activities from tiled designs.
     #[error(transparent)]
     Sharpr(#[from] SharprError),
+    /// Tracks against annotations.
+    #[error(transparent)]
+    Overlap(#[from] OverlapError),
     /// The run was interrupted (Ctrl-C, SIGTERM).
     #[error("interrupted")]
     Interrupted {
@@ -49,6 +53,7 @@ impl Error {
             Self::Track(TrackError::File(e)) => e.hint(),
             Self::Dataset(e) => e.hint(),
             Self::Sharpr(e) => e.hint(),
+            Self::Overlap(e) => e.hint(),
             Self::Track(_) | Self::Interrupted { .. } => None,
         }
     }

@@ -18,6 +18,7 @@
 //! - [`counts`]: barcode count tables, normalised to activities of tiles.
 //! - [`sharpr`]: the Sharpr-MPRA model, from tiles to per-base activities.
 //! - [`dataset`]: training examples from count tables: sequences, activities, splits.
+//! - [`overlap`]: tracks against annotations: enrichment, factors, profiles, agreement.
 //! - [`plot`]: figures as SVG.
 //! - [`output`]: output folders that are whole or not there.
 //!
@@ -46,6 +47,7 @@ pub mod genome;
 pub mod ism;
 pub mod model;
 pub mod output;
+pub mod overlap;
 pub mod plot;
 pub mod score;
 pub mod sharpr;

@@ -5,6 +5,7 @@ mod dataset;
 mod interrupt;
 mod merge;
 mod model;
+mod overlap;
 mod progress;
 mod score;
 mod shared;
@@ -43,6 +44,7 @@ enum Command {
     Merge(merge::MergeArgs),
     Dataset(dataset::DatasetArgs),
     Sharpr(sharpr::SharprArgs),
+    Overlap(overlap::OverlapArgs),
     /// Look into model files
     Model(model::ModelArgs),
 }
@@ -79,6 +81,7 @@ impl Cli {
             Some(Command::Merge(args)) => merge::run(args, quiet),
             Some(Command::Model(args)) => model::run(args),
             Some(Command::Dataset(args)) => args.run(),
+            Some(Command::Overlap(args)) => args.run(),
             Some(Command::Sharpr(args)) => args.run(),
         }
     }

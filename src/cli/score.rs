@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 use mpra_score::Error;
 use mpra_score::genome::{Aliases, BedSource, InvalidPolicy};
 use mpra_score::output::Existing;
+use mpra_score::overlap::Named;
 use mpra_score::score::{
     self, Anchor, EngineChoice, Formats, Outputs, RegionSource, ScoreConfig, Shard, Strand, Summary,
 };
@@ -41,6 +42,10 @@ names them, in the order of their names as bytes.
                       genome), then the activity for each task; bgzip-compressed
   saturation.npz      (--saturation) effects [row, position, 4 (A, C, G, T), task], float32,
                       mutant - reference; one_hot [row, position, 4]; tasks
+  enrichment.tsv, summary.tsv, enrichment.svg
+                      (--annotation) importance of every task, or its activity with
+                      --no-importance, ranked against the annotations: see
+                      `mpra-score overlap enrichment --help`
   run.json            version, command line, inputs, settings, counts
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
@@ -149,6 +154,33 @@ pub struct ScoreArgs {
     #[arg(long, value_name = "FILE|ucsc-ensembl", help_heading = "Regions")]
     chrom_alias: Option<PathBuf>,
 
+    /// Rank every task's scores against an annotation (BED, narrowPeak, bigBed) when they are
+    /// done, as `mpra-score overlap enrichment` does; repeatable
+    #[arg(
+        long,
+        value_name = "[NAME=]FILE",
+        value_parser = super::overlap::named,
+        conflicts_with = "shard",
+        help_heading = "Annotations"
+    )]
+    annotation: Vec<Named>,
+    /// Conserved elements: short for --annotation siphy=FILE
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "shard",
+        help_heading = "Annotations"
+    )]
+    siphy: Option<PathBuf>,
+    /// Binding sites: short for --annotation centipede=FILE
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "shard",
+        help_heading = "Annotations"
+    )]
+    centipede: Option<PathBuf>,
+
     #[command(flatten)]
     model_flags: ModelFlags,
 
@@ -207,6 +239,21 @@ fn shard(text: &str) -> Result<Shard, String> {
 }
 
 impl ScoreArgs {
+    fn annotations(&mut self) -> Vec<Named> {
+        let mut list = Vec::new();
+        for (name, path) in [
+            ("siphy", self.siphy.take()),
+            ("centipede", self.centipede.take()),
+        ] {
+            list.extend(path.map(|path| Named {
+                name: name.into(),
+                path,
+            }));
+        }
+        list.append(&mut self.annotation);
+        list
+    }
+
     fn config(self) -> Result<ScoreConfig> {
         let aliases = match &self.chrom_alias {
             None => Aliases::None,
@@ -267,10 +314,11 @@ impl ScoreArgs {
     }
 }
 
-pub fn run(args: ScoreArgs, quiet: bool) -> Result<()> {
+pub fn run(mut args: ScoreArgs, quiet: bool) -> Result<()> {
+    let annotations = args.annotations();
     let config = args.config()?;
     let cancel = interrupt::watch()?;
-    let summary = score::run(&config, &Bar::new(quiet), &cancel)?;
+    let summary = score::run_with(&config, &annotations, &Bar::new(quiet), &cancel)?;
     if !quiet {
         report(&summary);
     }

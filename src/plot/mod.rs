@@ -1,6 +1,10 @@
 //! Small figures as SVG: lines, histograms, two-dimensional densities. They show what a table says;
 //! the table is what to compute with.
 
+mod overlap;
+
+pub use overlap::{Heat, Hexes, Labelled, Ranked, Scatter, heat, hexes, profiles, ranked, scatter};
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@
 //! run that was killed goes on from there, and the unfinished files of shards joined end to end
 //! (`merge`) are those of the whole; only then are indexes, zoom levels and tables made of them.
 
+mod against;
 mod config;
 mod engines;
 mod merge;
@@ -34,6 +35,7 @@ use std::time::Instant;
 use crate::genome::{Fasta, Lattice, RegionStatus, Regions, read_bed};
 use crate::model::{Model, ModelFile, Runtime};
 use crate::output::OutputDir;
+use crate::overlap::Named;
 use crate::{Cancel, Error};
 
 /// What can be wrong with a scoring job beside its files.
@@ -153,6 +155,21 @@ pub fn run(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Summary, Error> {
+    run_with(config, &[], progress, cancel)
+}
+
+/// Runs the main job, then ranks every task's scores against annotations, into the same folder
+/// (see [`crate::overlap::enrichment`]).
+///
+/// # Errors
+/// As [`run`], and when an annotation cannot be read or shares no contig with the FASTA, before the
+/// first base is read.
+pub fn run_with(
+    config: &ScoreConfig,
+    annotations: &[Named],
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Summary, Error> {
     if config.outputs.saturation && !config.outputs.importance {
         return Err(ScoreError::SaturationWithoutImportance.into());
     }
@@ -172,6 +189,7 @@ pub fn run(
     };
 
     let fasta = Fasta::open(&config.fasta, config.write_index)?;
+    against::check(config, annotations, &fasta)?;
     // What takes a while and can fail comes before the first file is made.
     OutputDir::check(&config.out, config.existing)?;
     let regions = read_regions(config, &fasta, &std::env::temp_dir())?;
@@ -206,8 +224,12 @@ pub fn run(
         let length = job.regions.common_length().unwrap_or(0);
         sink.finish(&mut job.regions, &job.layout, length, &mut job.out)?;
     }
+    let ranked = against::rank(config, annotations, &mut job, counts.bases)?;
     let seconds = started.elapsed().as_secs_f64();
-    let run = provenance::describe(config, &model, kind.name(), &job, &counts, seconds);
+    let mut run = provenance::describe(config, &model, kind.name(), &job, &counts, seconds);
+    if let Some(ranked) = ranked {
+        run["enrichment"] = ranked;
+    }
     let by_status = provenance::by_status(&job.regions);
     let regions = job.regions.rows() as u64;
     if cancel.is_requested() {

@@ -1,0 +1,462 @@
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use bigtools::BigBedRead;
+use bigtools::utils::reopen::ReopenableFile;
+use rust_lapper::{Interval as Stretch, Lapper};
+
+use super::OverlapError;
+use crate::counts::{Lines, shorten};
+use crate::genome::{Aliases, ContigId, Contigs, Interval};
+
+/// One interval of an annotation file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Site {
+    /// Contig, an index into the annotation's own list of names.
+    pub contig: u32,
+    /// Its bases.
+    pub bases: Interval,
+    /// Name (column 4), an index into [`Annotation::names`]; `None` where there is none or a `.`.
+    pub name: Option<u32>,
+    /// Score (column 5), NaN where there is none.
+    pub score: f64,
+    /// Strand (column 6): 1, -1, or 0 where there is none.
+    pub strand: i8,
+    /// 1-based line; 0 in a bigBed.
+    pub line: u64,
+}
+
+/// Intervals as a file gives them: BED3 to BED12, narrowPeak (plain or gzip) or bigBed; in any
+/// order, overlapping or not.
+#[derive(Clone, Debug)]
+pub struct Annotation {
+    /// The file.
+    pub path: PathBuf,
+    /// Its contigs, in order of appearance.
+    pub contigs: Vec<String>,
+    /// Its names, in order of appearance.
+    pub names: Vec<String>,
+    /// Its intervals of at least one base, in file order.
+    pub sites: Vec<Site>,
+    /// Rows whose start is their end.
+    pub empty_rows: u64,
+}
+
+#[derive(Default)]
+struct Numbering(HashMap<String, u32>, Vec<String>);
+
+impl Numbering {
+    fn number(&mut self, name: &str) -> u32 {
+        if let Some(&n) = self.0.get(name) {
+            return n;
+        }
+        let n = self.1.len() as u32;
+        self.0.insert(name.to_owned(), n);
+        self.1.push(name.to_owned());
+        n
+    }
+}
+
+const BIG_BED: [u8; 4] = [0xeb, 0xf2, 0x89, 0x87];
+
+/// The first four bytes, little-endian order.
+pub(super) fn magic(path: &Path) -> Result<[u8; 4], OverlapError> {
+    let open = |e| OverlapError::Open(e, path.into());
+    let mut file = File::open(path).map_err(open)?;
+    let mut bytes = [0; 4];
+    let mut have = 0;
+    while have < 4 {
+        match file.read(&mut bytes[have..]).map_err(open)? {
+            0 => break,
+            n => have += n,
+        }
+    }
+    Ok(bytes)
+}
+
+impl Annotation {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, at the first line that is not BED, and when it holds no base.
+    pub fn read(path: &Path) -> Result<Self, OverlapError> {
+        let mut magic = magic(path)?;
+        let is_big = magic == BIG_BED || {
+            magic.reverse();
+            magic == BIG_BED
+        };
+        let annotation = match is_big {
+            true => Self::read_big_bed(path)?,
+            false => Self::read_bed(path)?,
+        };
+        if annotation.sites.is_empty() {
+            return Err(OverlapError::EmptyAnnotation(path.into()));
+        }
+        Ok(annotation)
+    }
+
+    fn read_bed(path: &Path) -> Result<Self, OverlapError> {
+        const EXPECTED: &str =
+            "BED: contig, start and end with start <= end, 0-based, separated by tabs";
+        let mut lines = Lines::open(path)?;
+        let (mut contigs, mut names) = (Numbering::default(), Numbering::default());
+        let (mut sites, mut empty_rows) = (Vec::new(), 0);
+        loop {
+            let number = lines.number() + 1;
+            let Some(line) = lines.next_line()? else {
+                break;
+            };
+            if line.trim().is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let tabs = line.contains('\t');
+            let mut fields: [&str; 6] = [""; 6];
+            if tabs {
+                fields
+                    .iter_mut()
+                    .zip(line.split('\t'))
+                    .for_each(|(f, t)| *f = t);
+            } else {
+                let words = line.split_ascii_whitespace();
+                fields.iter_mut().zip(words).for_each(|(f, t)| *f = t);
+            }
+            let coordinate = |text: &str| {
+                let n = text.trim().parse::<u32>().ok()?;
+                (n <= i32::MAX as u32).then_some(n)
+            };
+            let bases = coordinate(fields[1])
+                .zip(coordinate(fields[2]))
+                .and_then(|(start, end)| Interval::new(start, end));
+            let bases = match bases {
+                Some(bases) if !fields[0].is_empty() => bases,
+                _ if ["track", "browser"]
+                    .contains(&line.split([' ', '\t']).next().unwrap_or("")) =>
+                {
+                    continue;
+                }
+                _ => {
+                    let found = format!("{:?}", shorten(line));
+                    return Err(lines.error(found, EXPECTED).into());
+                }
+            };
+            if bases.is_empty() {
+                empty_rows += 1;
+                continue;
+            }
+            sites.push(Site {
+                contig: contigs.number(fields[0]),
+                bases,
+                name: (!matches!(fields[3], "" | ".")).then(|| names.number(fields[3])),
+                score: fields[4].parse().unwrap_or(f64::NAN),
+                strand: strand(fields[5]),
+                line: number,
+            });
+        }
+        Ok(Self {
+            path: path.into(),
+            contigs: contigs.1,
+            names: names.1,
+            sites,
+            empty_rows,
+        })
+    }
+
+    fn read_big_bed(path: &Path) -> Result<Self, OverlapError> {
+        let fail = |problem: String| OverlapError::Binary {
+            path: path.into(),
+            problem,
+        };
+        // Not `open_file`, which prints.
+        let file = ReopenableFile {
+            path: path.into(),
+            file: File::open(path).map_err(|e| OverlapError::Open(e, path.into()))?,
+        };
+        let mut file = BigBedRead::open(file).map_err(|e| fail(e.to_string()))?;
+        let chroms: Vec<(String, u32)> = file
+            .chroms()
+            .iter()
+            .map(|c| (c.name.clone(), c.length))
+            .collect();
+        let mut names = Numbering::default();
+        let (mut sites, mut empty_rows) = (Vec::new(), 0);
+        for (contig, (name, length)) in chroms.iter().enumerate() {
+            let entries = file
+                .get_interval(name, 0, *length)
+                .map_err(|e| fail(e.to_string()))?;
+            for entry in entries {
+                let entry = entry.map_err(|e| fail(e.to_string()))?;
+                let bases = Interval::new(entry.start, entry.end)
+                    .ok_or_else(|| fail(format!("{name}:{} ends before it starts", entry.start)))?;
+                if bases.is_empty() {
+                    empty_rows += 1;
+                    continue;
+                }
+                let mut rest = entry.rest.split('\t');
+                let label = rest.next().unwrap_or("");
+                sites.push(Site {
+                    contig: contig as u32,
+                    bases,
+                    name: (!matches!(label, "" | ".")).then(|| names.number(label)),
+                    score: rest.next().and_then(|s| s.parse().ok()).unwrap_or(f64::NAN),
+                    strand: strand(rest.next().unwrap_or("")),
+                    line: 0,
+                });
+            }
+        }
+        Ok(Self {
+            path: path.into(),
+            contigs: chroms.into_iter().map(|c| c.0).collect(),
+            names: names.1,
+            sites,
+            empty_rows,
+        })
+    }
+
+    /// For each of the annotation's contigs its id among `contigs`, `None` for those that have no
+    /// scores.
+    ///
+    /// # Errors
+    /// [`OverlapError::NoSharedContigs`] when none of them is there.
+    pub fn resolve(
+        &self,
+        contigs: &Contigs,
+        aliases: &Aliases,
+        scores: &Path,
+    ) -> Result<Vec<Option<ContigId>>, OverlapError> {
+        let ids: Vec<Option<ContigId>> = self
+            .contigs
+            .iter()
+            .map(|name| aliases.resolve(name, contigs))
+            .collect();
+        if ids.iter().all(Option::is_none) {
+            let similar = self
+                .contigs
+                .iter()
+                .find_map(|n| Some((n, contigs.similar(n)?)));
+            let theirs = similar.map_or(&self.contigs[0], |s| s.0).clone();
+            let first = contigs.iter().next().map_or("", |c| c.name.as_str());
+            return Err(OverlapError::NoSharedContigs {
+                intervals: self.path.clone(),
+                scores: scores.into(),
+                theirs,
+                ours: similar.map_or(first, |s| s.1).to_owned(),
+                chr: similar.is_some(),
+            });
+        }
+        Ok(ids)
+    }
+
+    /// The set of bases that the intervals cover, on the contigs of a score track.
+    ///
+    /// # Errors
+    /// [`OverlapError::NoSharedContigs`].
+    pub fn placed(
+        &self,
+        contigs: &Contigs,
+        aliases: &Aliases,
+        scores: &Path,
+    ) -> Result<Placed, OverlapError> {
+        let ids = self.resolve(contigs, aliases, scores)?;
+        let mut lists: Vec<Vec<Stretch<u32, ()>>> = vec![Vec::new(); contigs.len()];
+        for site in &self.sites {
+            if let Some(id) = ids[site.contig as usize] {
+                lists[id as usize].push(Stretch {
+                    start: site.bases.start(),
+                    stop: site.bases.end(),
+                    val: (),
+                });
+            }
+        }
+        Ok(Placed::new(lists))
+    }
+
+    /// Names asked for, as a set of their numbers; all when none is asked for.
+    ///
+    /// # Errors
+    /// [`OverlapError::UnknownName`].
+    pub fn select(&self, wanted: &[String]) -> Result<HashSet<u32>, OverlapError> {
+        if wanted.is_empty() {
+            return Ok((0..self.names.len() as u32).collect());
+        }
+        wanted
+            .iter()
+            .map(|name| {
+                let at = self.names.iter().position(|n| n == name);
+                at.map(|n| n as u32)
+                    .ok_or_else(|| OverlapError::UnknownName {
+                        path: self.path.clone(),
+                        what: "name",
+                        name: name.clone(),
+                        known: some_of(&self.names),
+                    })
+            })
+            .collect()
+    }
+}
+
+fn some_of(names: &[String]) -> String {
+    const MOST: usize = 12;
+    let more = if names.len() > MOST { ", ..." } else { "" };
+    format!("{}{more}", names[..names.len().min(MOST)].join(", "))
+}
+
+fn strand(text: &str) -> i8 {
+    match text.trim() {
+        "+" => 1,
+        "-" => -1,
+        _ => 0,
+    }
+}
+
+/// A set of bases on the contigs of a score track: intervals merged, so that every base counts
+/// once.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    contigs: Vec<Lapper<u32, ()>>,
+}
+
+impl Placed {
+    fn new(lists: Vec<Vec<Stretch<u32, ()>>>) -> Self {
+        let contigs = lists
+            .into_iter()
+            .map(|list| {
+                let mut lapper = Lapper::new(list);
+                lapper.merge_overlaps();
+                // Merging leaves the lapper's search bound as it was before.
+                Lapper::new(lapper.intervals)
+            })
+            .collect();
+        Self { contigs }
+    }
+
+    /// No base at all.
+    pub(super) fn none(contigs: &Contigs) -> Self {
+        Self::new(vec![Vec::new(); contigs.len()])
+    }
+
+    /// What of the set lies in `span`, ascending and clipped.
+    pub fn within(&self, contig: ContigId, span: Interval) -> impl Iterator<Item = Interval> + '_ {
+        let list = self.contigs.get(contig as usize);
+        list.into_iter()
+            .flat_map(move |l| l.find(span.start(), span.end()))
+            .filter_map(move |s| Interval::new(s.start, s.stop)?.intersect(span))
+    }
+
+    /// Whether a base belongs to the set.
+    pub fn contains(&self, contig: ContigId, base: u32) -> bool {
+        Interval::new(base, base.saturating_add(1))
+            .is_some_and(|b| self.within(contig, b).next().is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::genome::Contig;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    fn contigs() -> Contigs {
+        let contig = |name: &str| Contig {
+            name: name.into(),
+            length: 1000,
+        };
+        Contigs::new(vec![contig("chr1"), contig("chr2")]).unwrap()
+    }
+
+    fn read(text: &str, gzip: bool) -> Result<Annotation, OverlapError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.bed");
+        if gzip {
+            let file = File::create(&path).unwrap();
+            let mut gz = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+            gz.write_all(text.as_bytes()).unwrap();
+            gz.finish().unwrap();
+        } else {
+            std::fs::write(&path, text).unwrap();
+        }
+        Annotation::read(&path)
+    }
+
+    #[test]
+    fn flavours_of_bed() {
+        let text = "track name=x\n#c\nchr2\t5\t9\tCTCF\t7\t-\nchr1 1 3\n\
+                    chr2\t7\t20\t.\t1000\t+\t2.4\t-1\t0.6\t130\r\nchrUn\t0\t4\nchr1\t8\t8\n";
+        for gzip in [false, true] {
+            let a = read(text, gzip).unwrap();
+            assert_eq!((a.sites.len(), a.empty_rows), (4, 1));
+            assert_eq!(a.names, ["CTCF"]);
+            let s = &a.sites[0];
+            assert_eq!((s.strand, s.score, s.line), (-1, 7.0, 3));
+            assert_eq!((a.sites[2].name, a.sites[2].strand), (None, 1));
+            let p = a.placed(&contigs(), &Aliases::None, "s".as_ref()).unwrap();
+            let whole = Interval::new(0, 1000).unwrap();
+            let on = |c| {
+                p.within(c, whole)
+                    .map(|i| (i.start(), i.end()))
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(on(0), [(1, 3)]);
+            assert_eq!(on(1), [(5, 20)]);
+            assert!(p.contains(1, 5) && p.contains(1, 19) && !p.contains(1, 20));
+        }
+    }
+
+    #[test]
+    fn bad_annotations() {
+        for (text, part) in [
+            ("chr1\t5\n", "line 1"),
+            ("chr1\t1\t2\nchr1\t9\t3\n", "line 2"),
+            ("chr1\tx\t3\n", "expected BED"),
+            ("", "holds no interval"),
+            ("#only\nchr1\t4\t4\n", "holds no interval"),
+        ] {
+            let error = read(text, false).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        let a = read("1\t0\t5\tx\n", false).unwrap();
+        let error = a
+            .placed(&contigs(), &Aliases::None, "s".as_ref())
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("\"1\" there, \"chr1\" here"),
+            "{error}"
+        );
+        assert!(error.hint().unwrap().contains("--chrom-alias"));
+        assert!(
+            a.placed(&contigs(), &Aliases::UcscEnsembl, "s".as_ref())
+                .is_ok()
+        );
+        let error = a.select(&["y".into()]).unwrap_err().to_string();
+        assert!(error.contains("no name \"y\"; it has: x"), "{error}");
+    }
+
+    proptest! {
+        /// Twin: a mark for every base.
+        #[test]
+        fn a_set_of_bases(list in prop::collection::vec((0u32..90, 1u32..30), 1..20), from in 0u32..100, long in 1u32..50) {
+            let mut bases = [false; 200];
+            let mut text = String::new();
+            for (start, len) in list {
+                bases[start as usize..(start + len) as usize].fill(true);
+                text.push_str(&format!("chr1\t{start}\t{}\n", start + len));
+            }
+            let placed = read(&text, false).unwrap().placed(&contigs(), &Aliases::None, "s".as_ref()).unwrap();
+            let span = Interval::new(from, from + long).unwrap();
+            let mut got = [false; 200];
+            let mut last = 0;
+            for i in placed.within(0, span) {
+                prop_assert!(i.start() >= last && !i.is_empty());
+                last = i.end();
+                got[i.start() as usize..i.end() as usize].fill(true);
+            }
+            for b in 0..200 {
+                let inside = (from..from + long).contains(&(b as u32));
+                prop_assert_eq!(got[b], bases[b] && inside);
+                prop_assert_eq!(placed.contains(0, b as u32), bases[b]);
+            }
+        }
+    }
+}

@@ -1,0 +1,709 @@
+//! Bases ranked by score, and what fraction of each bin lies in an annotation (paper, figure 8).
+//!
+//! One pass over a track serves all annotations of a call and gives every exact figure: distinct
+//! values are counted in `counter`, and ranks, bins and ROC curves follow from the counts.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::counter::{Counters, Grouped};
+use super::rank::{PARTIAL, Ranking, Roc, rank_of};
+use super::run_info::{Table, commit, unique};
+use super::sketch::{self, Levels, STATISTICS, Sketch, Statistics, Uncertainty};
+use super::units::{self, Block};
+use super::{Annotation, Common, Named, OverlapError, Placed, Scores, stats};
+use crate::output::OutputDir;
+use crate::plot;
+
+/// Shares of all bases whose fold is reported.
+const SHARES: [f64; 2] = [0.01, 0.05];
+/// Scores that level edges are taken from.
+const SAMPLE: u64 = 1 << 20;
+/// Bases that a thread reads at a time.
+const CHUNK: u64 = 1 << 22;
+
+/// A run of `mpra-score overlap enrichment`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Shared settings.
+    pub common: Common,
+    /// Tracks.
+    pub scores: Vec<Named>,
+    /// A second set of tracks, drawn beside the first, in the same order.
+    pub compare: Vec<Named>,
+    /// Annotations.
+    pub annotations: Vec<Named>,
+    /// Bins of equal count.
+    pub bins: u64,
+    /// Circular shifts for p-values; 0 for none.
+    pub shifts: u64,
+    /// Bytes that the counters may take.
+    pub memory: usize,
+    /// At the end of a long job: take fewer bins where there are fewer bases, and keep annotations
+    /// that cover none as rows without a value.
+    pub lenient: bool,
+}
+
+impl Config {
+    /// Defaults, without inputs.
+    pub fn new(common: Common) -> Self {
+        Self {
+            common,
+            scores: Vec::new(),
+            compare: Vec::new(),
+            annotations: Vec::new(),
+            bins: 5000,
+            shifts: 200,
+            memory: 2_500_000_000,
+            lenient: false,
+        }
+    }
+
+    fn check(&self) -> Result<(), OverlapError> {
+        self.common.check()?;
+        unique(&self.annotations, "--annotation")?;
+        let fail = |text: String| Err(OverlapError::Setting(text));
+        if self.bins == 0 {
+            return fail("--bins must be at least 1".into());
+        }
+        if self.scores.is_empty() || self.annotations.is_empty() {
+            return fail("give at least one score track and one annotation".into());
+        }
+        if !self.compare.is_empty() && self.compare.len() != self.scores.len() {
+            return fail(format!(
+                "{} score set(s) in --scores, {} in --compare: they are drawn in pairs",
+                self.scores.len(),
+                self.compare.len()
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A track against one annotation.
+#[derive(Clone, Debug)]
+struct Outcome {
+    annotation: String,
+    bases: u64,
+    fraction: f64,
+    centre_fraction: f64,
+    roc: [Roc; 3],
+    exact: Statistics,
+    uncertainty: Option<Uncertainty>,
+    mean_absolute: f64,
+    mean_absolute_hits: f64,
+    bins: Vec<Bin>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bin {
+    end: u64,
+    percentile: f64,
+    mean: f64,
+    fraction: f64,
+    fold_top: f64,
+    fold_bottom: f64,
+}
+
+/// A track against all annotations.
+#[derive(Debug)]
+struct TrackOutcome {
+    scores: String,
+    bases: u64,
+    passes: u32,
+    blocks: usize,
+    outcomes: Vec<Outcome>,
+}
+
+struct Worker<'a> {
+    reader: super::Reader<'a>,
+    values: Vec<f32>,
+    scratch: Vec<f32>,
+    levels: Vec<u16>,
+    grouped: Grouped,
+    n: u64,
+    hits: Vec<u64>,
+    blocks: Vec<(usize, Vec<u32>)>,
+    null: Vec<u64>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(scores: &'a Scores, sets: usize, null: usize) -> Result<Self, OverlapError> {
+        Ok(Self {
+            reader: scores.reader()?,
+            values: Vec::new(),
+            scratch: Vec::new(),
+            levels: Vec::new(),
+            grouped: Grouped::default(),
+            n: 0,
+            hits: vec![0; sets],
+            blocks: Vec::new(),
+            null: vec![0; null],
+        })
+    }
+}
+
+/// Ranks one track against all annotations.
+fn rank_track(
+    config: &Config,
+    scores: &Scores,
+    annotations: &[(String, Annotation)],
+    regions: Option<&Annotation>,
+) -> Result<TrackOutcome, OverlapError> {
+    let common = &config.common;
+    let place = |a: &Annotation| match common.place(a, scores) {
+        Err(OverlapError::NoSharedContigs { .. }) if config.lenient => {
+            Ok(Placed::none(&scores.contigs))
+        }
+        placed => placed,
+    };
+    let sets: Vec<Placed> = annotations
+        .iter()
+        .map(|(_, a)| place(a))
+        .collect::<Result<_, _>>()?;
+    let limits = regions.map(place).transpose()?;
+    let blocks = units::blocks(scores, limits.as_ref(), common.block);
+    let total: u64 = blocks.iter().map(|b| u64::from(b.span.len())).sum();
+    let threads = rayon::current_num_threads() as u64;
+    let chunks = units::chunks(&blocks, (total / (8 * threads)).clamp(1 << 14, CHUNK));
+
+    let resample = common.bootstrap > 0 || config.shifts > 0;
+    let levels = match resample {
+        true => Some(sample_levels(scores, &blocks, total)?),
+        false => None,
+    };
+    let count = levels.as_ref().map_or(0, Levels::len);
+    let null_len = count * sets.len() * config.shifts as usize;
+
+    let mut counters = Counters::new(sets.len(), config.memory);
+    let mut ranking: Option<Ranking> = None;
+    let mut sketch = Sketch {
+        levels: levels.unwrap_or_else(|| Levels::new(Vec::new())),
+        blocks: Vec::new(),
+        null: Vec::new(),
+    };
+    let mut seen = Seen::new(sets.len());
+    let mut passes = 0;
+    loop {
+        passes += 1;
+        let first = ranking.is_none();
+        let read = |w: &mut Worker<'_>, chunk: usize| -> Result<(), OverlapError> {
+            let range = chunks[chunk].clone();
+            let mine = &blocks[range.clone()];
+            units::read(scores, &mut w.reader, mine, &mut w.scratch, &mut w.values)?;
+            let set_ranges: Vec<Vec<Vec<std::ops::Range<usize>>>> = mine
+                .iter()
+                .map(|b| sketch::ranges(&sets, b.contig, b.span))
+                .collect();
+            w.grouped.set(w.values.iter().copied());
+            counters.add(0, &w.grouped);
+            w.n += w.grouped.len();
+            for set in 0..sets.len() {
+                // The scores of this set, block by block.
+                w.scratch.clear();
+                let mut at = 0;
+                for (block, ranges) in mine.iter().zip(&set_ranges) {
+                    for r in &ranges[set] {
+                        w.scratch
+                            .extend_from_slice(&w.values[at + r.start..at + r.end]);
+                    }
+                    at += block.span.len() as usize;
+                }
+                w.grouped.set(w.scratch.iter().copied());
+                counters.add(1 + set, &w.grouped);
+                w.hits[set] += w.grouped.len();
+            }
+            if !first || !resample {
+                return Ok(());
+            }
+            let mut at = 0;
+            for ((i, block), ranges) in range.zip(mine).zip(&set_ranges) {
+                let len = block.span.len() as usize;
+                let values = &w.values[at..at + len];
+                at += len;
+                if values.iter().all(|v| v.is_nan()) {
+                    continue;
+                }
+                w.levels.clear();
+                w.levels.extend(values.iter().map(|&v| sketch.levels.of(v)));
+                w.blocks
+                    .push((i, sketch::count_block(&w.levels, count, ranges)));
+                // The same distance for every track over the same block.
+                let id = u64::from(block.contig) << 32 | u64::from(block.span.start());
+                sketch::shift_block(
+                    &w.levels,
+                    count,
+                    ranges,
+                    config.shifts,
+                    common.seed,
+                    id,
+                    &mut w.null,
+                );
+            }
+            Ok(())
+        };
+        let states = units::share_out(
+            chunks.len(),
+            || Worker::new(scores, sets.len(), if first { null_len } else { 0 }),
+            read,
+        )?;
+        counters.settle();
+        if ranking.is_none() {
+            let n: u64 = states.iter().map(|s| s.n).sum();
+            let hits: Vec<u64> = (0..sets.len())
+                .map(|i| states.iter().map(|s| s.hits[i]).sum())
+                .collect();
+            check_counts(config, scores, annotations, limits.is_some(), n, &hits)?;
+            let bins = config.bins.min(n);
+            ranking = Some(Ranking::new(n, hits, bins, &SHARES, scores.is_text()));
+            let mut counted: Vec<(usize, Vec<u32>)> = Vec::new();
+            sketch.null = vec![0; null_len];
+            for state in states {
+                counted.extend(state.blocks);
+                for (sum, n) in sketch.null.iter_mut().zip(&state.null) {
+                    *sum += n;
+                }
+            }
+            counted.sort_unstable_by_key(|c| c.0);
+            sketch.blocks = counted.into_iter().map(|c| c.1).collect();
+        }
+        if let Some(ranking) = &mut ranking {
+            seen.sweep(&counters, ranking);
+        }
+        if !counters.passes_on() {
+            break;
+        }
+        tracing::warn!(
+            "{}: more distinct scores than fit into memory; reading it once more",
+            scores.path.display()
+        );
+    }
+    drop(counters);
+    // The loop ran at least once.
+    let ranking = ranking.ok_or_else(|| OverlapError::NoScores(scores.path.clone(), false))?;
+    let centres = centres(scores, regions, common)?;
+    let exact: Vec<Statistics> = (0..sets.len()).map(|i| exact(&ranking, i)).collect();
+    let mut uncertain: Vec<Option<Uncertainty>> = match resample {
+        true => sketch
+            .uncertainty(&exact, common.bootstrap, common.interval, common.seed)
+            .into_iter()
+            .map(Some)
+            .collect(),
+        false => vec![None; sets.len()],
+    };
+    let outcomes = annotations
+        .iter()
+        .enumerate()
+        .map(|(i, (name, _))| {
+            let inside = centres
+                .iter()
+                .filter(|c| sets[i].contains(c.0, c.1))
+                .count();
+            Outcome {
+                annotation: name.clone(),
+                bases: ranking.hits[i],
+                fraction: ranking.fraction(i),
+                centre_fraction: inside as f64 / centres.len() as f64,
+                roc: ranking.roc[i],
+                exact: exact[i],
+                uncertainty: uncertain[i].take(),
+                mean_absolute: ranking.sum_absolute / ranking.n as f64,
+                mean_absolute_hits: ranking.sum_absolute_hits[i] / ranking.hits[i] as f64,
+                bins: bins(&ranking, i),
+            }
+        })
+        .collect();
+    Ok(TrackOutcome {
+        scores: scores.name.clone(),
+        bases: ranking.n,
+        passes,
+        blocks: sketch.blocks.len(),
+        outcomes,
+    })
+}
+
+fn check_counts(
+    config: &Config,
+    scores: &Scores,
+    annotations: &[(String, Annotation)],
+    limited: bool,
+    n: u64,
+    hits: &[u64],
+) -> Result<(), OverlapError> {
+    if n == 0 {
+        return Err(OverlapError::NoScores(scores.path.clone(), limited));
+    }
+    if config.lenient {
+        return Ok(());
+    }
+    if n < config.bins {
+        return Err(OverlapError::TooFewBases {
+            scores: scores.path.clone(),
+            bases: n,
+            bins: config.bins,
+        });
+    }
+    match hits.iter().position(|&h| h == 0) {
+        None => Ok(()),
+        Some(i) => Err(OverlapError::NoSharedBases {
+            intervals: annotations[i].1.path.clone(),
+            scores: scores.path.clone(),
+        }),
+    }
+}
+
+/// Level edges from a sample that is spread over all blocks.
+fn sample_levels(scores: &Scores, blocks: &[Block], total: u64) -> Result<Levels, OverlapError> {
+    let step = total.div_ceil(SAMPLE).max(1) as usize;
+    let picked: Vec<Block> = match step {
+        1 => blocks.to_vec(),
+        _ => (0..blocks.len()).step_by(step).map(|i| blocks[i]).collect(),
+    };
+    let mut reader = scores.reader()?;
+    let (mut scratch, mut values, mut sample) = (Vec::new(), Vec::new(), Vec::new());
+    for block in picked.chunks(16) {
+        units::read(scores, &mut reader, block, &mut scratch, &mut values)?;
+        sample.extend(values.iter().copied().filter(|v| !v.is_nan()));
+    }
+    if sample.is_empty() && step > 1 {
+        // Sparse scores: take every block until there are enough.
+        for block in blocks.chunks(256) {
+            units::read(scores, &mut reader, block, &mut scratch, &mut values)?;
+            sample.extend(values.iter().copied().filter(|v| !v.is_nan()));
+            if sample.len() as u64 >= SAMPLE {
+                break;
+            }
+        }
+    }
+    Ok(Levels::new(sample))
+}
+
+/// Distinct values that earlier passes have handed to the ranking.
+struct Seen {
+    top: (u64, Vec<u64>),
+    bottom: (u64, Vec<u64>),
+    absolute: (u64, Vec<u64>),
+}
+
+impl Seen {
+    fn new(sets: usize) -> Self {
+        let none = || (0, vec![0; sets]);
+        Self {
+            top: none(),
+            bottom: none(),
+            absolute: none(),
+        }
+    }
+
+    fn sweep(&mut self, counters: &Counters, ranking: &mut Ranking) {
+        fn step(at: &mut (u64, Vec<u64>), n: u64, hits: &[u64]) {
+            at.0 += n;
+            at.1.iter_mut().zip(hits).for_each(|(a, h)| *a += h);
+        }
+        ranking.seek(self.top.0);
+        counters.positive(|d| {
+            ranking.add(d, self.top.0, &self.top.1);
+            step(&mut self.top, d.n, d.hits);
+        });
+        // Negative scores come from above too; what lies below them was seen in earlier passes.
+        counters.negative(|d| step(&mut self.bottom, d.n, d.hits));
+        let mut at = (ranking.n - self.bottom.0, Vec::new());
+        at.1 = ranking
+            .hits
+            .iter()
+            .zip(&self.bottom.1)
+            .map(|(a, b)| a - b)
+            .collect();
+        ranking.seek(at.0);
+        counters.negative(|d| {
+            ranking.add(d, at.0, &at.1);
+            step(&mut at, d.n, d.hits);
+        });
+        counters.absolute(|d| {
+            ranking.add_absolute(d, self.absolute.0, &self.absolute.1);
+            step(&mut self.absolute, d.n, d.hits);
+        });
+    }
+}
+
+/// The middle base of every region: start + length / 2.
+fn centres(
+    scores: &Scores,
+    regions: Option<&Annotation>,
+    common: &Common,
+) -> Result<Vec<(u32, u32)>, OverlapError> {
+    let middle = |start: u32, len: u32| start + len / 2;
+    Ok(match (regions, scores.table()) {
+        (Some(regions), _) => {
+            let ids = regions.resolve(&scores.contigs, &common.aliases, &scores.path)?;
+            regions
+                .sites
+                .iter()
+                .filter_map(|s| {
+                    let contig = ids[s.contig as usize]?;
+                    Some((contig, middle(s.bases.start(), s.bases.len())))
+                })
+                .collect()
+        }
+        (None, Some(table)) => table
+            .rows
+            .iter()
+            .map(|r| (r.contig, middle(r.bases.start(), r.bases.len())))
+            .collect(),
+        (None, None) => Vec::new(),
+    })
+}
+
+fn exact(ranking: &Ranking, set: usize) -> Statistics {
+    let ranks = SHARES.map(|s| rank_of(ranking.n, s));
+    let top = ranks.map(|r| ranking.fold_top(set, r));
+    let bottom = ranks.map(|r| ranking.fold_bottom(set, r));
+    let fractions = ranking.bin_fractions(set);
+    let overall = ranking.fraction(set);
+    let count = fractions.len() as f64;
+    let points = fractions
+        .iter()
+        .enumerate()
+        .map(|(i, f)| ((i as f64 + 0.5) / count, f / overall, 1.0));
+    [
+        ranking.roc[set][0].area,
+        ranking.roc[set][2].area,
+        top[0],
+        top[1],
+        bottom[0],
+        bottom[1],
+        stats::curvature(points),
+        top[1].min(bottom[1]),
+    ]
+}
+
+fn bins(ranking: &Ranking, set: usize) -> Vec<Bin> {
+    let count = ranking.edges.len();
+    let fractions = ranking.bin_fractions(set);
+    let mut start = 0;
+    ranking
+        .edges
+        .iter()
+        .zip(&ranking.sums)
+        .zip(fractions)
+        .zip(1u64..)
+        .map(|(((&end, &sum), fraction), i)| {
+            let size = end - start;
+            start = end;
+            Bin {
+                end,
+                percentile: i as f64 / count as f64,
+                mean: sum / size as f64,
+                fraction,
+                fold_top: ranking.fold_top(set, end),
+                fold_bottom: ranking.fold_bottom(set, end),
+            }
+        })
+        .collect()
+}
+
+/// Names of the files that [`run`] and [`add_to`] write.
+pub const FILES: [&str; 3] = ["enrichment.tsv", "summary.tsv", "enrichment.svg"];
+
+/// Runs the analysis.
+///
+/// # Errors
+/// For everything that can be wrong with scores, annotations, settings and the output folder.
+pub fn run(config: &Config) -> Result<Vec<PathBuf>, OverlapError> {
+    config.check()?;
+    let mut out = config.common.output()?;
+    let details = add_to(config, &mut out, FILES)?;
+    let inputs: Vec<&Path> = config
+        .scores
+        .iter()
+        .chain(&config.compare)
+        .chain(&config.annotations)
+        .map(|f| f.path.as_path())
+        .collect();
+    let settings = json!({"bins": config.bins, "shifts": config.shifts});
+    let mut run = config.common.describe("enrichment", &inputs, settings);
+    run["tracks"] = details;
+    commit(out, run)
+}
+
+/// Runs the analysis into an output folder that is being filled, under the given names; returns
+/// what belongs into `run.json`.
+///
+/// # Errors
+/// As [`run`].
+pub fn add_to(
+    config: &Config,
+    out: &mut OutputDir,
+    files: [&str; 3],
+) -> Result<Value, OverlapError> {
+    config.check()?;
+    let results = config.common.on_threads(|| {
+        let annotations: Vec<(String, Annotation)> = config
+            .annotations
+            .iter()
+            .map(|a| Ok((a.name.clone(), Annotation::read(&a.path)?)))
+            .collect::<Result<_, OverlapError>>()?;
+        let regions = config.common.open_regions()?;
+        let all: Vec<Named> = config
+            .scores
+            .iter()
+            .chain(&config.compare)
+            .cloned()
+            .collect();
+        unique(&all, "--scores")?;
+        all.iter()
+            .map(|file| {
+                let coordinates = config.common.coordinates.as_deref();
+                let scores = Scores::open(&file.name, &file.path, coordinates)?;
+                rank_track(config, &scores, &annotations, regions.as_ref())
+            })
+            .collect::<Result<Vec<TrackOutcome>, OverlapError>>()
+    })?;
+    bin_table(&results).write(&out.file(files[0]))?;
+    summary_table(&results).write(&out.file(files[1]))?;
+    draw(config, &results, &out.file(files[2]))?;
+    let details: Vec<Value> = results
+        .iter()
+        .map(|t| {
+            json!({
+                "scores": t.scores,
+                "bases": t.bases,
+                "passes": t.passes,
+                "blocks": t.blocks,
+            })
+        })
+        .collect();
+    Ok(json!(details))
+}
+
+fn bin_table(results: &[TrackOutcome]) -> Table {
+    let mut table = Table::new(&[
+        "scores",
+        "annotation",
+        "bin",
+        "percentile",
+        "mean_score",
+        "fraction",
+        "fold_from_top",
+        "fold_from_bottom",
+        "last_rank",
+    ]);
+    for track in results {
+        for outcome in &track.outcomes {
+            for (i, bin) in (1..).zip(&outcome.bins) {
+                table.text(&track.scores).text(&outcome.annotation).count(i);
+                for value in [
+                    bin.percentile,
+                    bin.mean,
+                    bin.fraction,
+                    bin.fold_top,
+                    bin.fold_bottom,
+                ] {
+                    table.number(value);
+                }
+                table.count(bin.end).end();
+            }
+        }
+    }
+    table
+}
+
+fn summary_table(results: &[TrackOutcome]) -> Table {
+    let mut header: Vec<String> = [
+        "scores",
+        "annotation",
+        "bases",
+        "fraction",
+        "centre_fraction",
+        "auc",
+        "auc_negative",
+        "auc_absolute",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for ranking in ["auc", "auc_negative", "auc_absolute"] {
+        for rate in PARTIAL {
+            header.push(format!("{ranking}_{}%", rate * 100.0));
+        }
+    }
+    header.extend(STATISTICS[2..].iter().map(|s| s.to_string()));
+    for s in STATISTICS {
+        header.extend(["low", "high", "p"].map(|x| format!("{s}_{x}")));
+    }
+    for name in [
+        "mean_absolute",
+        "mean_absolute_in",
+        "scored_bases",
+        "blocks",
+    ] {
+        header.push(name.into());
+    }
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let mut table = Table::new(&header);
+    for track in results {
+        for o in &track.outcomes {
+            table.text(&track.scores).text(&o.annotation).count(o.bases);
+            table.number(o.fraction).number(o.centre_fraction);
+            o.roc.iter().for_each(|r| {
+                table.number(r.area);
+            });
+            o.roc.iter().flat_map(|r| r.partial).for_each(|a| {
+                table.number(a);
+            });
+            o.exact[2..].iter().for_each(|&v| {
+                table.number(v);
+            });
+            for i in 0..STATISTICS.len() {
+                let of = |f: fn(&Uncertainty) -> &Statistics| {
+                    o.uncertainty.as_ref().map_or(f64::NAN, |u| f(u)[i])
+                };
+                table
+                    .number(of(|u| &u.low))
+                    .number(of(|u| &u.high))
+                    .number(of(|u| &u.p));
+            }
+            table.number(o.mean_absolute).number(o.mean_absolute_hits);
+            table.count(track.bases).count(track.blocks as u64).end();
+        }
+    }
+    table
+}
+
+fn draw(config: &Config, results: &[TrackOutcome], path: &Path) -> Result<(), OverlapError> {
+    let panel = |track: &TrackOutcome, o: &Outcome| {
+        let points: Vec<(f64, f64)> = o
+            .bins
+            .iter()
+            .map(|b| (100.0 * b.percentile, b.fraction))
+            .collect();
+        let band = o.uncertainty.iter().flat_map(|u| &u.band);
+        plot::Ranked {
+            title: format!("{}, {}", track.scores, o.annotation),
+            band: band
+                .filter(|b| !b[2].is_nan())
+                .flat_map(|b| [(100.0 * b[0], b[2], b[3]), (100.0 * b[1], b[2], b[3])])
+                .collect(),
+            overall: o.fraction,
+            centre: o.centre_fraction,
+            points,
+        }
+    };
+    let (first, second) = results.split_at(config.scores.len());
+    let mut panels = Vec::new();
+    for (i, track) in first.iter().enumerate() {
+        for (j, outcome) in track.outcomes.iter().enumerate() {
+            panels.push(panel(track, outcome));
+            // Side by side: two panels a row.
+            if let Some(other) = second.get(i) {
+                panels.push(panel(other, &other.outcomes[j]));
+            }
+        }
+    }
+    let pairs = !config.compare.is_empty();
+    plot::ranked(path, "Bases ranked by score, highest first", &panels, pairs)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
