@@ -18,9 +18,6 @@ pub enum Strands {
 /// Floats of effects that are kept at a time; sets how many windows run at once.
 const MOST_EFFECTS: usize = 1 << 18;
 
-/// Bases of a run beyond which a new one is begun.
-const MOST_BASES: usize = 1280;
-
 /// The fast engine of one thread.
 ///
 /// `Scores::rows` counts the rows run through the head's layers behind the first dense layer: 0
@@ -245,12 +242,17 @@ impl Engine for FastEngine {
 
         let most = (MOST_EFFECTS / (window * 4 * tasks)).max(1);
         let windows = std::mem::take(&mut scores.windows);
+        let stride = windows
+            .windows(2)
+            .next()
+            .map_or(window, |w| (w[1] - w[0]) as usize);
+        let most_bases = self.tables.most_bases(want != Want::Activity, stride);
         let mut from = 0;
         while from < windows.len() {
             let mut to = from + 1;
             while to < windows.len()
                 && (want == Want::Activity || to - from < most)
-                && (windows[to] - windows[from]) as usize <= MOST_BASES
+                && (windows[to] - windows[from]) as usize <= most_bases
                 && windows[to] - windows[to - 1] <= window as i64
             {
                 to += 1;

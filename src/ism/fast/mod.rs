@@ -23,10 +23,11 @@
 //! # Parts
 //! [`Plan`] reads the graph (`graph`, `axes`, `ops`) into a `network`, and says why it cannot.
 //! [`Tables`] are its table (`trunk`, `table`) and head (`reduce`, `head`), built once. A
-//! [`FastEngine`] is one thread's state (`strip`, `strand`); `simd` and `kernels` are the inner
-//! loops.
+//! [`FastEngine`] is one thread's state (`strip`, `strand`, `blocks`, `predict`); `simd`, `kernels`,
+//! `maxima` and `slide` are the inner loops.
 
 mod axes;
+mod blocks;
 mod check;
 mod engine;
 mod floats;
@@ -40,6 +41,7 @@ mod ops;
 mod predict;
 mod reduce;
 mod simd;
+mod slide;
 mod strand;
 mod strip;
 mod table;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::Plan;
+use super::blocks::Blocks;
 use super::floats::Floats;
 use super::head::Head;
-use super::kernels;
 use super::predict::{self, Predictions, Predictor};
 use super::reduce::{Edit, Reducer, View, Way};
 use super::strip::{Context, Scratch, Strip, Tabled};
@@ -16,6 +16,9 @@ const BATCH: usize = 8;
 
 /// Up to so many bases a window, windows share sliding maxima.
 const DENSE: usize = 16;
+
+/// Bases of a run beyond which a new one is begun.
+const MOST_BASES: usize = 1280;
 
 /// What all threads share: the plan with its table, weights and constants.
 #[derive(Debug)]
@@ -91,8 +94,24 @@ impl Tables {
     }
 
     /// Whether edits need no values of their own: the table has them, and a max pool merges them.
-    fn looks_up_all(&self) -> bool {
+    pub(super) fn looks_up_all(&self) -> bool {
         self.reducer.way == Way::Max && self.tabled.trunk.stages().is_empty()
+    }
+
+    /// Whether so many windows over so many bases share sliding maxima.
+    fn is_dense(&self, windows: usize, bases: usize) -> bool {
+        windows * DENSE > bases
+    }
+
+    /// Bases that may be run at once: many where nothing is kept by base and the maxima of a run's
+    /// first window are the only ones that no other window before it needed.
+    pub(super) fn most_bases(&self, effects: bool, stride: usize) -> usize {
+        let predicts = self.predictor.is_some() && self.looks_up_all();
+        if !effects && predicts && stride < DENSE / 2 {
+            16 * MOST_BASES
+        } else {
+            MOST_BASES
+        }
     }
 
     /// Bases that must stand on either side of a run's codes.
@@ -152,97 +171,6 @@ struct Edge {
     made: Blocks,
 }
 
-/// Edited values of bases, by slot.
-#[derive(Debug, Default)]
-struct Blocks {
-    /// `[slots, 3, span, row]`; empty where the table's own rows serve.
-    values: Floats,
-    /// `[slots, 3, span]`: rows of the values, for max pools.
-    rows: Vec<*const f32>,
-    /// `[slots, 3, row]`: maxima over the span, for max pools.
-    maxima: Floats,
-}
-
-impl Blocks {
-    /// Makes room; what was made is lost when it grows.
-    fn resize(&mut self, tables: &Tables, slots: usize) {
-        let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
-        if !tables.looks_up_all() && self.values.len() < slots * 3 * span * row {
-            self.values.resize(slots * 3 * span * row);
-        }
-        if tables.reducer.way == Way::Max && self.rows.len() < slots * 3 * span {
-            self.rows.resize(slots * 3 * span, std::ptr::null());
-            self.maxima.resize(slots * 3 * row);
-        }
-    }
-
-    /// Makes the edits of bases into neighbouring slots.
-    fn fill(
-        &mut self,
-        tables: &Tables,
-        scratch: &mut Scratch,
-        (context, strip): (Context<'_>, &Strip),
-        bases: &[usize],
-        slot: usize,
-    ) {
-        let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
-        let each = 3 * span;
-        let slots = slot..slot + bases.len();
-        if tables.looks_up_all() {
-            let rows = &mut self.rows[slots.start * each..slots.end * each];
-            tables
-                .tabled
-                .edited_rows(scratch, context, strip, bases, rows);
-        } else {
-            let values = &mut self.values[slots.start * each * row..slots.end * each * row];
-            tables.tabled.edits(scratch, context, strip, bases, values);
-            if tables.reducer.takes_differences() {
-                for (&base, block) in bases.iter().zip(values.chunks_exact_mut(each * row)) {
-                    let first = base + 1 - span - strip.from;
-                    let reference = &strip.values[first * row..(first + span) * row];
-                    // SAFETY: the block holds three times as many floats as the reference.
-                    unsafe {
-                        kernels::differences(
-                            scratch.level,
-                            block.as_mut_ptr(),
-                            reference.as_ptr(),
-                            reference.len(),
-                        );
-                    }
-                }
-            }
-            if tables.reducer.way == Way::Max {
-                let rows = &mut self.rows[slots.start * each..slots.end * each];
-                for (to, from) in rows.iter_mut().zip(values.chunks_exact(row)) {
-                    *to = from.as_ptr();
-                }
-            }
-        }
-        if tables.reducer.way == Way::Max {
-            let rows = &self.rows[slots.start * each..slots.end * each];
-            let maxima = &mut self.maxima[slots.start * 3 * row..slots.end * 3 * row];
-            // SAFETY: `span` rows for each of the maxima, all `row` floats long.
-            unsafe {
-                kernels::edit_maxima(scratch.level, rows, span, row, maxima.as_mut_ptr());
-            }
-        }
-    }
-
-    /// One slot.
-    fn edit(&self, tables: &Tables, slot: usize, first: isize) -> Edit {
-        let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
-        fn at<T>(table: &[T], from: usize) -> *const T {
-            table.get(from..).map_or(std::ptr::null(), <[T]>::as_ptr)
-        }
-        Edit {
-            first,
-            block: at(&self.values, slot * 3 * span * row),
-            rows: at(&self.rows, slot * 3 * span),
-            maxima: at(&self.maxima, slot * 3 * row),
-        }
-    }
-}
-
 impl Strand {
     pub(super) fn new(tables: &Arc<Tables>) -> Self {
         let trunk = &tables.tabled.trunk;
@@ -277,6 +205,13 @@ impl Strand {
             codes: run.codes,
             frame: None,
         };
+        if let Some(plan) = &tables.predictor
+            && !run.effects
+            && tables.is_dense(run.starts.len(), run.codes.len())
+        {
+            self.predict(plan, run, activities);
+            return;
+        }
         tables.tabled.reference(
             &mut self.scratch,
             context,
@@ -287,21 +222,6 @@ impl Strand {
         let tasks = tables.tasks();
         let window = tables.window;
         let linear = tables.head.is_linear();
-        if let Some(plan) = &tables.predictor
-            && !run.effects
-            && run.starts.len() * DENSE > run.codes.len()
-        {
-            self.predictions.run(
-                &tables,
-                plan,
-                &mut self.scratch,
-                run.codes,
-                run.starts,
-                (&self.shared.values, self.shared.from),
-                activities,
-            );
-            return;
-        }
         for (w, &start) in run.starts.iter().enumerate() {
             if run.effects {
                 self.fill_ring(run, start);
@@ -354,6 +274,31 @@ impl Strand {
                 }
             }
         }
+    }
+
+    /// Activities of windows that share sliding maxima.
+    fn predict(&mut self, plan: &Predictor, run: Run<'_>, activities: &mut [f32]) {
+        let (Some(&first), Some(&last)) = (run.starts.first(), run.starts.last()) else {
+            return;
+        };
+        let tables = self.tables.clone();
+        let context = Context {
+            codes: run.codes,
+            frame: None,
+        };
+        let range = (first, last + plan.reach);
+        let (tabled, scratch) = (&tables.tabled, &mut self.scratch);
+        if tables.looks_up_all() {
+            tabled.reference_rows(scratch, context, range, &mut self.rows);
+        } else {
+            tabled.reference(scratch, context, range, &mut self.shared);
+            let rows = self.shared.values.chunks_exact(tables.reducer.row);
+            self.rows.clear();
+            self.rows.extend(rows.map(<[f32]>::as_ptr));
+        }
+        self.predictions.run(
+            &tables, plan, scratch, run.codes, run.starts, &self.rows, activities,
+        );
     }
 
     /// Makes the blocks of all wanted bases of the window at `start`.

@@ -236,6 +236,21 @@ impl Tabled {
         }
     }
 
+    /// Where a trunk that is all table has the reference values at positions `from..to`, as
+    /// [`Tabled::edited_rows`].
+    pub(super) fn reference_rows(
+        &self,
+        scratch: &mut Scratch,
+        context: Context<'_>,
+        range: (usize, usize),
+        rows: &mut Vec<*const f32>,
+    ) {
+        let (extra, ids) = (&mut scratch.extra, &mut scratch.edited);
+        self.ids(extra, context, range, ids);
+        rows.clear();
+        rows.extend(ids.iter().map(|&id| self.row(extra, id).as_ptr()));
+    }
+
     /// Values under the three changes of each base: `[bases, 3, span, row]`, the changes in the
     /// order A, C, G, T without the base itself, the positions `base - span + 1 ..= base`. The
     /// strip must reach over these; values outside the frame's bounds are of no meaning.
