@@ -35,7 +35,7 @@ pub struct Config {
     pub names: Vec<String>,
     /// What a site's score is.
     pub site_score: SiteScore,
-    /// Names with fewer sites that have a score get no row in the ranking's figure.
+    /// How many names are labelled in the figure, the farthest from the diagonal first.
     pub label: usize,
     /// Write one row a site too.
     pub sites: bool,
