@@ -121,7 +121,7 @@ impl<P: Predict + Send> Engine for FullEngine<P> {
         let span = stretch.span();
         let bases = span.len() as usize;
         scores.clear();
-        scores.windows = stretch.scored_windows(want);
+        stretch.scored_windows(want, &mut scores.windows);
         self.codes.clear();
         self.rows.clear();
         self.best.clear();

@@ -59,9 +59,10 @@ impl<'a> Stretch<'a> {
     }
 
     /// Starts of the windows to be scored, ascending: those that cover a wanted base (or, for
-    /// activity alone, have one among their central bases) and hold enough known bases.
-    pub fn scored_windows(&self, want: Want) -> Vec<i64> {
-        let mut starts: Vec<i64> = Vec::new();
+    /// activity alone, have one among their central bases) and hold enough known bases. They
+    /// replace what `starts` held.
+    pub fn scored_windows(&self, want: Want, starts: &mut Vec<i64>) {
+        starts.clear();
         for &interval in self.wanted {
             let last = starts.last().copied();
             let fresh = |s: &i64| last.is_none_or(|l| *s > l);
@@ -69,6 +70,9 @@ impl<'a> Stretch<'a> {
                 Want::Activity => starts.extend(self.lattice.centred_on(interval).filter(fresh)),
                 _ => starts.extend(self.lattice.covering(interval).filter(fresh)),
             }
+        }
+        if !self.codes.contains(&UNKNOWN) {
+            return;
         }
         let window = self.lattice.window() as usize;
         // Unknown bases of each window by a running count: one pass over the stretch.
@@ -86,7 +90,6 @@ impl<'a> Stretch<'a> {
             };
             is_scored(counted.2, window)
         });
-        starts
     }
 }
 

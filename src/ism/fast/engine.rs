@@ -227,7 +227,7 @@ impl Engine for FastEngine {
         let window = self.tables.window;
         let bases = stretch.span().len() as usize;
         scores.clear();
-        scores.windows = stretch.scored_windows(want);
+        stretch.scored_windows(want, &mut scores.windows);
         self.importance_sums.clear();
         self.effect_sums.clear();
         self.covered.clear();

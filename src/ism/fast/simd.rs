@@ -82,6 +82,11 @@ pub(super) trait Simd {
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The sums of the lanes of four vectors.
     unsafe fn sum4(v: [Self::V; 4]) -> [f32; 4];
+    /// The sums of the lanes of 16 vectors of 16 lanes. Only for such.
+    #[inline(always)]
+    unsafe fn sum16(v: [Self::V; 16]) -> Self::V {
+        v[0]
+    }
 }
 
 /// What every target can do; the compiler turns the arrays into vectors of its own.
@@ -180,6 +185,50 @@ mod x86 {
         #[inline(always)]
         unsafe fn sum4(v: [Self::V; 4]) -> [f32; 4] {
             unsafe { four_sums([half(v[0]), half(v[1]), half(v[2]), half(v[3])]) }
+        }
+        #[inline(always)]
+        unsafe fn sum16(v: [Self::V; 16]) -> Self::V {
+            unsafe {
+                let a = quarters([v[0], v[1], v[2], v[3]]);
+                let b = quarters([v[4], v[5], v[6], v[7]]);
+                let c = quarters([v[8], v[9], v[10], v[11]]);
+                let d = quarters([v[12], v[13], v[14], v[15]]);
+                // Sums of a's even and odd quarters, then b's: 0 2 0 2 and 1 3 1 3.
+                let ab = _mm512_add_ps(
+                    _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b),
+                    _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b),
+                );
+                let cd = _mm512_add_ps(
+                    _mm512_shuffle_f32x4::<0b10_00_10_00>(c, d),
+                    _mm512_shuffle_f32x4::<0b11_01_11_01>(c, d),
+                );
+                _mm512_add_ps(
+                    _mm512_shuffle_f32x4::<0b10_00_10_00>(ab, cd),
+                    _mm512_shuffle_f32x4::<0b11_01_11_01>(ab, cd),
+                )
+            }
+        }
+    }
+
+    /// The sums of quarters of lanes of four vectors, by quarter: each quarter of the result holds
+    /// one lane of each vector's partial sums.
+    #[inline(always)]
+    unsafe fn quarters(v: [__m512; 4]) -> __m512 {
+        unsafe {
+            // Pairs of lanes within quarters, of two vectors each, then of all four.
+            let ab = _mm512_add_ps(
+                _mm512_unpacklo_ps(v[0], v[1]),
+                _mm512_unpackhi_ps(v[0], v[1]),
+            );
+            let cd = _mm512_add_ps(
+                _mm512_unpacklo_ps(v[2], v[3]),
+                _mm512_unpackhi_ps(v[2], v[3]),
+            );
+            // ab: a b a b in each quarter.
+            _mm512_add_ps(
+                _mm512_shuffle_ps::<0b01_00_01_00>(ab, cd),
+                _mm512_shuffle_ps::<0b11_10_11_10>(ab, cd),
+            )
         }
     }
 

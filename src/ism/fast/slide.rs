@@ -1,19 +1,28 @@
 //! The inner loops of predictions: sliding maxima carried along a run, and their weighed sums.
 //!
-//! Maxima over 2^n positions are kept for as many latest positions as some window still needs, in
-//! rings of rows; a cell's interior part is the maximum of two of them that overlap. So each
-//! position's maxima are made once, and a window's sums stay in registers from its first channel
-//! to its last.
+//! A run is gone through once for each column of [`PAD`] channels, so that the part of the tables
+//! that is read at random (a line a word) stays in the second-level cache, and what is carried
+//! along in the first. Maxima over 2^n positions are kept as long as some window still needs them;
+//! a cell's interior part is the maximum of two of them that overlap.
 
 use super::simd::{PAD, Simd, kernel};
 
-/// Positions made at a time.
-const BATCH: usize = 16;
+/// Positions made before what is still needed of them is moved to the front.
+const CHUNK: usize = 1024;
 
-/// Windows weighed together, so that weights are read once for all, and how far apart the first
+/// Positions made before the windows that they complete are weighed.
+const STEP: usize = 16;
+
+/// Windows weighed together, so that weights are read once for all; and how far apart the first
 /// and the last of them may begin.
 const TOGETHER: usize = 4;
 const SPREAD: usize = 15;
+
+/// Positions, and windows, ahead whose rows are asked for.
+const AHEAD: usize = 16;
+
+/// Rows of [`PAD`] floats in 4 kB.
+const PAGE: usize = 64;
 
 /// Maxima of `size` positions, the last of which names them.
 #[derive(Clone, Debug)]
@@ -21,29 +30,41 @@ struct Level {
     size: usize,
     /// Size of the maxima that it is made from: the same for copies of the values themselves.
     from: usize,
-    /// Positions that are kept: a power of two.
+    ratio: usize,
+    /// Positions before a chunk that are kept.
     kept: usize,
-    /// Where its ring begins, in rows.
+    /// Where its rows begin: the kept ones, then the chunk's.
     at: usize,
 }
 
-/// A cell's interior part: two maxima of a level, by their distance from the window's first
-/// position, and the edge parts that join them.
+impl Level {
+    /// Row of a chunk's first position.
+    fn chunk(&self) -> usize {
+        self.at + self.kept
+    }
+}
+
+/// A cell's interior part: two maxima, as floats behind the row of the window's first position in
+/// a chunk, and the edge parts that join them.
 #[derive(Clone, Debug)]
 struct Weighed {
-    level: usize,
-    ends: [usize; 2],
-    edges: Vec<usize>,
+    rows: [usize; 2],
+    edges: [usize; 2],
+    /// Its index among the cells' weights.
+    weights: usize,
 }
 
 /// What is made and weighed for every window.
 #[derive(Clone, Debug)]
 pub(super) struct Slide {
     levels: Vec<Level>,
+    /// Ordered by their number of edge parts.
     cells: Vec<Weighed>,
+    /// How many cells have no edge part, and at most one.
+    kinds: [usize; 2],
     /// Positions of a window.
     reach: usize,
-    /// Rows of all rings.
+    /// Rows of all levels.
     rows: usize,
 }
 
@@ -61,6 +82,7 @@ impl Slide {
             levels.push(Level {
                 size,
                 from,
+                ratio: size / from,
                 kept: 0,
                 at: 0,
             });
@@ -75,174 +97,202 @@ impl Slide {
                 size = next;
             }
         }
-        let cells: Vec<Weighed> = cells
-            .iter()
-            .map(|(from, to, edges)| {
-                let size = power(to - from);
+        let level_of = |(from, to): (usize, usize)| {
+            let size = power(to - from);
+            levels.iter().position(|l| l.size == size).unwrap_or(0)
+        };
+        let of: Vec<usize> = cells.iter().map(|c| level_of((c.0, c.1))).collect();
+        let mut rows = 0;
+        for l in 0..levels.len() {
+            // A window is weighed where its last position is, or the last one's of its group.
+            let ends = cells.iter().zip(&of).filter(|(_, at)| **at == l);
+            let oldest = ends
+                .map(|(c, _)| reach + SPREAD - (c.0 + levels[l].size))
+                .max();
+            let next = levels.get(l + 1).map_or(0, |n| n.size - n.from);
+            levels[l].kept = oldest.unwrap_or(0).max(next);
+            // A level's chunk begins half a page from the one's before: a store holds up loads
+            // from addresses that differ by pages.
+            levels[l].at = rows;
+            let before = l.checked_sub(1).map_or(0, |b| levels[b].chunk());
+            while levels[l].chunk().wrapping_sub(before) % PAGE != PAGE / 2 {
+                levels[l].at += 1;
+            }
+            rows = levels[l].chunk() + CHUNK;
+        }
+        let mut order: Vec<usize> = (0..cells.len()).collect();
+        order.sort_by_key(|&i| cells[i].2.len());
+        let kinds = [0, 1].map(|n| cells.iter().filter(|c| c.2.len() <= n).count());
+        let cells = order
+            .into_iter()
+            .map(|i| {
+                let ((from, to, edges), level) = (&cells[i], &levels[of[i]]);
                 Weighed {
-                    level: levels.iter().position(|l| l.size == size).unwrap_or(0),
-                    ends: [from + size - 1, to - 1],
-                    edges: edges.clone(),
+                    weights: i,
+                    rows: [from + level.size - 1, to - 1].map(|end| (level.chunk() + end) * PAD),
+                    edges: [0, 1].map(|i| edges.get(i).copied().unwrap_or(0)),
                 }
             })
             .collect();
-        let mut rows = 0;
-        for l in 0..levels.len() {
-            // The next level's oldest position, and the windows'; a batch may be made beyond.
-            let next = levels.get(l + 1).map_or(0, |n| n.size);
-            let oldest = cells.iter().filter(|c| c.level == l).map(|c| c.ends[0]);
-            let oldest = oldest.min().map_or(0, |end| reach - end + SPREAD);
-            levels[l].kept = (next.max(oldest) + BATCH).next_power_of_two();
-            levels[l].at = rows;
-            rows += levels[l].kept;
-        }
         Self {
             levels,
             cells,
+            kinds,
             reach,
             rows,
         }
     }
 
-    /// Weights `[cells, heads, row]` in the order in which they are read: by cell, four heads and
-    /// [`PAD`] channels, the four vectors of the heads.
+    /// Weights `[cells, heads, row]` in the order in which they are read: by column of [`PAD`]
+    /// channels, cell and head.
     pub(super) fn arrange(weights: &[f32], heads: usize, row: usize) -> Vec<f32> {
-        let mut out = Vec::with_capacity(weights.len());
-        for four in weights.chunks_exact(4 * row).take(weights.len() / row / 4) {
-            for v in (0..row).step_by(PAD) {
-                for head in four.chunks_exact(row) {
-                    out.extend_from_slice(&head[v..v + PAD]);
-                }
-            }
-        }
-        debug_assert!(heads.is_multiple_of(4) && out.len() == weights.len());
-        out
+        debug_assert!(heads.is_multiple_of(4));
+        (0..row)
+            .step_by(PAD)
+            .flat_map(|column| weights.chunks_exact(row).map(move |w| (column, w)))
+            .flat_map(|(column, w)| &w[column..column + PAD])
+            .copied()
+            .collect()
     }
 
-    /// Floats of scratch for rows of `row` floats.
-    pub(super) fn scratch(&self, row: usize) -> usize {
-        self.rows * row
+    /// Floats of scratch.
+    pub(super) fn scratch(&self) -> usize {
+        self.rows * PAD
     }
 }
 
-/// The windows of a run.
+/// A column of the rows of values, by id.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rows<'a> {
+    /// The column in the row of id 0, and floats from one id to the next.
+    pub(super) first: *const f32,
+    pub(super) step: usize,
+    /// Ids below this are rows from `first` on.
+    pub(super) known: u32,
+    /// The column's place in the other rows, and these.
+    pub(super) column: usize,
+    pub(super) others: &'a [*const f32],
+}
+
+impl Rows<'_> {
+    #[inline(always)]
+    unsafe fn row(&self, id: u32) -> *const f32 {
+        // SAFETY: the caller's promise that there is a row of this id.
+        unsafe {
+            if id < self.known {
+                self.first.add(id as usize * self.step)
+            } else {
+                let other = (id - self.known) as usize;
+                self.others.get_unchecked(other).add(self.column)
+            }
+        }
+    }
+}
+
+/// One column of the windows of a run.
 pub(super) struct Windows<'a> {
     pub(super) slide: &'a Slide,
-    /// Values of the positions from the first window's first one to the last one's last.
-    pub(super) rows: &'a [*const f32],
-    pub(super) row: usize,
+    /// Ids of the positions from the first window's first one to the last one's last.
+    pub(super) ids: &'a [u32],
+    pub(super) rows: Rows<'a>,
     /// By window: its first position, ascending from 0.
-    pub(super) offsets: &'a [usize],
-    /// `[windows, parts]`
-    pub(super) edges: &'a [*const f32],
-    pub(super) parts: usize,
-    /// As [`Slide::arrange`] has them.
+    pub(super) offsets: &'a [u32],
+    /// `[windows, parts]` ids of edge parts.
+    pub(super) edges: &'a [u32],
+    /// By part: its rows `[ids, PAD]`.
+    pub(super) parts: &'a [*const f32],
+    /// `[cells, heads, PAD]`
     pub(super) weights: &'a [f32],
     pub(super) heads: usize,
 }
 
 kernel! {
-    /// Sums `[windows, heads]`.
+    /// Adds the column's part to the sums `[windows, heads]`.
     ///
     /// # Safety
-    /// All rows and edges point to `row` floats, a whole number of [`PAD`]; `scratch` holds
-    /// [`Slide::scratch`] floats; there are rows for every window, and the weights of every cell.
+    /// All ids have a row of [`PAD`] floats; `scratch` holds [`Slide::scratch`] floats; there are
+    /// ids for every window, an edge for each of its parts, and the weights of every cell.
     pub(super) fn slide = slide_body(windows: &Windows<'_>, scratch: &mut [f32], sums: &mut [f32])
 }
 
 #[inline(always)]
 unsafe fn slide_body<S: Simd>(windows: &Windows<'_>, scratch: &mut [f32], sums: &mut [f32]) {
-    let (slide, offsets) = (windows.slide, windows.offsets);
-    debug_assert!(scratch.len() >= slide.scratch(windows.row));
-    let rings = scratch.as_mut_ptr();
-    let (mut made, mut w) = (0, 0);
+    let (rows, offsets) = (windows.rows, windows.offsets);
+    assert!(scratch.len() >= windows.slide.scratch());
+    assert!(sums.len() >= offsets.len() * windows.heads);
+    let (made, sums) = (scratch.as_mut_ptr(), sums.as_mut_ptr());
+    let next = offsets.last().map(|o| *o as usize + 1) == Some(offsets.len());
     // SAFETY: the caller's promise.
     unsafe {
-        while w < offsets.len() {
-            let first = offsets[w];
-            let most = offsets.len().min(w + TOGETHER);
-            let mut together = 1;
-            while w + together < most && offsets[w + together] - first <= SPREAD {
-                together += 1;
-            }
-            let end = offsets[w + together - 1] + slide.reach;
-            while made < end {
-                let to = (made + BATCH).min(windows.rows.len());
-                make::<S>(windows, rings, made, to);
-                made = to;
-            }
-            for edge in windows
-                .edges
-                .iter()
-                .skip((w + TOGETHER) * windows.parts)
-                .take(TOGETHER * windows.parts)
-            {
-                fetch(*edge, windows.row);
-            }
-            let out = &mut sums[w * windows.heads..(w + together) * windows.heads];
-            // As many windows as the registers hold sums for.
-            let mut done = 0;
-            if S::LANES == PAD && together == TOGETHER {
-                weigh::<S, TOGETHER>(windows, rings, w, out);
-                done = TOGETHER;
-            }
-            while done + 2 <= together {
-                weigh::<S, 2>(windows, rings, w + done, &mut out[done * windows.heads..]);
-                done += 2;
-            }
-            if done < together {
-                weigh::<S, 1>(windows, rings, w + done, &mut out[done * windows.heads..]);
-            }
-            w += together;
+        // Without rows beyond the table there is nothing to choose.
+        let known = |id: u32| rows.first.add(id as usize * rows.step);
+        match (rows.others.is_empty(), next) {
+            (true, true) => through::<S, true>(windows, known, made, sums),
+            (true, false) => through::<S, false>(windows, known, made, sums),
+            (false, true) => through::<S, true>(windows, |id| rows.row(id), made, sums),
+            (false, false) => through::<S, false>(windows, |id| rows.row(id), made, sums),
         }
     }
 }
 
-/// Makes the maxima of positions `from..to`. Those of the run's first positions are made of what
-/// is there and not used.
+/// The column, [`STEP`] positions at a time, and the windows that these complete. `NEXT`: each
+/// window begins one position behind the one before.
 #[inline(always)]
-unsafe fn make<S: Simd>(windows: &Windows<'_>, rings: *mut f32, from: usize, to: usize) {
-    let row = windows.row;
-    // SAFETY: the caller's promise; rings are read and written within their masks.
+unsafe fn through<S: Simd, const NEXT: bool>(
+    windows: &Windows<'_>,
+    row: impl Fn(u32) -> *const f32,
+    made: *mut f32,
+    sums: *mut f32,
+) {
+    let (slide, offsets, heads) = (windows.slide, windows.offsets, windows.heads);
+    let (positions, all) = (windows.ids.len(), offsets.len());
+    let mut w = 0;
+    // SAFETY: the caller's promise.
     unsafe {
-        for next in windows.rows.iter().skip(to).take(BATCH) {
-            fetch(*next, row);
-        }
-        for (l, level) in windows.slide.levels.iter().enumerate() {
-            let ring = rings.add(level.at * row);
-            let source = (l > 0).then(|| &windows.slide.levels[l - 1]);
-            for p in from..to {
-                let out = ring.add((p & (level.kept - 1)) * row);
-                let at = |back: usize| -> *const f32 {
-                    let p = p.wrapping_sub(back);
+        for base in (0..positions).step_by(CHUNK) {
+            if base > 0 {
+                for level in &slide.levels {
+                    let from = made.add((level.at + CHUNK) * PAD);
+                    std::ptr::copy(from, made.add(level.at * PAD), level.kept * PAD);
+                }
+            }
+            let end = (base + CHUNK).min(positions);
+            for from in (base..end).step_by(STEP) {
+                let to = (from + STEP).min(end);
+                let mut source = None;
+                for level in &slide.levels {
+                    let out = made.add((level.chunk() + from - base) * PAD);
                     match source {
-                        Some(s) => rings.add((s.at + (p & (s.kept - 1))) * row),
-                        None if p > to => *windows.rows.get_unchecked(0),
-                        None => *windows.rows.get_unchecked(p),
+                        None => first_level::<S>(windows.ids, &row, level.size, out, (from, to)),
+                        Some(source) => next_level::<S>(source, level, out, to - from),
                     }
-                };
-                match level.size / level.from {
-                    4 => {
-                        let of = level.from;
-                        let rows = [at(0), at(of), at(2 * of), at(3 * of)];
-                        for v in (0..row).step_by(S::LANES) {
-                            let new = S::max(S::load(rows[0].add(v)), S::load(rows[1].add(v)));
-                            let old = S::max(S::load(rows[2].add(v)), S::load(rows[3].add(v)));
-                            S::store(out.add(v), S::max(new, old));
-                        }
+                    source = Some(out.cast_const());
+                }
+                while w < all {
+                    let mut together = TOGETHER.min(all - w);
+                    let first = *offsets.get_unchecked(w) as usize;
+                    let mut last = *offsets.get_unchecked(w + together - 1) as usize;
+                    if !NEXT && last - first > SPREAD {
+                        (together, last) = (1, first);
                     }
-                    2 => {
-                        let rows = [at(0), at(level.from)];
-                        for v in (0..row).step_by(S::LANES) {
-                            let best = S::max(S::load(rows[0].add(v)), S::load(rows[1].add(v)));
-                            S::store(out.add(v), best);
-                        }
+                    if last + slide.reach > to {
+                        break;
                     }
-                    _ => {
-                        let values = at(0);
-                        for v in (0..row).step_by(S::LANES) {
-                            S::store(out.add(v), S::load(values.add(v)));
-                        }
+                    // As many windows as the registers hold sums for.
+                    if together == TOGETHER && S::LANES == PAD {
+                        let sums = sums.add(w * heads);
+                        weigh::<S, TOGETHER, NEXT>(windows, made, base, w, sums);
+                        w += together;
+                        continue;
+                    }
+                    let end = w + together;
+                    while w < end {
+                        let sums = sums.add(w * heads);
+                        w += if w + 2 <= end {
+                            weigh::<S, 2, NEXT>(windows, made, base, w, sums)
+                        } else {
+                            weigh::<S, 1, NEXT>(windows, made, base, w, sums)
+                        };
                     }
                 }
             }
@@ -250,58 +300,173 @@ unsafe fn make<S: Simd>(windows: &Windows<'_>, rings: *mut f32, from: usize, to:
     }
 }
 
-/// Weighs the cells of `N` windows from `w` on.
+/// Makes the first level's maxima of positions `from..to`. Those of the run's first positions
+/// are made of what is there and not used.
 #[inline(always)]
-unsafe fn weigh<S: Simd, const N: usize>(
-    windows: &Windows<'_>,
-    rings: *const f32,
-    w: usize,
-    out: &mut [f32],
+unsafe fn first_level<S: Simd>(
+    ids: &[u32],
+    row: &impl Fn(u32) -> *const f32,
+    size: usize,
+    out: *mut f32,
+    range: (usize, usize),
 ) {
-    let (slide, row, heads) = (windows.slide, windows.row, windows.heads);
     // SAFETY: the caller's promise.
     unsafe {
+        match size {
+            1 => slide_values::<S, 1>(ids, row, out, range),
+            2 => slide_values::<S, 2>(ids, row, out, range),
+            _ => slide_values::<S, 4>(ids, row, out, range),
+        }
+    }
+}
+
+/// Maxima of each position and the `SIZE - 1` before it.
+#[inline(always)]
+unsafe fn slide_values<S: Simd, const SIZE: usize>(
+    ids: &[u32],
+    row: &impl Fn(u32) -> *const f32,
+    out: *mut f32,
+    (from, to): (usize, usize),
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let soon = (from + AHEAD).min(ids.len())..(to + AHEAD).min(ids.len());
+        for ahead in ids.get_unchecked(soon) {
+            fetch(row(*ahead));
+        }
+        for lane in (0..PAD).step_by(S::LANES) {
+            let before = |back: usize| {
+                let id = *ids.get_unchecked(from.saturating_sub(back));
+                S::load(row(id).add(lane))
+            };
+            let mut last = before(1);
+            let mut pair = S::max(last, before(2));
+            let mut older = S::max(before(2), before(3));
+            let mut out = out.add(lane);
+            for id in ids.get_unchecked(from..to) {
+                let value = S::load(row(*id).add(lane));
+                let two = S::max(value, last);
+                let best = match SIZE {
+                    1 => value,
+                    2 => two,
+                    _ => S::max(two, older),
+                };
+                S::store(out, best);
+                out = out.add(PAD);
+                (last, older, pair) = (value, pair, two);
+            }
+        }
+    }
+}
+
+/// Makes a level's maxima of `n` positions from those of the level before, which keeps
+/// `size - from` positions before them.
+#[inline(always)]
+unsafe fn next_level<S: Simd>(source: *const f32, level: &Level, out: *mut f32, n: usize) {
+    let (step, ratio) = (level.from * PAD, level.ratio);
+    // SAFETY: the caller's promise.
+    unsafe {
+        for at in (0..n * PAD).step_by(S::LANES) {
+            let new = source.add(at);
+            let value = S::load(new);
+            let best = match ratio {
+                1 => value,
+                2 => S::max(value, S::load(new.sub(step))),
+                _ => {
+                    let old = S::max(S::load(new.sub(2 * step)), S::load(new.sub(3 * step)));
+                    S::max(S::max(value, S::load(new.sub(step))), old)
+                }
+            };
+            S::store(out.add(at), best);
+        }
+    }
+}
+
+/// Weighs the cells of `N` windows from `w` on, in the chunk from `base` on, and adds them to
+/// their sums. `NEXT`: each begins one position behind the one before. Returns `N`.
+#[inline(always)]
+unsafe fn weigh<S: Simd, const N: usize, const NEXT: bool>(
+    windows: &Windows<'_>,
+    made: *const f32,
+    base: usize,
+    w: usize,
+    out: *mut f32,
+) -> usize {
+    let (slide, heads, parts) = (windows.slide, windows.heads, windows.parts.len());
+    // SAFETY: the caller's promise. A window may begin before the chunk: only sums with a cell's
+    // rows are places in `made`.
+    unsafe {
+        let offsets = windows.offsets.as_ptr().add(w);
+        let made = made.wrapping_sub(base * PAD);
+        let mut at = [made.wrapping_add(*offsets as usize * PAD); N];
+        for (i, at) in at.iter_mut().enumerate().skip(1) {
+            *at = if NEXT {
+                at.wrapping_add(i * PAD)
+            } else {
+                made.wrapping_add(*offsets.add(i) as usize * PAD)
+            };
+        }
+        let edges = windows.edges.as_ptr().add(w * parts);
+        if w + AHEAD + N <= windows.offsets.len() {
+            let soon = edges.add(AHEAD * parts);
+            for (part, rows) in windows.parts.iter().enumerate() {
+                for i in 0..N {
+                    fetch(rows.add(*soon.add(i * parts + part) as usize * PAD));
+                }
+            }
+            fetch(out.add(AHEAD * heads));
+        }
         for h in (0..heads).step_by(4) {
             let mut sums = [[S::zero(); 4]; N];
-            for (c, cell) in slide.cells.iter().enumerate() {
-                let weights = windows.weights.as_ptr().add((c * heads + h) * row);
-                let level = slide.levels.get_unchecked(cell.level);
-                let mut rows = [[rings; 2]; N];
-                let mut edges = [rings; N];
-                for i in 0..N {
-                    let first = *windows.offsets.get_unchecked(w + i);
-                    for (row_at, end) in rows[i].iter_mut().zip(cell.ends) {
-                        let p = (first + end) & (level.kept - 1);
-                        *row_at = rings.add((level.at + p) * row);
-                    }
-                    if let Some(part) = cell.edges.first() {
-                        edges[i] = *windows.edges.get_unchecked((w + i) * windows.parts + part);
+            let weights = windows.weights.as_ptr().add(h * PAD);
+            let best = |cell: &Weighed, i: usize, lane: usize| {
+                let at = at.get_unchecked(i).wrapping_add(lane);
+                let one = S::load(at.wrapping_add(cell.rows[0]));
+                S::max(one, S::load(at.wrapping_add(cell.rows[1])))
+            };
+            let edge = |part: usize, i: usize, lane: usize| {
+                let id = *edges.add(i * parts + part) as usize;
+                S::load(windows.parts.get_unchecked(part).add(id * PAD + lane))
+            };
+            // One loop a kind, so that sums stay in registers.
+            for cell in slide.cells.get_unchecked(..slide.kinds[0]) {
+                let weights = weights.add(cell.weights * heads * PAD);
+                add::<S, N>(&mut sums, weights, |i, lane| best(cell, i, lane));
+            }
+            for cell in slide.cells.get_unchecked(slide.kinds[0]..slide.kinds[1]) {
+                let weights = weights.add(cell.weights * heads * PAD);
+                let [part, _] = cell.edges;
+                add::<S, N>(&mut sums, weights, |i, lane| {
+                    S::max(best(cell, i, lane), edge(part, i, lane))
+                });
+            }
+            for cell in slide.cells.get_unchecked(slide.kinds[1]..) {
+                let weights = weights.add(cell.weights * heads * PAD);
+                let [first, second] = cell.edges;
+                add::<S, N>(&mut sums, weights, |i, lane| {
+                    let edges = S::max(edge(first, i, lane), edge(second, i, lane));
+                    S::max(best(cell, i, lane), edges)
+                });
+            }
+            if N == 4 && heads == 4 && S::LANES == 16 {
+                let mut all = [S::zero(); 16];
+                for (i, sums) in sums.into_iter().enumerate() {
+                    for (t, sum) in sums.into_iter().enumerate() {
+                        *all.get_unchecked_mut(i * 4 + t) = sum;
                     }
                 }
-                match cell.edges[..] {
-                    [] => add::<S, N>(&mut sums, weights, row, |i, v| {
-                        S::max(S::load(rows[i][0].add(v)), S::load(rows[i][1].add(v)))
-                    }),
-                    [_] => add::<S, N>(&mut sums, weights, row, |i, v| {
-                        let x = S::max(S::load(rows[i][0].add(v)), S::load(rows[i][1].add(v)));
-                        S::max(x, S::load(edges[i].add(v)))
-                    }),
-                    [_, second, ..] => add::<S, N>(&mut sums, weights, row, |i, v| {
-                        let at = (w + i) * windows.parts + second;
-                        let other = *windows.edges.get_unchecked(at);
-                        let x = S::max(S::load(rows[i][0].add(v)), S::load(rows[i][1].add(v)));
-                        let edges = S::max(S::load(edges[i].add(v)), S::load(other.add(v)));
-                        S::max(x, edges)
-                    }),
-                }
+                S::store(out, S::add(S::load(out), S::sum16(all)));
+                continue;
             }
             for (i, sums) in sums.into_iter().enumerate() {
+                let out = out.add(i * heads + h);
                 for (t, sum) in S::sum4(sums).into_iter().enumerate() {
-                    *out.get_unchecked_mut(i * heads + h + t) = sum;
+                    *out.add(t) += sum;
                 }
             }
         }
     }
+    N
 }
 
 /// Adds a cell's maxima, `x(window, channel)`, weighed for four heads.
@@ -309,40 +474,37 @@ unsafe fn weigh<S: Simd, const N: usize>(
 unsafe fn add<S: Simd, const N: usize>(
     sums: &mut [[S::V; 4]; N],
     weights: *const f32,
-    row: usize,
     x: impl Fn(usize, usize) -> S::V,
 ) {
-    // SAFETY: the caller's promise: `4 * row` weights.
+    // SAFETY: the caller's promise: `4 * PAD` weights.
     unsafe {
-        for block in (0..row).step_by(PAD) {
-            for part in (0..PAD).step_by(S::LANES) {
-                let weights = weights.add(4 * block + part);
-                let w: [S::V; 4] = [
-                    S::load(weights),
-                    S::load(weights.add(PAD)),
-                    S::load(weights.add(2 * PAD)),
-                    S::load(weights.add(3 * PAD)),
-                ];
-                for (i, sums) in sums.iter_mut().enumerate() {
-                    let x = x(i, block + part);
-                    for (sum, w) in sums.iter_mut().zip(w) {
-                        *sum = S::fma(x, w, *sum);
-                    }
+        for lane in (0..PAD).step_by(S::LANES) {
+            let weights = weights.add(lane);
+            let w: [S::V; 4] = [
+                S::load(weights),
+                S::load(weights.add(PAD)),
+                S::load(weights.add(2 * PAD)),
+                S::load(weights.add(3 * PAD)),
+            ];
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let x = x(i, lane);
+                for (sum, w) in sums.iter_mut().zip(w) {
+                    *sum = S::fma(x, w, *sum);
                 }
             }
         }
     }
 }
 
-/// Asks for a row that will be read soon.
+/// Asks for a line that will be read soon.
 #[inline(always)]
-fn fetch(row: *const f32, floats: usize) {
+fn fetch(row: *const f32) {
     #[cfg(target_arch = "x86_64")]
-    for at in (0..floats).step_by(PAD) {
+    {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: part of SSE, which x86-64 always has; a prefetch reads nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(at).cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (row, floats);
+    let _ = row;
 }

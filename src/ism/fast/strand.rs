@@ -6,7 +6,7 @@ use super::Plan;
 use super::blocks::Blocks;
 use super::floats::Floats;
 use super::head::Head;
-use super::predict::{self, Predictions, Predictor};
+use super::predict::{self, Predictions, Predictor, Values};
 use super::reduce::{Edit, Reducer, View, Way};
 use super::strip::{Context, Scratch, Strip, Tabled};
 use crate::encode::UNKNOWN;
@@ -74,8 +74,11 @@ impl Tables {
         };
         let trunk = &tables.tabled.trunk;
         let short = trunk.span <= predict::LONGEST + 1 && plan.window >= trunk.span;
-        tables.predictor = Predictor::new(&tables.reducer, tables.interior(), short)
-            .filter(|_| tables.head.is_linear());
+        let table = Some(&*tables.tabled.table).filter(|_| tables.looks_up_all());
+        if tables.head.is_linear() {
+            let interior = tables.interior();
+            tables.predictor = Predictor::new(&tables.reducer, interior, short, table);
+        }
         Arc::new(tables)
     }
 
@@ -108,7 +111,7 @@ impl Tables {
     pub(super) fn most_bases(&self, effects: bool, stride: usize) -> usize {
         let predicts = self.predictor.is_some() && self.looks_up_all();
         if !effects && predicts && stride < DENSE / 2 {
-            16 * MOST_BASES
+            64 * MOST_BASES
         } else {
             MOST_BASES
         }
@@ -142,6 +145,7 @@ pub(super) struct Strand {
     ring: Ring,
     edge: Edge,
     rows: Vec<*const f32>,
+    ids: Vec<u32>,
     edits: Vec<Edit>,
     columns: Vec<usize>,
     sums: Vec<f32>,
@@ -183,6 +187,7 @@ impl Strand {
             },
             edge: Edge::default(),
             rows: Vec::new(),
+            ids: Vec::new(),
             edits: Vec::new(),
             columns: Vec::new(),
             sums: Vec::new(),
@@ -288,16 +293,15 @@ impl Strand {
         };
         let range = (first, last + plan.reach);
         let (tabled, scratch) = (&tables.tabled, &mut self.scratch);
-        if tables.looks_up_all() {
-            tabled.reference_rows(scratch, context, range, &mut self.rows);
+        let values = if plan.looks_up {
+            tabled.reference_ids(scratch, context, range, &mut self.ids, &mut self.rows);
+            Values::Table(&self.ids, &self.rows)
         } else {
             tabled.reference(scratch, context, range, &mut self.shared);
-            let rows = self.shared.values.chunks_exact(tables.reducer.row);
-            self.rows.clear();
-            self.rows.extend(rows.map(<[f32]>::as_ptr));
-        }
+            Values::Strip(&self.shared)
+        };
         self.predictions.run(
-            &tables, plan, scratch, run.codes, run.starts, &self.rows, activities,
+            &tables, plan, scratch, run.codes, run.starts, values, activities,
         );
     }
 

@@ -236,19 +236,26 @@ impl Tabled {
         }
     }
 
-    /// Where a trunk that is all table has the reference values at positions `from..to`, as
-    /// [`Tabled::edited_rows`].
-    pub(super) fn reference_rows(
+    /// The rows that hold the reference values at positions `from..to` of a trunk that is all
+    /// table: ids of its rows, and those from its length on index `others`, which stay where they
+    /// are until `scratch.extra` is pruned.
+    pub(super) fn reference_ids(
         &self,
         scratch: &mut Scratch,
         context: Context<'_>,
         range: (usize, usize),
-        rows: &mut Vec<*const f32>,
+        ids: &mut Vec<u32>,
+        others: &mut Vec<*const f32>,
     ) {
-        let (extra, ids) = (&mut scratch.extra, &mut scratch.edited);
+        let extra = &mut scratch.extra;
         self.ids(extra, context, range, ids);
-        rows.clear();
-        rows.extend(ids.iter().map(|&id| self.row(extra, id).as_ptr()));
+        others.clear();
+        let known = self.zero();
+        for id in ids.iter_mut().filter(|id| **id >= known) {
+            let row = self.row(extra, *id).as_ptr();
+            *id = known + others.len() as u32;
+            others.push(row);
+        }
     }
 
     /// Values under the three changes of each base: `[bases, 3, span, row]`, the changes in the
