@@ -1,7 +1,7 @@
 """A null for `mpra-score overlap enrichment`: every region gets the annotation of another region drawn
 at random, turned in a circle by a random distance.
 
-Usage: null_annotation.py regions.bed merged_annotation.bed out.bed
+Usage: null_annotation.py regions.bed merged_annotation.bed out.bed [seed]
 """
 
 import bisect
@@ -9,8 +9,8 @@ import random
 import sys
 
 
-def main(regions_path, sites_path, out_path):
-    random.seed(1)
+def main(regions_path, sites_path, out_path, seed=1):
+    random.seed(int(seed))
     regions = []
     for line in open(regions_path):
         contig, start, end = line.split()[:3]

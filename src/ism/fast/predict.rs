@@ -33,6 +33,8 @@ pub(super) struct Predictor {
     parts: Vec<(usize, bool, usize, usize)>,
     /// As [`Slide::arrange`] has them.
     weights: Floats,
+    /// Of the last column, if it is a narrow one.
+    narrow: Option<Floats>,
     /// `[cells, row]`: what never changes.
     fixed: Floats,
     /// Whether the table has all values.
@@ -88,10 +90,14 @@ impl Predictor {
             fixed.push_row(&cell.fixed);
         }
         let reach = interior.1 - interior.0;
+        let weights = Slide::arrange(&weights, heads, row);
+        let last = &weights[weights.len() - cells.len() * heads * PAD..];
+        let narrow = Slide::narrow(last).map(|w| w.as_slice().into());
         Some(Self {
             slide: Slide::new(&cells, reach),
             parts,
-            weights: Slide::arrange(&weights, heads, row).as_slice().into(),
+            weights: weights.as_slice().into(),
+            narrow,
             fixed,
             looks_up: table.is_some(),
             columns: table
@@ -214,6 +220,7 @@ impl Predictions {
                 edges: &self.edges,
                 parts: &parts,
                 weights,
+                narrow: plan.narrow.as_deref().filter(|_| (c + 1) * PAD == row),
                 heads,
             };
             // SAFETY: ids are below the number of rows, table's and others'; edges were indexed

@@ -82,6 +82,16 @@ pub(super) trait Simd {
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The sums of the lanes of four vectors.
     unsafe fn sum4(v: [Self::V; 4]) -> [f32; 4];
+    /// A vector of 16 lanes, four from each place. Only for such.
+    #[inline(always)]
+    unsafe fn load4(from: [*const f32; 4]) -> Self::V {
+        // SAFETY: the caller's promise.
+        unsafe { Self::load(from[0]) }
+    }
+    /// Adds to four floats at each place the sums of a quarter of each of four vectors of 16
+    /// lanes. Only for such.
+    #[inline(always)]
+    unsafe fn add_quarters(_v: [Self::V; 4], _to: [*mut f32; 4]) {}
     /// The sums of the lanes of 16 vectors of 16 lanes. Only for such.
     #[inline(always)]
     unsafe fn sum16(v: [Self::V; 16]) -> Self::V {
@@ -185,6 +195,31 @@ mod x86 {
         #[inline(always)]
         unsafe fn sum4(v: [Self::V; 4]) -> [f32; 4] {
             unsafe { four_sums([half(v[0]), half(v[1]), half(v[2]), half(v[3])]) }
+        }
+        #[inline(always)]
+        unsafe fn load4(from: [*const f32; 4]) -> Self::V {
+            unsafe {
+                let [a, b, c, d] = from;
+                let v = _mm512_castps128_ps512(_mm_loadu_ps(a));
+                let v = _mm512_insertf32x4::<1>(v, _mm_loadu_ps(b));
+                let v = _mm512_insertf32x4::<2>(v, _mm_loadu_ps(c));
+                _mm512_insertf32x4::<3>(v, _mm_loadu_ps(d))
+            }
+        }
+        #[inline(always)]
+        unsafe fn add_quarters(v: [Self::V; 4], to: [*mut f32; 4]) {
+            unsafe {
+                let sums = quarters(v);
+                let parts = [
+                    _mm512_castps512_ps128(sums),
+                    _mm512_extractf32x4_ps::<1>(sums),
+                    _mm512_extractf32x4_ps::<2>(sums),
+                    _mm512_extractf32x4_ps::<3>(sums),
+                ];
+                for (to, part) in to.into_iter().zip(parts) {
+                    _mm_storeu_ps(to, _mm_add_ps(_mm_loadu_ps(to), part));
+                }
+            }
         }
         #[inline(always)]
         unsafe fn sum16(v: [Self::V; 16]) -> Self::V {

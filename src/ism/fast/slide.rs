@@ -21,6 +21,9 @@ const SPREAD: usize = 15;
 /// Positions, and windows, ahead whose rows are asked for.
 const AHEAD: usize = 16;
 
+/// Channels of a narrow column.
+pub(super) const QUARTER: usize = PAD / 4;
+
 /// Rows of [`PAD`] floats in 4 kB.
 const PAGE: usize = 64;
 
@@ -155,6 +158,16 @@ impl Slide {
             .collect()
     }
 
+    /// A column's weights with its first channels in each quarter, if it has no others.
+    pub(super) fn narrow(column: &[f32]) -> Option<Vec<f32>> {
+        let rows = column.chunks_exact(PAD);
+        let only = |row: &[f32]| row[QUARTER..].iter().all(|w| *w == 0.0);
+        rows.clone().all(only).then(|| {
+            let quarters = rows.map(|row| &row[..QUARTER]);
+            quarters.flat_map(|q| [q; 4]).flatten().copied().collect()
+        })
+    }
+
     /// Floats of scratch.
     pub(super) fn scratch(&self) -> usize {
         self.rows * PAD
@@ -203,6 +216,9 @@ pub(super) struct Windows<'a> {
     pub(super) parts: &'a [*const f32],
     /// `[cells, heads, PAD]`
     pub(super) weights: &'a [f32],
+    /// Of a column that holds no more than [`QUARTER`] channels: weights with these channels in
+    /// each quarter.
+    pub(super) narrow: Option<&'a [f32]>,
     pub(super) heads: usize,
 }
 
@@ -213,6 +229,53 @@ kernel! {
     /// All ids have a row of [`PAD`] floats; `scratch` holds [`Slide::scratch`] floats; there are
     /// ids for every window, an edge for each of its parts, and the weights of every cell.
     pub(super) fn slide = slide_body(windows: &Windows<'_>, scratch: &mut [f32], sums: &mut [f32])
+}
+
+/// Where the values of a vector's channels come from: rows of one place, or for a narrow column
+/// rows of four places, so many positions apart, a quarter of the vector each.
+trait Places: Copy {
+    const COUNT: usize;
+    fn apart(self) -> usize;
+}
+
+#[derive(Clone, Copy)]
+struct One;
+
+impl Places for One {
+    const COUNT: usize = 1;
+    #[inline(always)]
+    fn apart(self) -> usize {
+        0
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Four(usize);
+
+impl Places for Four {
+    const COUNT: usize = 4;
+    #[inline(always)]
+    fn apart(self) -> usize {
+        self.0
+    }
+}
+
+/// A vector from the rows of all places, `row(positions from the first place)`.
+#[inline(always)]
+unsafe fn load<S: Simd, P: Places>(
+    places: P,
+    lane: usize,
+    row: impl Fn(usize) -> *const f32,
+) -> S::V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if P::COUNT == 4 {
+            let apart = places.apart();
+            S::load4([row(0), row(apart), row(2 * apart), row(3 * apart)])
+        } else {
+            S::load(row(0).add(lane))
+        }
+    }
 }
 
 #[inline(always)]
@@ -226,11 +289,42 @@ unsafe fn slide_body<S: Simd>(windows: &Windows<'_>, scratch: &mut [f32], sums: 
     unsafe {
         // Without rows beyond the table there is nothing to choose.
         let known = |id: u32| rows.first.add(id as usize * rows.step);
-        match (rows.others.is_empty(), next) {
-            (true, true) => through::<S, true>(windows, known, made, sums),
-            (true, false) => through::<S, false>(windows, known, made, sums),
-            (false, true) => through::<S, true>(windows, |id| rows.row(id), made, sums),
-            (false, false) => through::<S, false>(windows, |id| rows.row(id), made, sums),
+        if !rows.others.is_empty() {
+            let row = |id: u32| rows.row(id);
+            return if next {
+                through::<S, One, true>(windows, One, row, made, sums)
+            } else {
+                through::<S, One, false>(windows, One, row, made, sums)
+            };
+        }
+        if !next {
+            return through::<S, One, false>(windows, One, known, made, sums);
+        }
+        let Some(narrow) = windows
+            .narrow
+            .filter(|_| S::LANES == PAD && windows.heads == 4)
+        else {
+            return through::<S, One, true>(windows, One, known, made, sums);
+        };
+        // Four parts of the run at once, then what is left.
+        let each = offsets.len() / 4;
+        if each > 0 {
+            let parts = Windows {
+                offsets: &offsets[..each],
+                weights: narrow,
+                ..*windows
+            };
+            through::<S, Four, true>(&parts, Four(each), known, made, sums);
+        }
+        let rest = Windows {
+            ids: &windows.ids[4 * each..],
+            offsets: &offsets[..offsets.len() - 4 * each],
+            edges: &windows.edges[4 * each * windows.parts.len()..],
+            ..*windows
+        };
+        if !rest.offsets.is_empty() {
+            let sums = sums.add(4 * each * windows.heads);
+            through::<S, One, true>(&rest, One, known, made, sums);
         }
     }
 }
@@ -238,14 +332,16 @@ unsafe fn slide_body<S: Simd>(windows: &Windows<'_>, scratch: &mut [f32], sums: 
 /// The column, [`STEP`] positions at a time, and the windows that these complete. `NEXT`: each
 /// window begins one position behind the one before.
 #[inline(always)]
-unsafe fn through<S: Simd, const NEXT: bool>(
+unsafe fn through<S: Simd, P: Places, const NEXT: bool>(
     windows: &Windows<'_>,
+    places: P,
     row: impl Fn(u32) -> *const f32,
     made: *mut f32,
     sums: *mut f32,
 ) {
     let (slide, offsets, heads) = (windows.slide, windows.offsets, windows.heads);
-    let (positions, all) = (windows.ids.len(), offsets.len());
+    let all = offsets.len();
+    let positions = offsets[all - 1] as usize + slide.reach;
     let mut w = 0;
     // SAFETY: the caller's promise.
     unsafe {
@@ -263,7 +359,11 @@ unsafe fn through<S: Simd, const NEXT: bool>(
                 for level in &slide.levels {
                     let out = made.add((level.chunk() + from - base) * PAD);
                     match source {
-                        None => first_level::<S>(windows.ids, &row, level.size, out, (from, to)),
+                        None => {
+                            let row = |at: usize| row(*windows.ids.get_unchecked(at));
+                            let range = (from, to, positions);
+                            first_level::<S, P>(places, &row, level.size, out, range);
+                        }
                         Some(source) => next_level::<S>(source, level, out, to - from),
                     }
                     source = Some(out.cast_const());
@@ -281,7 +381,7 @@ unsafe fn through<S: Simd, const NEXT: bool>(
                     // As many windows as the registers hold sums for.
                     if together == TOGETHER && S::LANES == PAD {
                         let sums = sums.add(w * heads);
-                        weigh::<S, TOGETHER, NEXT>(windows, made, base, w, sums);
+                        weigh::<S, P, TOGETHER, NEXT>(windows, places, made, base, w, sums);
                         w += together;
                         continue;
                     }
@@ -289,9 +389,9 @@ unsafe fn through<S: Simd, const NEXT: bool>(
                     while w < end {
                         let sums = sums.add(w * heads);
                         w += if w + 2 <= end {
-                            weigh::<S, 2, NEXT>(windows, made, base, w, sums)
+                            weigh::<S, P, 2, NEXT>(windows, places, made, base, w, sums)
                         } else {
-                            weigh::<S, 1, NEXT>(windows, made, base, w, sums)
+                            weigh::<S, P, 1, NEXT>(windows, places, made, base, w, sums)
                         };
                     }
                 }
@@ -300,51 +400,50 @@ unsafe fn through<S: Simd, const NEXT: bool>(
     }
 }
 
-/// Makes the first level's maxima of positions `from..to`. Those of the run's first positions
-/// are made of what is there and not used.
+/// Makes the first level's maxima of positions `from..to`, of so many. Those of the run's first
+/// positions are made of what is there and not used.
 #[inline(always)]
-unsafe fn first_level<S: Simd>(
-    ids: &[u32],
-    row: &impl Fn(u32) -> *const f32,
+unsafe fn first_level<S: Simd, P: Places>(
+    places: P,
+    row: &impl Fn(usize) -> *const f32,
     size: usize,
     out: *mut f32,
-    range: (usize, usize),
+    range: (usize, usize, usize),
 ) {
     // SAFETY: the caller's promise.
     unsafe {
         match size {
-            1 => slide_values::<S, 1>(ids, row, out, range),
-            2 => slide_values::<S, 2>(ids, row, out, range),
-            _ => slide_values::<S, 4>(ids, row, out, range),
+            1 => slide_values::<S, P, 1>(places, row, out, range),
+            2 => slide_values::<S, P, 2>(places, row, out, range),
+            _ => slide_values::<S, P, 4>(places, row, out, range),
         }
     }
 }
 
 /// Maxima of each position and the `SIZE - 1` before it.
 #[inline(always)]
-unsafe fn slide_values<S: Simd, const SIZE: usize>(
-    ids: &[u32],
-    row: &impl Fn(u32) -> *const f32,
+unsafe fn slide_values<S: Simd, P: Places, const SIZE: usize>(
+    places: P,
+    row: &impl Fn(usize) -> *const f32,
     out: *mut f32,
-    (from, to): (usize, usize),
+    (from, to, positions): (usize, usize, usize),
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let soon = (from + AHEAD).min(ids.len())..(to + AHEAD).min(ids.len());
-        for ahead in ids.get_unchecked(soon) {
-            fetch(row(*ahead));
+        for ahead in (from + AHEAD).min(positions)..(to + AHEAD).min(positions) {
+            for place in 0..P::COUNT {
+                fetch(row(ahead + place * places.apart()));
+            }
         }
         for lane in (0..PAD).step_by(S::LANES) {
-            let before = |back: usize| {
-                let id = *ids.get_unchecked(from.saturating_sub(back));
-                S::load(row(id).add(lane))
-            };
+            let value = |p: usize| load::<S, P>(places, lane, |apart| row(p + apart));
+            let before = |back: usize| value(from.saturating_sub(back));
             let mut last = before(1);
             let mut pair = S::max(last, before(2));
             let mut older = S::max(before(2), before(3));
             let mut out = out.add(lane);
-            for id in ids.get_unchecked(from..to) {
-                let value = S::load(row(*id).add(lane));
+            for p in from..to {
+                let value = value(p);
                 let two = S::max(value, last);
                 let best = match SIZE {
                     1 => value,
@@ -385,8 +484,9 @@ unsafe fn next_level<S: Simd>(source: *const f32, level: &Level, out: *mut f32, 
 /// Weighs the cells of `N` windows from `w` on, in the chunk from `base` on, and adds them to
 /// their sums. `NEXT`: each begins one position behind the one before. Returns `N`.
 #[inline(always)]
-unsafe fn weigh<S: Simd, const N: usize, const NEXT: bool>(
+unsafe fn weigh<S: Simd, P: Places, const N: usize, const NEXT: bool>(
     windows: &Windows<'_>,
+    places: P,
     made: *const f32,
     base: usize,
     w: usize,
@@ -411,10 +511,15 @@ unsafe fn weigh<S: Simd, const N: usize, const NEXT: bool>(
             let soon = edges.add(AHEAD * parts);
             for (part, rows) in windows.parts.iter().enumerate() {
                 for i in 0..N {
-                    fetch(rows.add(*soon.add(i * parts + part) as usize * PAD));
+                    for place in 0..P::COUNT {
+                        let at = (i + place * places.apart()) * parts + part;
+                        fetch(rows.add(*soon.add(at) as usize * PAD));
+                    }
                 }
             }
-            fetch(out.add(AHEAD * heads));
+            for place in 0..P::COUNT {
+                fetch(out.add((AHEAD + place * places.apart()) * heads));
+            }
         }
         for h in (0..heads).step_by(4) {
             let mut sums = [[S::zero(); 4]; N];
@@ -425,8 +530,11 @@ unsafe fn weigh<S: Simd, const N: usize, const NEXT: bool>(
                 S::max(one, S::load(at.wrapping_add(cell.rows[1])))
             };
             let edge = |part: usize, i: usize, lane: usize| {
-                let id = *edges.add(i * parts + part) as usize;
-                S::load(windows.parts.get_unchecked(part).add(id * PAD + lane))
+                let rows = windows.parts.get_unchecked(part);
+                load::<S, P>(places, lane, |apart| {
+                    let id = *edges.add((i + apart) * parts + part);
+                    rows.add(id as usize * PAD)
+                })
             };
             // One loop a kind, so that sums stay in registers.
             for cell in slide.cells.get_unchecked(..slide.kinds[0]) {
@@ -447,6 +555,13 @@ unsafe fn weigh<S: Simd, const N: usize, const NEXT: bool>(
                     let edges = S::max(edge(first, i, lane), edge(second, i, lane));
                     S::max(best(cell, i, lane), edges)
                 });
+            }
+            if P::COUNT == 4 {
+                for (i, sums) in sums.into_iter().enumerate() {
+                    let at = |place: usize| out.add((i + place * places.apart()) * heads + h);
+                    S::add_quarters(sums, [at(0), at(1), at(2), at(3)]);
+                }
+                continue;
             }
             if N == 4 && heads == 4 && S::LANES == 16 {
                 let mut all = [S::zero(); 16];
