@@ -17,8 +17,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 /// Base-resolution regulatory activity and importance from MPRA sequence models
 ///
-/// `mpra-score --bed regions.bed --fasta hg19.fa --model model.onnx --out results` scores regions;
-/// it is short for `mpra-score score`.
+/// `mpra-score --bed regions.bed --fasta hg19.fa --out results` scores regions with the model that
+/// the program carries; it is short for `mpra-score score`.
 #[derive(Debug, Parser)]
 #[command(
     version,
