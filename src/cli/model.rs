@@ -7,6 +7,7 @@ use mpra_score::Error;
 use mpra_score::ism::fast::Plan;
 use mpra_score::model::{Model, ModelError, ModelSource, Runtime};
 
+use super::motifs::MotifsArgs;
 use super::shared::ModelFlags;
 
 #[derive(Debug, Args)]
@@ -21,6 +22,7 @@ enum ModelCommand {
     ///
     /// The exit code is 1 when it cannot, with the reason on standard error.
     Info(InfoArgs),
+    Motifs(MotifsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -32,9 +34,10 @@ struct InfoArgs {
     flags: ModelFlags,
 }
 
-pub fn run(args: ModelArgs) -> Result<()> {
+pub fn run(args: ModelArgs, quiet: bool) -> Result<()> {
     match args.command {
         ModelCommand::Info(args) => info(&args),
+        ModelCommand::Motifs(args) => args.run(quiet),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Small figures as SVG: lines, histograms, two-dimensional densities. They show what a table says;
 //! the table is what to compute with.
 
+pub mod logo;
 mod overlap;
 
 pub use overlap::{Heat, Hexes, Labelled, Ranked, Scatter, heat, hexes, profiles, ranked, scatter};
