@@ -82,8 +82,8 @@ pub struct EvaluateArgs {
     /// Compare a label with this task; repeatable
     #[arg(long, value_name = "LABEL=TASK", value_parser = pair, value_delimiter = ',', conflicts_with = "variants")]
     map: Vec<(String, String)>,
-    /// The same for the baseline
-    #[arg(long, value_name = "LABEL=TASK", value_parser = pair, value_delimiter = ',', requires = "baseline", conflicts_with = "variants")]
+    /// The same for the baseline; with --variants, TASK=TASK: the model's and the baseline's
+    #[arg(long, value_name = "LABEL=TASK", value_parser = pair, value_delimiter = ',', requires = "baseline")]
     baseline_map: Vec<(String, String)>,
     /// Rows of which side of the split [default: test where there is one, else all]
     #[arg(long, value_enum, conflicts_with = "variants")]

@@ -1,12 +1,14 @@
 //! `mpra-score train kmer`: the k-mer regression baseline.
 
+use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mpra_score::evaluate::Values;
-use mpra_score::train::kmer::{Config, LONGEST, Penalty, run};
+use mpra_score::train::kmer::{Config, Epoch, LONGEST, Penalty, Progress, run};
 
 use super::interrupt;
 use super::shared::{all_cores, command_line, say};
@@ -115,6 +117,49 @@ enum PenaltyFlag {
     Elasticnet,
 }
 
+/// A progress bar on standard error, drawn only on a terminal: passes, errors of the last one, time
+/// left.
+struct Passes(ProgressBar);
+
+impl Passes {
+    fn new(quiet: bool) -> Self {
+        let bar = ProgressBar::new(0);
+        let visible = !quiet && std::io::stderr().is_terminal();
+        bar.set_draw_target(match visible {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        });
+        let style = "{wide_bar} {pos}/{len} passes, at most {eta} left; {msg}";
+        let style = ProgressStyle::with_template(style);
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self(bar)
+    }
+}
+
+impl Progress for Passes {
+    fn start(&self, passes: u64) {
+        self.0.set_length(passes);
+        self.0.reset();
+    }
+
+    fn pass(&self, task: &str, alpha: f64, epoch: usize, errors: &Epoch) {
+        self.0.inc(1);
+        self.0.set_message(format!(
+            "{task}, alpha {alpha}, pass {epoch}: training {:.4}, validation {:.4}",
+            errors.training, errors.validation
+        ));
+    }
+
+    fn spared(&self, passes: u64) {
+        self.0
+            .set_length(self.0.length().unwrap_or(0).saturating_sub(passes));
+    }
+
+    fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
 impl TrainKmerArgs {
     /// Runs the subcommand.
     pub fn run(self, quiet: bool) -> Result<()> {
@@ -142,7 +187,7 @@ impl TrainKmerArgs {
             force: self.force,
             command: command_line(),
         };
-        let summary = run(&config, &interrupt::watch()?)?;
+        let summary = run(&config, &Passes::new(quiet), &interrupt::watch()?)?;
         if !quiet {
             for task in &summary.tasks {
                 say(format!(

@@ -44,7 +44,8 @@ impl Values {
 pub struct Against {
     /// The model.
     pub model: ModelSource,
-    /// Pairs (label, task) as [`Common::map`] has them.
+    /// Pairs (label, task) as [`Common::map`] has them; for variants (task of the model, task of this
+    /// one).
     pub map: Vec<(String, String)>,
 }
 

@@ -71,8 +71,8 @@ pub enum EvaluateError {
         /// What would have been right.
         expected: String,
     },
-    /// The worker threads could not be started.
-    #[error("a worker thread failed")]
+    /// The worker threads could not be started, or one ended unexpectedly.
+    #[error("a worker thread could not be started, or failed")]
     Thread,
     /// A file could not be read.
     #[error("cannot read {1}")]
@@ -93,6 +93,10 @@ impl EvaluateError {
             Self::NoPairs { .. } => {
                 Some("--map LABEL=TASK says which label is measured against which task".into())
             }
+            Self::TooFew(text) if text.contains("unknown_contig") => Some(
+                "do the names of contigs differ? --chrom-alias ucsc-ensembl, or FILE, maps them"
+                    .into(),
+            ),
             Self::Variants { .. } => {
                 Some("--effect-field, --element-field and --barcode-field name the fields".into())
             }
@@ -107,7 +111,7 @@ impl EvaluateError {
 /// For everything that can be wrong with the data, the models, the pairing of labels and tasks and
 /// the output folder.
 pub fn run_examples(config: &ExamplesConfig, cancel: &crate::Cancel) -> Result<Summary, Error> {
-    examples::run(config, cancel)
+    on_threads(&config.common, || examples::run(config, cancel))
 }
 
 /// Measures a model on measured effects of variants.
@@ -115,7 +119,19 @@ pub fn run_examples(config: &ExamplesConfig, cancel: &crate::Cancel) -> Result<S
 /// # Errors
 /// As [`run_examples`].
 pub fn run_variants(config: &VariantsConfig, cancel: &crate::Cancel) -> Result<Summary, Error> {
-    variants::run(config, cancel)
+    on_threads(&config.common, || variants::run(config, cancel))
+}
+
+/// Runs `work` on a pool of the threads asked for.
+fn on_threads<T: Send>(
+    common: &Common,
+    work: impl FnOnce() -> Result<T, Error> + Send,
+) -> Result<T, Error> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(common.threads.get())
+        .build()
+        .map_err(|_| EvaluateError::Thread)?
+        .install(work)
 }
 
 #[cfg(test)]

@@ -356,6 +356,35 @@ fn measured_effects_of_variants() {
     let of_table = fs::read_to_string(config.common.out.join("metrics.tsv")).unwrap();
     assert_eq!(of_table, metrics.replace("\ne\t", "\nall\t"));
 
+    // A second model, by another task.
+    let count = ModelSource::File(fixture("models/count.onnx"));
+    let against = |task: &str, other: &str| {
+        Some(Against {
+            model: count.clone(),
+            map: vec![(task.into(), other.into())],
+        })
+    };
+    config.common.baseline = against("A", "C");
+    let summary = run_variants(&config, &Cancel::default()).unwrap();
+    let [a, c] = &summary.rows[..] else { panic!() };
+    assert_eq!((c.model, c.task.as_str()), ("baseline", "C"));
+    let gain = a.gain.unwrap().value;
+    assert!((gain - (1.0 - c.metrics.pearson.value)).abs() < 1e-9 && gain > 0.5);
+    config.common.baseline = against("G", "C");
+    let error = run_variants(&config, &Cancel::default())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("unknown task \"G\""), "{error}");
+    config.common.baseline = Some(Against {
+        model: ModelSource::File(fixture("models/scan.onnx")),
+        map: Vec::new(),
+    });
+    let error = run_variants(&config, &Cancel::default())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("--baseline-map"), "{error}");
+    config.common.baseline = None;
+
     for (text, problem) in [
         (vcf.replace("EFF=1", "EFF=x"), "EFF is \"x\""),
         (vcf.replace(";EFF=", ";E="), "no record has EFF"),

@@ -26,6 +26,7 @@ pub(super) fn run(config: &VariantsConfig, cancel: &Cancel) -> Result<Summary, E
     OutputDir::check(&common.out, common.existing)?;
     let models = Predictor::open(common)?;
     let tasks = tasks(config, &models[0])?;
+    let columns = columns(config, &tasks, &models)?;
     let variants = read_variants(&config.variants, &config.fields)?;
     if variants.iter().all(|v| v.barcodes.is_nan()) && config.min_barcodes > 0.0 {
         tracing::warn!(
@@ -101,9 +102,9 @@ pub(super) fn run(config: &VariantsConfig, cancel: &Cancel) -> Result<Summary, E
         }
         let observed: Vec<f64> = rows.iter().map(|&i| variants[i].effect).collect();
         let groups = positions(rows.iter().map(|&i| &variants[i]));
-        for task in &tasks {
+        for (task, columns) in tasks.iter().zip(&columns) {
             let predicted = |m: usize| -> Option<Vec<f64>> {
-                let column = models[m].task(task).ok()?;
+                let column = columns[m]?;
                 let n = models[m].model.tasks();
                 let value = |&i: &usize| f64::from(effects[m][i * n + column]);
                 Some(rows.iter().map(value).collect())
@@ -114,7 +115,9 @@ pub(super) fn run(config: &VariantsConfig, cancel: &Cancel) -> Result<Summary, E
                 let other = (m == 0 && models.len() > 1).then(|| predicted(1)).flatten();
                 found.push(Row {
                     of: (*element).to_owned(),
-                    task: task.clone(),
+                    task: columns[m]
+                        .map_or(task, |c| &model.model.spec().tasks[c])
+                        .clone(),
                     model: model.name,
                     metrics: metrics(&observed, &values, &groups, bootstrap),
                     gain: other.map(|o| gain(&observed, &values, &o, &groups, bootstrap)),
@@ -145,7 +148,7 @@ pub(super) fn run(config: &VariantsConfig, cancel: &Cancel) -> Result<Summary, E
     write(out.file("metrics.json"), text)?;
     write(
         out.file("variants.tsv"),
-        every_variant(&variants, &status, &tasks, &models, &effects),
+        every_variant(&variants, &status, &columns, &models, &effects),
     )?;
     plot::hexes(
         &out.file("predicted.svg"),
@@ -196,6 +199,41 @@ fn tasks(config: &VariantsConfig, model: &Predictor) -> Result<Vec<String>, Eval
         model.task(name)?;
     }
     Ok(wanted.clone())
+}
+
+/// For each task the output columns of the models: of the second one that of the task it is mapped
+/// to, else of the same name.
+fn columns(
+    config: &VariantsConfig,
+    tasks: &[String],
+    models: &[Predictor],
+) -> Result<Vec<Vec<Option<usize>>>, EvaluateError> {
+    let map = (config.common.baseline.as_ref()).map_or(&[][..], |b| b.map.as_slice());
+    if let Some((unknown, _)) = map.iter().find(|(task, _)| !tasks.contains(task)) {
+        return Err(EvaluateError::Unknown {
+            what: "task",
+            name: unknown.clone(),
+            known: tasks.join(", "),
+        });
+    }
+    let mut all = Vec::new();
+    for task in tasks {
+        let mut columns = vec![Some(models[0].task(task)?)];
+        if let Some(baseline) = models.get(1) {
+            columns.push(match map.iter().find(|(t, _)| t == task) {
+                Some((_, other)) => Some(baseline.task(other)?),
+                None => baseline.task(task).ok(),
+            });
+        }
+        all.push(columns);
+    }
+    if models.len() > 1 && all.iter().all(|columns| columns[1].is_none()) {
+        return Err(EvaluateError::Setting(format!(
+            "the baseline has none of the tasks {}: --baseline-map TASK=TASK pairs them",
+            tasks.join(", ")
+        )));
+    }
+    Ok(all)
 }
 
 /// Appends the reference and the alternative window of a variant, the variant's first base at
@@ -279,16 +317,13 @@ fn positions<'a>(variants: impl Iterator<Item = &'a MeasuredVariant>) -> Vec<u32
 fn every_variant(
     variants: &[MeasuredVariant],
     status: &[&str],
-    tasks: &[String],
+    columns: &[Vec<Option<usize>>],
     models: &[Predictor],
     effects: &[Vec<f32>],
 ) -> String {
     let mut text = String::from("contig\tpos\tid\tref\talt\telement\tbarcodes\tstatus\tmeasured");
-    let columns: Vec<(usize, usize)> = (tasks.iter())
-        .flat_map(|task| {
-            (models.iter().enumerate())
-                .filter_map(move |(m, model)| Some((m, model.task(task).ok()?)))
-        })
+    let columns: Vec<(usize, usize)> = (columns.iter())
+        .flat_map(|of_task| (of_task.iter().enumerate()).filter_map(|(m, c)| Some((m, (*c)?))))
         .collect();
     // Writing to a string cannot fail.
     for &(m, column) in &columns {

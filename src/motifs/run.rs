@@ -164,7 +164,11 @@ pub fn run(config: &Config) -> Result<Summary, Error> {
     };
     write(out.file("motifs.meme"), write_meme(background, &motifs))?;
     write(out.file("filters.tsv"), text)?;
-    let title = format!("First-layer filters of {}", config.model);
+    let name = match &config.model {
+        ModelSource::File(path) => path.file_name().unwrap_or_default().display().to_string(),
+        embedded => embedded.to_string(),
+    };
+    let title = format!("First-layer filters of {name}");
     logos(&out.file("logos.svg"), &title, "bits", Some(2.0), &drawn).map_err(MotifError::from)?;
     let mut model = config.model.describe();
     model["sha256"] = file.sha256().into();

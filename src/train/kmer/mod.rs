@@ -3,11 +3,13 @@
 
 mod export;
 mod features;
+mod progress;
 mod run;
 mod sgd;
 
 pub use export::to_onnx;
 pub use features::{Kmers, LONGEST};
+pub use progress::{Progress, Silent};
 pub use run::{Config, Summary, TaskSummary, run};
 pub use sgd::{Epoch, Example, Fit, Penalty, Settings, Weights, fit};
 

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::sgd::error;
-use super::{Epoch, Example, Fit, KmerError, Kmers, Penalty, Settings, fit, to_onnx};
+use super::{Epoch, Example, Fit, KmerError, Kmers, Penalty, Progress, Settings, fit, to_onnx};
 use crate::dataset::Split;
 use crate::evaluate::{self, Bootstrap, Row, Values, ceiling, metrics};
 use crate::genome::Aliases;
@@ -91,7 +91,7 @@ pub struct Summary {
 /// # Errors
 /// For everything that can be wrong with settings, data and the output folder; when training
 /// diverges, or the exported file does not give what the regression gives.
-pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
+pub fn run(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result<Summary, Error> {
     let kmers = check(config)?;
     let existing = Existing {
         force: config.force,
@@ -128,10 +128,21 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
             return Err(KmerError::EmptySide("train").into());
         }
         let scales = kmers.scales(train.iter().map(|&r| data.sequence(r)));
+        progress.start((jobs.len() * config.epochs) as u64);
         let fitted = jobs.par_iter().map(|&(task, alpha)| {
-            one(config, &data, labels[task], (kmers, &scales), alpha, cancel)
+            one(
+                config,
+                &data,
+                labels[task],
+                (kmers, &scales),
+                alpha,
+                progress,
+                cancel,
+            )
         });
-        fitted.collect()
+        let fitted = fitted.collect();
+        progress.finish();
+        fitted
     })?;
 
     // The best penalty of each task; the first of equals.
@@ -420,6 +431,7 @@ fn one(
     label: &Label,
     (kmers, scales): (Kmers, &[f64]),
     alpha: f64,
+    progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Fit, Error> {
     let values = column(config, label);
@@ -460,17 +472,19 @@ fn one(
         patience: config.patience,
         seed: config.seed,
     };
-    let fit =
-        fit(kmers, scales, &training, &held_out, &settings, cancel).map_err(
-            |epoch| match cancel.is_requested() {
-                true => Error::Interrupted { kept: false },
-                false => KmerError::Diverged {
-                    task: label.name.clone(),
-                    epoch,
-                }
-                .into(),
-            },
-        )?;
+    let report = |epoch: usize, errors: &Epoch| progress.pass(&label.name, alpha, epoch, errors);
+    let fitted = fit(
+        kmers, scales, &training, &held_out, &settings, report, cancel,
+    );
+    let fit = fitted.map_err(|epoch| match cancel.is_requested() {
+        true => Error::Interrupted { kept: false },
+        false => KmerError::Diverged {
+            task: label.name.clone(),
+            epoch,
+        }
+        .into(),
+    })?;
+    progress.spared((config.epochs - fit.epochs.len()) as u64);
     tracing::info!(
         "{}, alpha {alpha}: {} passes, the best is {}, training error {:.4}, validation {:.4}",
         label.name,

@@ -117,7 +117,7 @@ pub struct Fit {
     pub best: usize,
 }
 
-/// Fits one task. `scales` are those of [`Kmers::scales`].
+/// Fits one task. `scales` are those of [`Kmers::scales`]; `report` hears of every pass, from 1.
 ///
 /// # Errors
 /// The number of the pass, from 1, in which training diverged or the job was asked to stop; 0 when
@@ -128,6 +128,7 @@ pub fn fit(
     training: &[Example<'_>],
     validation: &[Example<'_>],
     settings: &Settings,
+    mut report: impl FnMut(usize, &Epoch),
     cancel: &Cancel,
 ) -> Result<Fit, usize> {
     let mut descent = Descent::new(kmers, scales, settings);
@@ -154,10 +155,12 @@ pub fn fit(
             return Err(epoch);
         }
         let error = error(&weights, validation);
-        epochs.push(Epoch {
+        let made = Epoch {
             training: squares / training.len() as f64,
             validation: error,
-        });
+        };
+        report(epoch, &made);
+        epochs.push(made);
         let better = best.as_ref().is_none_or(|(least, _, _)| error < *least);
         if settings.patience == 0 || better {
             best = Some((error, epoch, weights));

@@ -83,6 +83,7 @@ fn steps_equal_a_plain_twin() {
             &training,
             &[],
             &settings,
+            |_, _| {},
             &Cancel::default(),
         )
         .unwrap();
@@ -226,7 +227,7 @@ fn table() -> String {
 fn a_planted_rule_is_learnt_and_two_runs_agree() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(dir.path(), &table());
-    let summary = run(&config, &Cancel::default()).unwrap();
+    let summary = run(&config, &Silent, &Cancel::default()).unwrap();
     for task in &summary.tasks {
         assert!(task.test.1 > 0.9, "{task:?}");
     }
@@ -245,7 +246,7 @@ fn a_planted_rule_is_learnt_and_two_runs_agree() {
         assert!(config.out.join(name).exists(), "{name}");
     }
     config.threads = NonZeroUsize::MIN;
-    run(&config, &Cancel::default()).unwrap();
+    run(&config, &Silent, &Cancel::default()).unwrap();
     assert!(first == fs::read(config.out.join("model.onnx")).unwrap());
 }
 
@@ -255,7 +256,9 @@ fn bad_input_is_refused_in_words() {
     let failure = |text: &str, change: &dyn Fn(&mut Config)| {
         let mut config = config(dir.path(), text);
         change(&mut config);
-        let error = run(&config, &Cancel::default()).unwrap_err().to_string();
+        let error = run(&config, &Silent, &Cancel::default())
+            .unwrap_err()
+            .to_string();
         assert!(!config.out.exists(), "{error}");
         error
     };
@@ -307,7 +310,7 @@ fn bad_input_is_refused_in_words() {
     cancel.request();
     let config = config(dir.path(), &whole);
     assert!(matches!(
-        run(&config, &cancel),
+        run(&config, &Silent, &cancel),
         Err(crate::Error::Interrupted { kept: false })
     ));
 }
