@@ -41,6 +41,9 @@ pub enum MotifError {
     /// Nothing to scan.
     #[error("no sequence has {0} known bases in a row: nothing can activate a filter")]
     NoWords(usize),
+    /// More different words than fit the memory.
+    #[error("the sequences hold over 100 million different words of {0} bases")]
+    TooManyWords(usize),
     /// A setting outside its range.
     #[error("{0}")]
     Setting(String),
@@ -73,6 +76,7 @@ impl MotifError {
         match self {
             Self::Data(e) => e.hint(),
             Self::Genome(e) => e.hint(),
+            Self::TooManyWords(_) => Some("--bed limits a genome to its regions".into()),
             Self::Meme { .. } => Some("motifs are read in MEME's minimal format".into()),
             _ => None,
         }

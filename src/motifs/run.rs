@@ -218,7 +218,7 @@ fn words(sequences: &Sequences, width: usize) -> Result<Words, Error> {
                 let until = end.min(to.saturating_add(width as u32 - 1));
                 codes.clear();
                 reader.fetch(contig, from.into(), (until - from) as usize, &mut codes)?;
-                words.add(&codes);
+                words.add(&codes)?;
                 from = to;
             }
         }
@@ -253,7 +253,9 @@ fn words(sequences: &Sequences, width: usize) -> Result<Words, Error> {
                 aliases: Aliases::None,
             };
             let data = Labelled::read(&source, 1).map_err(MotifError::from)?;
-            (0..data.rows()).for_each(|row| words.add(data.sequence(row)));
+            for row in 0..data.rows() {
+                words.add(data.sequence(row))?;
+            }
         }
     }
     Ok(words)

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::Filters;
+use super::{Filters, MotifError};
 use crate::encode::UNKNOWN;
 
 /// The words that activate a filter.
@@ -41,6 +41,9 @@ pub struct Words {
     pub bases: [u64; 4],
 }
 
+/// Most different words that are kept: some 4 GB.
+const MOST: usize = 100_000_000;
+
 /// Longest words that fit a number.
 pub const WIDEST: usize = 32;
 
@@ -54,7 +57,10 @@ impl Words {
     }
 
     /// Adds a sequence of base codes.
-    pub fn add(&mut self, codes: &[u8]) {
+    ///
+    /// # Errors
+    /// [`MotifError::TooManyWords`].
+    pub fn add(&mut self, codes: &[u8]) -> Result<(), MotifError> {
         let mask = u64::MAX >> (64 - 2 * self.width);
         let (mut word, mut run) = (0u64, 0);
         for &code in codes {
@@ -68,6 +74,10 @@ impl Words {
             if run >= self.width {
                 *self.counts.entry(word).or_default() += 1;
             }
+        }
+        match self.counts.len() > MOST {
+            true => Err(MotifError::TooManyWords(self.width)),
+            false => Ok(()),
         }
     }
 

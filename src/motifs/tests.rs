@@ -86,7 +86,7 @@ fn sites_equal_a_scan_by_hand() {
     };
     let mut words = Words::new(2);
     // AGNCGAA: words AG (3), CG (2), GA (0), AA (1).
-    words.add(&[0, 2, 4, 1, 2, 0, 0]);
+    words.add(&[0, 2, 4, 1, 2, 0, 0]).unwrap();
     let found = sites(&filters, &words, 0.5);
     assert_eq!(
         (found[0].count, found[0].largest, found[0].threshold),
