@@ -25,7 +25,7 @@ build: setup
 
 demo: build
 	target/release/mpra-score --bed fixtures/regions.bed --fasta fixtures/genome.fa \
-	    --model fixtures/models/demo.onnx --out demo-results --format bigwig,bedgraph --force
+	    --out demo-results --format bigwig,bedgraph --force
 	@echo
 	@echo "To look at a track in a browser: load fixtures/genome.fa as the genome and"
 	@echo "demo-results/HepG2_minP.importance.bw as a track in IGV (Genomes > Load Genome from File,"

@@ -1,11 +1,14 @@
 use crate::dataset::DatasetError;
+use crate::evaluate::EvaluateError;
 use crate::genome::GenomeError;
 use crate::model::ModelError;
+use crate::motifs::MotifError;
 use crate::output::OutputError;
 use crate::overlap::OverlapError;
 use crate::score::ScoreError;
 use crate::sharpr::SharprError;
 use crate::tracks::TrackError;
+use crate::train::kmer::KmerError;
 
 /// Any error of the library: one enum a stage, gathered for callers that run several stages.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +37,15 @@ pub enum Error {
     /// Tracks against annotations.
     #[error(transparent)]
     Overlap(#[from] OverlapError),
+    /// Predictions against measurements.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// Filters as motifs.
+    #[error(transparent)]
+    Motifs(#[from] MotifError),
+    /// A k-mer regression.
+    #[error(transparent)]
+    Kmer(#[from] KmerError),
     /// The run was interrupted (Ctrl-C, SIGTERM).
     #[error("interrupted")]
     Interrupted {
@@ -54,6 +66,9 @@ impl Error {
             Self::Dataset(e) => e.hint(),
             Self::Sharpr(e) => e.hint(),
             Self::Overlap(e) => e.hint(),
+            Self::Evaluate(e) => e.hint(),
+            Self::Motifs(e) => e.hint(),
+            Self::Kmer(e) => e.hint(),
             Self::Track(_) | Self::Interrupted { .. } => None,
         }
     }

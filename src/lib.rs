@@ -18,6 +18,10 @@
 //! - [`counts`]: barcode count tables, normalised to activities of tiles.
 //! - [`sharpr`]: the Sharpr-MPRA model, from tiles to per-base activities.
 //! - [`dataset`]: training examples from count tables: sequences, activities, splits.
+//! - [`labelled`]: sequences with measured values, from Parquet, tables, BED.
+//! - [`train`]: models fitted to them.
+//! - [`evaluate`]: predictions against measurements.
+//! - [`motifs`]: what a network's first layer looks for.
 //! - [`overlap`]: tracks against annotations: enrichment, factors, profiles, agreement.
 //! - [`plot`]: figures as SVG.
 //! - [`output`]: output folders that are whole or not there.
@@ -43,15 +47,20 @@ pub mod counts;
 pub mod dataset;
 pub mod encode;
 mod error;
+pub mod evaluate;
 pub mod genome;
 pub mod ism;
+pub mod labelled;
 pub mod model;
+pub mod motifs;
 pub mod output;
 pub mod overlap;
 pub mod plot;
 pub mod score;
 pub mod sharpr;
+mod stats;
 pub mod tracks;
+pub mod train;
 
 pub use cancel::Cancel;
 pub use error::Error;

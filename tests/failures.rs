@@ -20,7 +20,7 @@ fn error_of(folder: &Path, model: &[u8]) -> String {
     let path = folder.join("model.onnx");
     fs::write(&path, model).unwrap();
     let mut config = config("count.onnx", &folder.join("out"));
-    config.model = path;
+    config.model = path.into();
     let error = run(&config).unwrap_err().to_string();
     assert!(!config.out.exists(), "nothing may be left behind");
     error
@@ -169,7 +169,7 @@ fn a_fixed_batch_and_a_free_length_are_served() {
         let path = dir.path().join(name);
         fs::write(&path, model.to_bytes()).unwrap();
         let mut config = config("count.onnx", &dir.path().join(format!("{name}_out")));
-        config.model = path;
+        config.model = path.into();
         if name == "free" {
             config.model_options.frame = Some(mpra_score::model::Frame {
                 window: 145,

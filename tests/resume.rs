@@ -215,7 +215,7 @@ fn a_resume_with_another_job_is_refused() {
     };
     assert!(attempt(&|c| c.stride = Some(29)).contains("settings stride"));
     assert!(attempt(&|c| c.tasks = None).contains("settings tasks"));
-    assert!(attempt(&|c| c.model = fixture("models/scan.onnx")).contains("model"));
+    assert!(attempt(&|c| c.model = fixture("models/scan.onnx").into()).contains("model"));
     assert!(attempt(&|c| c.shard = Shard::new(1, 2)).contains("shard"));
     assert!(attempt(&|c| c.regions = bed(dir.path(), &["a\t0\t30000".into()])).contains("regions"));
     assert!(attempt(&|c| c.existing.resume = false).contains("unfinished run"));

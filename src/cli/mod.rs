@@ -2,14 +2,18 @@
 //! and the function that turns them into the library's validated configuration and runs it.
 
 mod dataset;
+mod evaluate;
 mod interrupt;
 mod merge;
 mod model;
+mod motifs;
 mod overlap;
 mod progress;
 mod score;
 mod shared;
 mod sharpr;
+mod train;
+mod train_kmer;
 
 use anyhow::Result;
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -17,8 +21,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 /// Base-resolution regulatory activity and importance from MPRA sequence models
 ///
-/// `mpra-score --bed regions.bed --fasta hg19.fa --model model.onnx --out results` scores regions;
-/// it is short for `mpra-score score`.
+/// `mpra-score --bed regions.bed --fasta hg19.fa --out results` scores regions with the model that
+/// the program carries; it is short for `mpra-score score`.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -45,6 +49,8 @@ enum Command {
     Dataset(dataset::DatasetArgs),
     Sharpr(sharpr::SharprArgs),
     Overlap(overlap::OverlapArgs),
+    Train(train::TrainArgs),
+    Evaluate(Box<evaluate::EvaluateArgs>),
     /// Look into model files
     Model(model::ModelArgs),
 }
@@ -79,9 +85,11 @@ impl Cli {
             None => score::run(self.score, quiet),
             Some(Command::Score(args)) => score::run(*args, quiet),
             Some(Command::Merge(args)) => merge::run(args, quiet),
-            Some(Command::Model(args)) => model::run(args),
+            Some(Command::Model(args)) => model::run(args, quiet),
             Some(Command::Dataset(args)) => args.run(),
             Some(Command::Overlap(args)) => args.run(),
+            Some(Command::Train(args)) => args.run(quiet),
+            Some(Command::Evaluate(args)) => args.run(quiet),
             Some(Command::Sharpr(args)) => args.run(),
         }
     }

@@ -5,8 +5,9 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use mpra_score::Error;
 use mpra_score::ism::fast::Plan;
-use mpra_score::model::{Model, ModelError, ModelFile, Runtime};
+use mpra_score::model::{Model, ModelError, ModelSource, Runtime};
 
+use super::motifs::MotifsArgs;
 use super::shared::ModelFlags;
 
 #[derive(Debug, Args)]
@@ -21,24 +22,28 @@ enum ModelCommand {
     ///
     /// The exit code is 1 when it cannot, with the reason on standard error.
     Info(InfoArgs),
+    Motifs(MotifsArgs),
 }
 
 #[derive(Debug, Args)]
 struct InfoArgs {
-    /// The ONNX file
+    /// An ONNX file, or a model that the program carries: `default` or `paper`
+    #[arg(default_value = "default")]
     model: PathBuf,
     #[command(flatten)]
     flags: ModelFlags,
 }
 
-pub fn run(args: ModelArgs) -> Result<()> {
+pub fn run(args: ModelArgs, quiet: bool) -> Result<()> {
     match args.command {
         ModelCommand::Info(args) => info(&args),
+        ModelCommand::Motifs(args) => args.run(quiet),
     }
 }
 
 fn info(args: &InfoArgs) -> Result<()> {
-    let file = ModelFile::read(&args.model).map_err(Error::from)?;
+    let source = ModelSource::from_arg(Some(&args.model));
+    let file = source.read().map_err(Error::from)?;
     let mut out = io::stdout().lock();
     // A file's own text is not to reach the terminal with control characters in it.
     let plain = |text: String| -> String {
@@ -47,7 +52,10 @@ fn info(args: &InfoArgs) -> Result<()> {
             .collect()
     };
     let mut line = |key: &str, value: String| writeln!(out, "{key:<12} {}", plain(value));
-    line("file", args.model.display().to_string())?;
+    match &source {
+        ModelSource::Embedded(model) => line("embedded", model.name().to_owned())?,
+        ModelSource::File(path) => line("file", path.display().to_string())?,
+    }
     line("sha256", file.sha256().to_owned())?;
     line("opset", file.proto().opset().to_string())?;
     let producer = format!(

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, ValueEnum};
 use mpra_score::Error;
 use mpra_score::genome::{Aliases, BedSource, InvalidPolicy};
+use mpra_score::model::ModelSource;
 use mpra_score::output::Existing;
 use mpra_score::overlap::Named;
 use mpra_score::score::{
@@ -67,8 +68,9 @@ pub struct ScoreArgs {
     // Optional for Rust only: under another subcommand these flags are not required.
     #[arg(long, value_name = "FILE", required = true)]
     fasta: Option<PathBuf>,
-    /// The model, an ONNX file
-    #[arg(long, value_name = "FILE", required = true)]
+    /// The model: an ONNX file, or one that the program carries: `default` or `paper`
+    /// [default: default]
+    #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// The folder for the results
     #[arg(long, value_name = "DIR", default_value = "results")]
@@ -273,7 +275,7 @@ impl ScoreArgs {
             aliases,
             fasta: self.fasta.context("--fasta is required")?,
             write_index: self.write_index,
-            model: self.model.context("--model is required")?,
+            model: ModelSource::from_arg(self.model.as_deref()),
             model_options: self.model_flags.options(),
             ort_lib: self.model_flags.ort_lib,
             tasks: self.tasks,

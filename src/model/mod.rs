@@ -1,15 +1,17 @@
-//! Models: finding ONNX Runtime, what an ONNX file asks for, and running it.
+//! Models: the embedded ones, finding ONNX Runtime, what an ONNX file asks for, and running it.
 //!
 //! Everything above this module sees [`Predict`]: windows of base codes in, activities out. So
 //! tests can use a closed-form model without ONNX Runtime, and no other module knows of layouts,
 //! alphabets or frames.
 
+mod embedded;
 pub mod onnx;
 mod predict;
 mod runtime;
 mod session;
 mod spec;
 
+pub use embedded::{Embedded, ModelSource};
 pub use predict::{BothStrands, Cancellable, Predict};
 pub use runtime::{Runtime, RuntimeError};
 pub use session::Model;

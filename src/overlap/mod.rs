@@ -20,10 +20,11 @@ mod rank;
 mod run_info;
 mod scores;
 mod sketch;
-mod stats;
 mod units;
 
 pub use annotation::{Annotation, Placed, Site};
 pub use error::OverlapError;
 pub use run_info::{Common, Named};
 pub use scores::{Reader, Scores};
+
+use crate::stats;

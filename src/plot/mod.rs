@@ -1,6 +1,7 @@
 //! Small figures as SVG: lines, histograms, two-dimensional densities. They show what a table says;
 //! the table is what to compute with.
 
+pub mod logo;
 mod overlap;
 
 pub use overlap::{Heat, Hexes, Labelled, Ranked, Scatter, heat, hexes, profiles, ranked, scatter};
@@ -280,7 +281,8 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 
 /// Axis labels without decimals that say nothing.
 fn label(value: &f64) -> String {
-    format!("{}", (value * 1e6).round() / 1e6)
+    // Adding 0 makes -0 plain.
+    format!("{}", (value * 1e6).round() / 1e6 + 0.0)
 }
 
 fn positive(top: f64) -> f64 {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::genome::{Aliases, BedSource, InvalidPolicy, Lattice};
 use crate::ism::Want;
-use crate::model::{ModelOptions, ModelSpec};
+use crate::model::{ModelOptions, ModelSource, ModelSpec};
 use crate::output::Existing;
 
 use super::ScoreError;
@@ -127,8 +127,8 @@ pub struct ScoreConfig {
     pub fasta: PathBuf,
     /// Write missing indexes beside the FASTA.
     pub write_index: bool,
-    /// The ONNX model.
-    pub model: PathBuf,
+    /// The model.
+    pub model: ModelSource,
     /// What the user says of the model.
     pub model_options: ModelOptions,
     /// The ONNX Runtime library, when the user names one.

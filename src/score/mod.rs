@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::genome::{Fasta, Lattice, RegionStatus, Regions, read_bed};
-use crate::model::{Model, ModelFile, Runtime};
+use crate::model::{Model, Runtime};
 use crate::output::OutputDir;
 use crate::overlap::Named;
 use crate::{Cancel, Error};
@@ -174,7 +174,7 @@ pub fn run_with(
         return Err(ScoreError::SaturationWithoutImportance.into());
     }
     // The model is judged before the first base is read.
-    let file = ModelFile::read(&config.model)?;
+    let file = config.model.read()?;
     file.spec(&config.model_options)?;
     let runtime =
         Runtime::load(config.ort_lib.as_deref()).map_err(crate::model::ModelError::from)?;

@@ -109,6 +109,7 @@ pub(super) fn describe(
     seconds: f64,
 ) -> Value {
     let spec = model.spec();
+    let source = config.model.describe();
     let regions = match &config.regions {
         RegionSource::WholeGenome => json!({"genome": true}),
         RegionSource::Bed(BedSource::Stdin) => json!({"path": "-"}),
@@ -125,7 +126,8 @@ pub(super) fn describe(
         "version": crate::VERSION,
         "command": config.command,
         "model": {
-            "path": text(&config.model),
+            "path": source["path"],
+            "embedded": source["embedded"],
             "sha256": model.file().sha256(),
             "window": spec.window,
             "columns": spec.one_hot.length,

@@ -30,7 +30,7 @@ pub fn config(model: &str, out: &Path) -> ScoreConfig {
         aliases: Aliases::None,
         fasta: fixture("genome.fa"),
         write_index: false,
-        model: fixture("models").join(model),
+        model: fixture("models").join(model).into(),
         model_options: ModelOptions::default(),
         ort_lib: None,
         tasks: None,

@@ -83,16 +83,17 @@ pub(super) fn q_values(p: &[f64]) -> Vec<f64> {
 }
 
 /// Ranks from 1, ties sharing the mean of theirs.
-pub(super) fn ranks(values: &[f32]) -> Vec<f64> {
+pub(super) fn ranks<T: Copy + Into<f64>>(values: &[T]) -> Vec<f64> {
+    let value = |at: u32| -> f64 { values[at as usize].into() };
     let mut order: Vec<u32> = (0..values.len() as u32).collect();
-    order.sort_unstable_by(|&a, &b| values[a as usize].total_cmp(&values[b as usize]));
+    order.sort_unstable_by(|&a, &b| value(a).total_cmp(&value(b)));
     let mut ranks = vec![0.0; values.len()];
     let mut from = 0;
     while from < order.len() {
-        let value = values[order[from] as usize];
+        let equal = value(order[from]);
         let mut to = from + 1;
         // `==`, not bits: both zeros are one value.
-        while to < order.len() && values[order[to] as usize] == value {
+        while to < order.len() && value(order[to]) == equal {
             to += 1;
         }
         let rank = (from + to + 1) as f64 / 2.0;
@@ -132,6 +133,11 @@ impl Moments {
         self.xx += o.xx;
         self.yy += o.yy;
         self.xy += o.xy;
+    }
+
+    /// Sum of squares of y about its mean.
+    pub fn scatter_of_y(&self) -> f64 {
+        self.yy - self.y * self.y / self.n
     }
 
     /// Pearson's r; NaN without variation.
@@ -211,7 +217,7 @@ mod tests {
     #[test]
     fn correlations() {
         assert_eq!(
-            ranks(&[3.0, -1.0, 3.0, 0.0, -0.0]),
+            ranks(&[3.0f32, -1.0, 3.0, 0.0, -0.0]),
             [4.5, 1.0, 4.5, 2.5, 2.5]
         );
         let r = |points: &[(f64, f64)]| {

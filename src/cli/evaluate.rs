@@ -1,0 +1,291 @@
+//! `mpra-score evaluate`: predictions against measurements.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::error::ErrorKind;
+use clap::{ArgGroup, Args, CommandFactory, ValueEnum};
+use mpra_score::Error;
+use mpra_score::dataset::Split;
+use mpra_score::evaluate::{
+    self, Against, Bootstrap, Common, ExamplesConfig, Fields, Side, Summary, VariantsConfig,
+};
+use mpra_score::genome::Aliases;
+use mpra_score::labelled::Source;
+use mpra_score::model::ModelSource;
+use mpra_score::output::Existing;
+
+use super::interrupt;
+use super::shared::{ModelFlags, all_cores, command_line, say};
+use super::train_kmer::ValuesFlag;
+
+const OUTPUT: &str = "\
+Data (--data), told apart by content:
+  Parquet    of `mpra-score dataset`, or with columns of the same names
+  table      tab-separated, a header with `sequence` and a column a label; perhaps also id, split,
+             weight, region, LABEL.activity, LABEL.rep1, LABEL.rep2, ...
+  BED        with --fasta: the window around the middle of each interval, forward strand; labels
+             by a header line (`#chrom start end name LABEL ...`), without one column 5 is `score`
+Labels are compared with the tasks of the same name, and as --map says.
+
+Variants (--variants): VCF with the effect in INFO, or a table with chrom, pos (1-based), ref, alt and
+the effect's column. The window starts window / 2 bases before the variant's first base; its
+effect is activity(alternative) - activity(reference). Only windows without unknown bases count.
+
+Output:
+  metrics.tsv      one row a label (or element) and task, and model
+    n, groups            rows (or variants) and groups (regions, positions) they are in
+    mse                  mean squared error
+    r2                   1 - squared error / squared deviation from the mean
+    pearson, spearman    correlation
+    pearson_gain         Pearson above that of --baseline
+    *_low, *_high        bootstrap interval over groups
+    replicate_pearson    mean correlation of two replicates
+    replicate_ceiling    correlation of a perfect prediction with the mean of k replicates:
+                         sqrt(k r / (1 + (k - 1) r))
+  metrics.json     the same
+  predictions.tsv  (--data) name, split, status, each label, LABEL.predicted, LABEL.baseline
+  variants.tsv     (--variants) the variants, status, measured, TASK.predicted, TASK.baseline; status:
+                   ok, no_effect, few_barcodes, unknown_contig, past_contig_end, unknown_allele,
+                   too_long, ref_mismatch, unknown_bases
+  predicted.svg    measured against predicted
+  run.json         version, command line, inputs, settings, counts";
+
+/// Measure a model against measured activities or variant effects
+#[derive(Debug, Args)]
+#[command(
+    after_long_help = OUTPUT,
+    group(ArgGroup::new("measured").required(true).args(["data", "variants"]))
+)]
+pub struct EvaluateArgs {
+    /// Sequences with measured values
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Measured variant effects
+    #[arg(long, value_name = "FILE", requires = "fasta")]
+    variants: Option<PathBuf>,
+    /// The genome, for a BED or variants
+    #[arg(long, value_name = "FILE")]
+    fasta: Option<PathBuf>,
+    /// How contigs are found under other names: a tab-separated file with one contig's names a
+    /// line, or `ucsc-ensembl` (chr1 is 1, chrM is MT)
+    #[arg(long, value_name = "FILE|ucsc-ensembl")]
+    chrom_alias: Option<PathBuf>,
+    /// The model: an ONNX file, or one that the program carries: `default` or `paper`
+    /// [default: default]
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// A second model to compare with, such as a k-mer regression
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Compare a label with this task; repeatable
+    #[arg(long, value_name = "LABEL=TASK", value_parser = pair, value_delimiter = ',', conflicts_with = "variants")]
+    map: Vec<(String, String)>,
+    /// The same for the baseline; with --variants, TASK=TASK: the model's and the baseline's
+    #[arg(long, value_name = "LABEL=TASK", value_parser = pair, value_delimiter = ',', requires = "baseline")]
+    baseline_map: Vec<(String, String)>,
+    /// Rows of which side of the split [default: test where there is one, else all]
+    #[arg(long, value_enum, conflicts_with = "variants")]
+    split: Option<SplitFlag>,
+    /// The label's own column (standardised in a data set), or LABEL.activity (log2)
+    #[arg(
+        long,
+        value_enum,
+        default_value = "standardised",
+        conflicts_with = "variants"
+    )]
+    values: ValuesFlag,
+    /// Tasks to compare with the variants' effects [default: all]
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        conflicts_with = "data"
+    )]
+    tasks: Option<Vec<String>>,
+    /// Field of the measured effect
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "EFF",
+        conflicts_with = "data"
+    )]
+    effect_field: String,
+    /// Field of the element
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "ELEM",
+        conflicts_with = "data"
+    )]
+    element_field: String,
+    /// Field of the number of barcodes
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "BC",
+        conflicts_with = "data"
+    )]
+    barcode_field: String,
+    /// Leave out variants with fewer barcodes
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10.0,
+        conflicts_with = "data"
+    )]
+    min_barcodes: f64,
+    /// Bootstrap replicates for the intervals; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    bootstrap: u64,
+    /// Share of the bootstrap distribution that an interval holds
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    interval: f64,
+    /// Seed of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    model_flags: ModelFlags,
+    /// Windows given to a model at a time
+    #[arg(long, value_name = "N", default_value = "64")]
+    batch: NonZeroUsize,
+    /// Worker threads; results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Output folder
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace the results of an earlier run
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SplitFlag {
+    Train,
+    Validation,
+    Test,
+    All,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((label, task)) if !label.is_empty() && !task.is_empty() => {
+            Ok((label.into(), task.into()))
+        }
+        _ => Err(format!("{text:?} is not LABEL=TASK")),
+    }
+}
+
+impl EvaluateArgs {
+    /// Runs the subcommand.
+    pub fn run(self, quiet: bool) -> Result<()> {
+        if !(self.interval > 0.0 && self.interval < 1.0) {
+            return Err(super::Cli::command()
+                .error(
+                    ErrorKind::ValueValidation,
+                    "--interval lies between 0 and 1",
+                )
+                .into());
+        }
+        let aliases = match &self.chrom_alias {
+            None => Aliases::None,
+            Some(name) if name.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
+            Some(path) => Aliases::from_file(path).map_err(Error::from)?,
+        };
+        let common = Common {
+            model: ModelSource::from_arg(self.model.as_deref()),
+            model_options: self.model_flags.options(),
+            ort_lib: self.model_flags.ort_lib,
+            map: self.map,
+            baseline: self.baseline.map(|path| Against {
+                model: ModelSource::from_arg(Some(&path)),
+                map: self.baseline_map,
+            }),
+            bootstrap: Bootstrap {
+                replicates: self.bootstrap,
+                share: self.interval,
+                seed: self.seed,
+            },
+            batch: self.batch,
+            threads: self.threads.unwrap_or_else(all_cores),
+            out: self.out,
+            existing: Existing {
+                force: self.force,
+                resume: false,
+            },
+            command: command_line(),
+        };
+        let cancel = interrupt::watch()?;
+        let summary = match (self.data, self.variants) {
+            (Some(data), _) => {
+                let config = ExamplesConfig {
+                    source: Source {
+                        data,
+                        fasta: self.fasta,
+                        aliases,
+                    },
+                    side: match self.split {
+                        None => Side::Auto,
+                        Some(SplitFlag::Train) => Side::Of(Split::Train),
+                        Some(SplitFlag::Validation) => Side::Of(Split::Validation),
+                        Some(SplitFlag::Test) => Side::Of(Split::Test),
+                        Some(SplitFlag::All) => Side::All,
+                    },
+                    values: self.values.into(),
+                    common,
+                };
+                evaluate::run_examples(&config, &cancel)?
+            }
+            (None, variants) => {
+                let config = VariantsConfig {
+                    // clap requires one of the two, and a FASTA with this one.
+                    variants: variants.context("--variants is required")?,
+                    fields: Fields {
+                        effect: self.effect_field,
+                        element: self.element_field,
+                        barcodes: self.barcode_field,
+                    },
+                    fasta: self.fasta.context("--fasta is required")?,
+                    aliases,
+                    min_barcodes: self.min_barcodes,
+                    tasks: self.tasks,
+                    common,
+                };
+                evaluate::run_variants(&config, &cancel)?
+            }
+        };
+        if !quiet {
+            report(&summary);
+        }
+        Ok(())
+    }
+}
+
+fn report(summary: &Summary) {
+    for row in &summary.rows {
+        let m = &row.metrics;
+        let ceiling = row.replicates.map_or(String::new(), |c| {
+            format!("; replicates allow {:.3}", c.ceiling)
+        });
+        say(format!(
+            "{} by {} of the {}: Pearson {:.3} ({:.3} to {:.3}), Spearman {:.3}, MSE {:.4}, n {}{ceiling}",
+            row.of,
+            row.task,
+            row.model,
+            m.pearson.value,
+            m.pearson.low,
+            m.pearson.high,
+            m.spearman.value,
+            m.mse.value,
+            m.n
+        ));
+    }
+    for (reason, count) in &summary.skipped {
+        say(format!("left out: {count} {reason}"));
+    }
+    for file in &summary.files {
+        say(format!("  {}", file.display()));
+    }
+}

@@ -1,0 +1,138 @@
+//! How good is a model? Predictions against measurements: activities of sequences
+//! ([`run_examples`]) and effects of variants ([`run_variants`]), with bootstrap intervals, the ceiling that
+//! replicates set, and a second model for comparison.
+
+mod config;
+mod examples;
+mod measured;
+mod metrics;
+mod predict;
+mod report;
+mod variants;
+
+pub use config::{Against, Common, ExamplesConfig, Side, Values, VariantsConfig};
+pub use measured::{Fields, MeasuredVariant, read_variants};
+pub use metrics::{Bootstrap, Ceiling, Estimate, Metrics, ceiling, gain, metrics};
+pub use predict::{Predictor, predict};
+pub use report::{Row, Summary};
+
+pub(crate) use report::{number, table};
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::Error;
+use crate::labelled::LabelledError;
+use crate::plot::PlotError;
+
+/// What can be wrong with an evaluation.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluateError {
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] LabelledError),
+    /// No label fits a task.
+    #[error("no label of {path} is a task of {model}: {labels} there, {tasks} here")]
+    NoPairs {
+        /// The data.
+        path: PathBuf,
+        /// The model.
+        model: String,
+        /// Its labels.
+        labels: String,
+        /// The model's tasks.
+        tasks: String,
+    },
+    /// A name given by the user that does not occur.
+    #[error("unknown {what} {name:?}; there are {known}")]
+    Unknown {
+        /// What was looked for.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// Too little to compute with.
+    #[error("{0}")]
+    TooFew(String),
+    /// Settings that do not go together.
+    #[error("{0}")]
+    Setting(String),
+    /// A table of variants.
+    #[error("{path}, {place}: {problem}; expected {expected}")]
+    Variants {
+        /// The file.
+        path: PathBuf,
+        /// Line or record.
+        place: String,
+        /// What was found.
+        problem: String,
+        /// What would have been right.
+        expected: String,
+    },
+    /// The worker threads could not be started, or one ended unexpectedly.
+    #[error("a worker thread could not be started, or failed")]
+    Thread,
+    /// A file could not be read.
+    #[error("cannot read {1}")]
+    Read(#[source] io::Error, PathBuf),
+    /// A file could not be written.
+    #[error("cannot write {1}")]
+    Write(#[source] io::Error, PathBuf),
+    /// A figure.
+    #[error(transparent)]
+    Plot(#[from] PlotError),
+}
+
+impl EvaluateError {
+    /// One line that says how to mend it, when there is a way.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Data(e) => e.hint(),
+            Self::NoPairs { .. } => {
+                Some("--map LABEL=TASK says which label is measured against which task".into())
+            }
+            Self::TooFew(text) if text.contains("unknown_contig") => Some(
+                "do the names of contigs differ? --chrom-alias ucsc-ensembl, or FILE, maps them"
+                    .into(),
+            ),
+            Self::Variants { .. } => {
+                Some("--effect-field, --element-field and --barcode-field name the fields".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Measures a model on labelled sequences.
+///
+/// # Errors
+/// For everything that can be wrong with the data, the models, the pairing of labels and tasks and
+/// the output folder.
+pub fn run_examples(config: &ExamplesConfig, cancel: &crate::Cancel) -> Result<Summary, Error> {
+    on_threads(&config.common, || examples::run(config, cancel))
+}
+
+/// Measures a model on measured effects of variants.
+///
+/// # Errors
+/// As [`run_examples`].
+pub fn run_variants(config: &VariantsConfig, cancel: &crate::Cancel) -> Result<Summary, Error> {
+    on_threads(&config.common, || variants::run(config, cancel))
+}
+
+/// Runs `work` on a pool of the threads asked for.
+fn on_threads<T: Send>(
+    common: &Common,
+    work: impl FnOnce() -> Result<T, Error> + Send,
+) -> Result<T, Error> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(common.threads.get())
+        .build()
+        .map_err(|_| EvaluateError::Thread)?
+        .install(work)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+use std::num::NonZeroUsize;
+
+use super::{Common, EvaluateError};
+use crate::encode::BASES;
+use crate::model::{Cancellable, Model, ModelError, ModelOptions, ModelSource, Predict, Runtime};
+use crate::{Cancel, Error};
+
+/// Predicts windows: base codes, `[rows, window]`, to activities, `[rows, tasks]`, on several
+/// threads, each with a session of its own.
+///
+/// # Errors
+/// When the model fails, gives NaN or infinity, or the job is asked to stop.
+pub fn predict(
+    model: &Model,
+    codes: &[u8],
+    batch: NonZeroUsize,
+    threads: NonZeroUsize,
+    cancel: &Cancel,
+) -> Result<Vec<f32>, Error> {
+    let (window, tasks) = (model.window(), model.tasks());
+    let rows = codes.len() / window;
+    let mut activities = vec![0.0; rows * tasks];
+    // Whole batches, so that what a session sees together does not depend on the threads.
+    let batches = rows.div_ceil(batch.get());
+    let share = batches.div_ceil(threads.get()).max(1) * batch.get();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (codes.chunks(share * window))
+            .zip(activities.chunks_mut(share * tasks))
+            .map(|(codes, activities)| {
+                scope.spawn(move || -> Result<(), ModelError> {
+                    let mut model = Cancellable::new(model.another()?, cancel.clone());
+                    for (codes, activities) in (codes.chunks(batch.get() * window))
+                        .zip(activities.chunks_mut(batch.get() * tasks))
+                    {
+                        model.predict(codes, activities)?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        for worker in workers {
+            match worker.join() {
+                Err(_) => return Err(EvaluateError::Thread.into()),
+                Ok(Err(ModelError::Cancelled)) => return Err(Error::Interrupted { kept: false }),
+                Ok(result) => result?,
+            }
+        }
+        Ok(())
+    })?;
+    Ok(activities)
+}
+
+/// A model with what the user calls it.
+pub struct Predictor {
+    /// In tables.
+    pub name: &'static str,
+    /// Where it comes from.
+    pub source: ModelSource,
+    /// The model.
+    pub model: Model,
+}
+
+impl Predictor {
+    /// Opens the model of a run, and the second one where there is one.
+    ///
+    /// # Errors
+    /// As [`Model::open`].
+    pub fn open(common: &Common) -> Result<Vec<Self>, Error> {
+        let runtime = Runtime::load(common.ort_lib.as_deref()).map_err(ModelError::from)?;
+        let one = |name, source: &ModelSource, options: &ModelOptions| -> Result<Self, Error> {
+            Ok(Self {
+                name,
+                source: source.clone(),
+                model: Model::open(source.read()?, options, &runtime)?,
+            })
+        };
+        let mut all = vec![one("model", &common.model, &common.model_options)?];
+        if let Some(against) = &common.baseline {
+            all.push(one("baseline", &against.model, &ModelOptions::default())?);
+        }
+        Ok(all)
+    }
+
+    /// For `run.json`.
+    pub fn describe(&self) -> serde_json::Value {
+        let mut about = self.source.describe();
+        about["sha256"] = self.model.file().sha256().into();
+        about["tasks"] = self.model.spec().tasks.clone().into();
+        about
+    }
+
+    /// Number of the output column of a task.
+    ///
+    /// # Errors
+    /// When the model has no such task.
+    pub fn task(&self, name: &str) -> Result<usize, EvaluateError> {
+        let tasks = &self.model.spec().tasks;
+        (tasks.iter().position(|t| t == name)).ok_or_else(|| EvaluateError::Unknown {
+            what: "task",
+            name: name.into(),
+            known: tasks.join(", "),
+        })
+    }
+}
+
+/// A code as a letter.
+pub(super) fn letter(code: u8) -> char {
+    BASES.get(code as usize).copied().unwrap_or('N')
+}

@@ -1,0 +1,360 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::predict::letter;
+use super::{
+    EvaluateError, MeasuredVariant, Predictor, Row, Summary, VariantsConfig, gain, metrics, number,
+    predict, read_variants, table,
+};
+use crate::encode::{self, UNKNOWN};
+use crate::genome::{Fasta, FastaReader};
+use crate::labelled::sha256;
+use crate::model::Predict;
+use crate::output::OutputDir;
+use crate::plot::{self, Hexes};
+use crate::{Cancel, Error};
+
+/// Element under which all variants together are reported.
+const ALL: &str = "all";
+
+pub(super) fn run(config: &VariantsConfig, cancel: &Cancel) -> Result<Summary, Error> {
+    let common = &config.common;
+    OutputDir::check(&common.out, common.existing)?;
+    let models = Predictor::open(common)?;
+    let tasks = tasks(config, &models[0])?;
+    let columns = columns(config, &tasks, &models)?;
+    let variants = read_variants(&config.variants, &config.fields)?;
+    if variants.iter().all(|v| v.barcodes.is_nan()) && config.min_barcodes > 0.0 {
+        tracing::warn!(
+            "no variant has {}: --min-barcodes has nothing to judge",
+            config.fields.barcodes
+        );
+    }
+    let fasta = Fasta::open(&config.fasta, false)?;
+    let mut reader = fasta.reader()?;
+    let mut status = vec!["ok"; variants.len()];
+    let mut effects: Vec<Vec<f32>> = Vec::new();
+    for model in &models {
+        let window = model.model.window();
+        let mut codes = Vec::new();
+        let mut used = Vec::new();
+        for (i, variant) in variants.iter().enumerate() {
+            match alleles(config, variant, &fasta, &mut reader, window, &mut codes)? {
+                None => used.push(i),
+                Some(reason) => status[i] = reason,
+            }
+        }
+        let (batch, threads) = (common.batch, common.threads);
+        let activities = predict(&model.model, &codes, batch, threads, cancel)?;
+        let n = model.model.tasks();
+        // NaN for variants that this model's window leaves out.
+        let mut effect = vec![f32::NAN; variants.len() * n];
+        for (pair, &i) in activities.chunks_exact(2 * n).zip(&used) {
+            for task in 0..n {
+                effect[i * n + task] = pair[n + task] - pair[task];
+            }
+        }
+        effects.push(effect);
+    }
+    let usable: Vec<usize> = (0..variants.len()).filter(|&i| status[i] == "ok").collect();
+    let mut skipped: BTreeMap<String, u64> = BTreeMap::new();
+    for reason in status.iter().filter(|s| **s != "ok") {
+        *skipped.entry((*reason).into()).or_default() += 1;
+    }
+    if usable.len() < 3 {
+        let reasons: Vec<String> = skipped.iter().map(|(r, n)| format!("{n} {r}")).collect();
+        return Err(EvaluateError::TooFew(format!(
+            "{}: {} usable variant(s) of {} ({})",
+            config.variants.display(),
+            usable.len(),
+            variants.len(),
+            reasons.join(", ")
+        ))
+        .into());
+    }
+
+    // Elements in order of appearance, then all together.
+    let mut elements: Vec<(&str, Vec<usize>)> = Vec::new();
+    for &i in &usable {
+        let name = variants[i].element.as_str();
+        match elements.iter_mut().find(|e| e.0 == name) {
+            Some((_, rows)) => rows.push(i),
+            None => elements.push((name, vec![i])),
+        }
+    }
+    if elements.len() > 1 || elements[0].0 == "." {
+        elements.retain(|e| e.0 != ".");
+        elements.push((ALL, usable.clone()));
+    }
+    let mut found = Vec::new();
+    let mut panels = Vec::new();
+    for (element, rows) in &elements {
+        if rows.len() < 3 {
+            tracing::warn!(
+                "element {element}: {} variant(s), too few to compare",
+                rows.len()
+            );
+            continue;
+        }
+        let observed: Vec<f64> = rows.iter().map(|&i| variants[i].effect).collect();
+        let groups = positions(rows.iter().map(|&i| &variants[i]));
+        for (task, columns) in tasks.iter().zip(&columns) {
+            let predicted = |m: usize| -> Option<Vec<f64>> {
+                let column = columns[m]?;
+                let n = models[m].model.tasks();
+                let value = |&i: &usize| f64::from(effects[m][i * n + column]);
+                Some(rows.iter().map(value).collect())
+            };
+            for (m, model) in models.iter().enumerate() {
+                let Some(values) = predicted(m) else { continue };
+                let bootstrap = &common.bootstrap;
+                let other = (m == 0 && models.len() > 1).then(|| predicted(1)).flatten();
+                found.push(Row {
+                    of: (*element).to_owned(),
+                    task: columns[m]
+                        .map_or(task, |c| &model.model.spec().tasks[c])
+                        .clone(),
+                    model: model.name,
+                    metrics: metrics(&observed, &values, &groups, bootstrap),
+                    gain: other.map(|o| gain(&observed, &values, &o, &groups, bootstrap)),
+                    replicates: None,
+                });
+                if m == 0 {
+                    let r = found[found.len() - 1].metrics.pearson.value;
+                    panels.push(Hexes {
+                        title: format!("{element}, {task}: r = {r:.3}"),
+                        x_label: "predicted effect".into(),
+                        y_label: "measured effect".into(),
+                        points: (values.iter().zip(&observed))
+                            .map(|(x, y)| (*x as f32, *y as f32))
+                            .collect(),
+                    });
+                }
+            }
+        }
+    }
+
+    cancel.files_begin();
+    let mut out = OutputDir::create(&common.out, common.existing)?;
+    let write = |path: PathBuf, text: String| {
+        fs::write(&path, text).map_err(|e| Error::from(EvaluateError::Write(e, path)))
+    };
+    write(out.file("metrics.tsv"), table("element", &found))?;
+    let text = format!("{:#}\n", json!({ "metrics": found }));
+    write(out.file("metrics.json"), text)?;
+    write(
+        out.file("variants.tsv"),
+        every_variant(&variants, &status, &columns, &models, &effects),
+    )?;
+    plot::hexes(
+        &out.file("predicted.svg"),
+        "Measured against predicted effects",
+        &panels,
+    )
+    .map_err(EvaluateError::from)?;
+    let run = json!({
+        "program": "mpra-score",
+        "version": crate::VERSION,
+        "command": common.command,
+        "models": models.iter().map(|m| (m.name, m.describe())).collect::<BTreeMap<_, _>>(),
+        "onnxruntime": models[0].model.runtime().version(),
+        "variants": {
+            "path": config.variants.display().to_string(),
+            "sha256": sha256(&config.variants).map_err(EvaluateError::from)?,
+        },
+        "fasta": config.fasta.display().to_string(),
+        "settings": {
+            "tasks": tasks,
+            "effect_field": config.fields.effect,
+            "element_field": config.fields.element,
+            "barcode_field": config.fields.barcodes,
+            "min_barcodes": config.min_barcodes,
+            "bootstrap": common.bootstrap.replicates,
+            "interval": common.bootstrap.share,
+            "seed": common.bootstrap.seed,
+        },
+        "threads": common.threads,
+        "counts": {"variants": variants.len(), "variants_used": usable.len(), "variants_left_out": skipped},
+        "outputs": out.names(),
+    });
+    if cancel.is_requested() {
+        return Err(Error::Interrupted { kept: false });
+    }
+    Ok(Summary {
+        rows: found,
+        files: out.commit(&run)?,
+        skipped: skipped.into_iter().collect(),
+    })
+}
+
+fn tasks(config: &VariantsConfig, model: &Predictor) -> Result<Vec<String>, EvaluateError> {
+    let Some(wanted) = &config.tasks else {
+        return Ok(model.model.spec().tasks.clone());
+    };
+    for name in wanted {
+        model.task(name)?;
+    }
+    Ok(wanted.clone())
+}
+
+/// For each task the output columns of the models: of the second one that of the task it is mapped
+/// to, else of the same name.
+fn columns(
+    config: &VariantsConfig,
+    tasks: &[String],
+    models: &[Predictor],
+) -> Result<Vec<Vec<Option<usize>>>, EvaluateError> {
+    let map = (config.common.baseline.as_ref()).map_or(&[][..], |b| b.map.as_slice());
+    if let Some((unknown, _)) = map.iter().find(|(task, _)| !tasks.contains(task)) {
+        return Err(EvaluateError::Unknown {
+            what: "task",
+            name: unknown.clone(),
+            known: tasks.join(", "),
+        });
+    }
+    let mut all = Vec::new();
+    for task in tasks {
+        let mut columns = vec![Some(models[0].task(task)?)];
+        if let Some(baseline) = models.get(1) {
+            columns.push(match map.iter().find(|(t, _)| t == task) {
+                Some((_, other)) => Some(baseline.task(other)?),
+                None => baseline.task(task).ok(),
+            });
+        }
+        all.push(columns);
+    }
+    if models.len() > 1 && all.iter().all(|columns| columns[1].is_none()) {
+        return Err(EvaluateError::Setting(format!(
+            "the baseline has none of the tasks {}: --baseline-map TASK=TASK pairs them",
+            tasks.join(", ")
+        )));
+    }
+    Ok(all)
+}
+
+/// Appends the reference and the alternative window of a variant, the variant's first base at
+/// column `window / 2` of both; or says why it is left out.
+fn alleles(
+    config: &VariantsConfig,
+    variant: &MeasuredVariant,
+    fasta: &Fasta,
+    reader: &mut FastaReader,
+    window: usize,
+    codes: &mut Vec<u8>,
+) -> Result<Option<&'static str>, Error> {
+    if variant.effect.is_nan() {
+        return Ok(Some("no_effect"));
+    }
+    if variant.barcodes < config.min_barcodes {
+        return Ok(Some("few_barcodes"));
+    }
+    let Some(contig) = config.aliases.resolve(&variant.contig, fasta.contigs()) else {
+        return Ok(Some("unknown_contig"));
+    };
+    let allele = |letters: &str| -> Option<Vec<u8>> {
+        let mut codes = Vec::new();
+        let known = encode::push_codes(letters.as_bytes(), &mut codes);
+        (known && !codes.is_empty() && !codes.contains(&UNKNOWN)).then_some(codes)
+    };
+    let (Some(reference), Some(alternative)) =
+        (allele(&variant.reference), allele(&variant.alternative))
+    else {
+        return Ok(Some("unknown_allele"));
+    };
+    let half = window / 2;
+    if reference.len().max(alternative.len()) > window - half {
+        return Ok(Some("too_long"));
+    }
+    let end = u64::from(variant.position) + reference.len() as u64;
+    if end > u64::from(fasta.contigs().get(contig).length) {
+        return Ok(Some("past_contig_end"));
+    }
+    // As many bases to the right as the longer of both windows needs.
+    let mut around = Vec::new();
+    let start = i64::from(variant.position) - half as i64;
+    reader.fetch(contig, start, window + reference.len(), &mut around)?;
+    let (left, rest) = around.split_at(half);
+    let (found, right) = rest.split_at(reference.len());
+    if found
+        .iter()
+        .zip(&reference)
+        .any(|(f, r)| *f != UNKNOWN && f != r)
+    {
+        tracing::debug!(
+            "{}:{} (1-based): REF {}, the FASTA has {}",
+            variant.contig,
+            variant.position + 1,
+            variant.reference,
+            found.iter().map(|&c| letter(c)).collect::<String>()
+        );
+        return Ok(Some("ref_mismatch"));
+    }
+    let build = |middle: &[u8]| [left, middle, &right[..window - half - middle.len()]].concat();
+    let (with, without) = (build(found), build(&alternative));
+    if with.contains(&UNKNOWN) || without.contains(&UNKNOWN) {
+        return Ok(Some("unknown_bases"));
+    }
+    codes.extend(with);
+    codes.extend(without);
+    Ok(None)
+}
+
+/// Numbers of the positions, so that the changes of one base are drawn together.
+fn positions<'a>(variants: impl Iterator<Item = &'a MeasuredVariant>) -> Vec<u32> {
+    let mut numbers: BTreeMap<(&str, u32), u32> = BTreeMap::new();
+    variants
+        .map(|v| {
+            let next = numbers.len() as u32;
+            *numbers.entry((&v.contig, v.position)).or_insert(next)
+        })
+        .collect()
+}
+
+fn every_variant(
+    variants: &[MeasuredVariant],
+    status: &[&str],
+    columns: &[Vec<Option<usize>>],
+    models: &[Predictor],
+    effects: &[Vec<f32>],
+) -> String {
+    let mut text = String::from("contig\tpos\tid\tref\talt\telement\tbarcodes\tstatus\tmeasured");
+    let columns: Vec<(usize, usize)> = (columns.iter())
+        .flat_map(|of_task| (of_task.iter().enumerate()).filter_map(|(m, c)| Some((m, (*c)?))))
+        .collect();
+    // Writing to a string cannot fail.
+    for &(m, column) in &columns {
+        let suffix = ["predicted", "baseline"][m];
+        let _ = write!(text, "\t{}.{suffix}", models[m].model.spec().tasks[column]);
+    }
+    text.push('\n');
+    for (i, v) in variants.iter().enumerate() {
+        let _ = write!(
+            text,
+            "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}",
+            v.contig,
+            v.position + 1,
+            v.id,
+            v.reference,
+            v.alternative,
+            v.element,
+            number(v.barcodes),
+            status[i],
+            number(v.effect)
+        );
+        for &(m, column) in &columns {
+            let n = models[m].model.tasks();
+            let value = effects[m][i * n + column];
+            let shown = match status[i] == "ok" && !value.is_nan() {
+                true => value.to_string(),
+                false => "NA".into(),
+            };
+            let _ = write!(text, "\t{shown}");
+        }
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,243 @@
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::{Label, Labelled, LabelledError, Skipped};
+use crate::dataset::Split;
+use crate::encode;
+
+/// Columns that are no labels.
+const RESERVED: [&str; 14] = [
+    "tile", "region", "position", "group", "chrom", "start", "end", "strand", "sequence", "offset",
+    "split", "weight", "id", "name",
+];
+
+/// A column's cells as read.
+#[derive(Clone, Debug)]
+pub(super) enum Cells {
+    Text(Vec<Option<String>>),
+    /// NaN where missing.
+    Numbers(Vec<f64>),
+}
+
+/// Named columns of one length.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Table {
+    pub path: PathBuf,
+    pub columns: Vec<(String, Cells)>,
+    /// Bases of a tile, for tiles in a frame.
+    pub tile: Option<usize>,
+    pub skipped: Vec<Skipped>,
+}
+
+impl Table {
+    fn fail(&self, problem: String, expected: &str) -> LabelledError {
+        LabelledError::Table {
+            path: self.path.clone(),
+            problem,
+            expected: expected.into(),
+        }
+    }
+
+    fn column(&self, name: &str) -> Option<&Cells> {
+        self.columns.iter().find(|c| c.0 == name).map(|c| &c.1)
+    }
+
+    /// A column as text; numbers as they are printed.
+    fn texts(&self, name: &str) -> Option<Vec<Option<String>>> {
+        Some(match self.column(name)? {
+            Cells::Text(cells) => cells.clone(),
+            Cells::Numbers(cells) => (cells.iter())
+                .map(|v| (!v.is_nan()).then(|| v.to_string()))
+                .collect(),
+        })
+    }
+
+    /// A column as numbers, or the first row (from 1) and cell that is none.
+    fn numbers(&self, name: &str) -> Option<Result<Vec<f64>, (usize, String)>> {
+        Some(match self.column(name)? {
+            Cells::Numbers(cells) => Ok(cells.clone()),
+            Cells::Text(cells) => (cells.iter().enumerate())
+                .map(|(row, cell)| match cell.as_deref() {
+                    None => Ok(f64::NAN),
+                    Some(text) => match text.trim() {
+                        "" | "NA" | "NaN" | "nan" | "." | "null" => Ok(f64::NAN),
+                        text => text.parse().map_err(|_| (row + 1, text.to_owned())),
+                    },
+                })
+                .collect(),
+        })
+    }
+
+    fn known_numbers(&self, name: &str) -> Result<Option<Vec<f64>>, LabelledError> {
+        self.numbers(name).transpose().map_err(|(row, cell)| {
+            self.fail(format!("column {name}, row {row}: {cell:?}"), "a number")
+        })
+    }
+
+    /// Sequences, labels and what belongs to them.
+    pub fn assemble(self) -> Result<Labelled, LabelledError> {
+        let letters = self.texts("sequence").ok_or_else(|| {
+            let names: Vec<&str> = self.columns.iter().map(|c| c.0.as_str()).collect();
+            self.fail(
+                format!("columns {}", names.join(", ")),
+                "a column `sequence`",
+            )
+        })?;
+        let rows = letters.len();
+        if rows == 0 {
+            let why = match self.skipped.first() {
+                None => String::new(),
+                Some(first) => format!(
+                    " ({} left out, the first, {}, for {})",
+                    self.skipped.len(),
+                    first.name,
+                    first.reason
+                ),
+            };
+            return Err(LabelledError::Empty {
+                path: self.path,
+                why,
+            });
+        }
+        let (mut width, mut codes) = (0, Vec::new());
+        for (row, letters) in letters.iter().enumerate() {
+            let letters = letters.as_deref().unwrap_or("").trim();
+            if row == 0 {
+                width = letters.len();
+                codes.reserve(width * rows);
+            }
+            if letters.len() != width || width == 0 {
+                return Err(self.fail(
+                    format!("row {}: a sequence of {} bases", row + 1, letters.len()),
+                    &match width {
+                        0 => "at least one base".into(),
+                        _ => format!("{width}, as in the first row"),
+                    },
+                ));
+            }
+            if !encode::push_codes(letters.as_bytes(), &mut codes) {
+                return Err(self.fail(
+                    format!("row {}: a sequence with something that is no base", row + 1),
+                    "letters",
+                ));
+            }
+        }
+        let names = ["tile", "id", "name"].iter().find_map(|n| self.texts(n));
+        let names = match names {
+            Some(names) => (names.into_iter().enumerate())
+                .map(|(row, name)| name.unwrap_or_else(|| format!("row_{}", row + 1)))
+                .collect(),
+            None => (1..=rows).map(|row| format!("row_{row}")).collect(),
+        };
+        let split = match self.texts("split") {
+            None => None,
+            Some(cells) => Some(
+                (cells.iter().enumerate())
+                    .map(|(row, cell)| {
+                        let word = cell.as_deref().unwrap_or("").trim();
+                        (Split::ALL.into_iter())
+                            .find(|s| s.as_str() == word)
+                            .ok_or_else(|| {
+                                self.fail(
+                                    format!("column split, row {}: {word:?}", row + 1),
+                                    "train, validation or test",
+                                )
+                            })
+                    })
+                    .collect::<Result<Vec<_>, _>>()?,
+            ),
+        };
+        let weight = self.known_numbers("weight")?;
+        if let Some(row) = (weight.iter().flatten()).position(|w| !(w.is_finite() && *w >= 0.0)) {
+            return Err(self.fail(
+                format!("column weight, row {}: not 0 or more", row + 1),
+                "weights of 0 or more",
+            ));
+        }
+        let groups = ["group", "region"].iter().find_map(|n| self.texts(n));
+        let groups = groups.map(|cells| {
+            let mut numbers: HashMap<Option<String>, u32> = HashMap::new();
+            (cells.into_iter())
+                .map(|cell| {
+                    let next = numbers.len() as u32;
+                    *numbers.entry(cell).or_insert(next)
+                })
+                .collect()
+        });
+        let tile = match (self.tile, self.known_numbers("offset")?) {
+            (Some(tile), Some(offsets)) if tile < width => {
+                let offsets: Vec<usize> = offsets.iter().map(|o| o.max(0.0) as usize).collect();
+                if let Some(row) = offsets.iter().position(|o| o + tile > width) {
+                    return Err(self.fail(
+                        format!("row {}: a tile that reaches past its sequence", row + 1),
+                        "tiles inside their frame",
+                    ));
+                }
+                Some((tile, offsets))
+            }
+            _ => None,
+        };
+        let labels = self.labels()?;
+        Ok(Labelled {
+            path: self.path,
+            width,
+            codes,
+            names,
+            split,
+            weight,
+            groups,
+            labels,
+            skipped: self.skipped,
+            tile,
+        })
+    }
+
+    /// Every numeric column that is not reserved; those of replicates with the label they belong
+    /// to.
+    fn labels(&self) -> Result<Vec<Label>, LabelledError> {
+        let mut labels: Vec<Label> = Vec::new();
+        let owner = |name: &str| -> Option<String> {
+            let (base, rest) = name.rsplit_once('.')?;
+            let known = self.column(base).is_some();
+            let belongs = rest == "activity" || rest.strip_prefix("rep").is_some();
+            (known && belongs).then(|| base.to_owned())
+        };
+        let plain = (self.columns.iter())
+            .filter(|(name, _)| !RESERVED.contains(&name.as_str()) && owner(name).is_none());
+        for (name, _) in plain {
+            // Text columns are no labels.
+            if let Some(Ok(values)) = self.numbers(name) {
+                self.refuse_infinite(name, &values)?;
+                labels.push(Label {
+                    name: name.clone(),
+                    values,
+                    ..Label::default()
+                });
+            }
+        }
+        for (name, _) in &self.columns {
+            let Some(base) = owner(name) else { continue };
+            let Some(label) = labels.iter_mut().find(|l| l.name == base) else {
+                continue;
+            };
+            if let Some(values) = self.known_numbers(name)? {
+                self.refuse_infinite(name, &values)?;
+                match name.ends_with(".activity") {
+                    true => label.activity = Some(values),
+                    false => label.replicates.push(values),
+                }
+            }
+        }
+        Ok(labels)
+    }
+
+    fn refuse_infinite(&self, name: &str, values: &[f64]) -> Result<(), LabelledError> {
+        match values.iter().position(|v| v.is_infinite()) {
+            None => Ok(()),
+            Some(row) => Err(self.fail(
+                format!("column {name}, row {}: {}", row + 1, values[row]),
+                "finite numbers, or NA",
+            )),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+use std::fs;
+
+use super::*;
+use crate::encode::UNKNOWN;
+
+fn source(data: &Path, fasta: Option<&Path>) -> Source {
+    Source {
+        data: data.into(),
+        fasta: fasta.map(Path::to_path_buf),
+        aliases: Aliases::None,
+    }
+}
+
+fn read(folder: &Path, text: &str) -> Result<Labelled, LabelledError> {
+    let path = folder.join("data.tsv");
+    fs::write(&path, text).unwrap();
+    Labelled::read(&source(&path, None), 4)
+}
+
+#[test]
+fn tables_of_sequences() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = read(
+        dir.path(),
+        "id\tsequence\tregion\tsplit\tcell\tT\tT.rep1\tT.rep2\nx\tACGT\tr1\ttrain\tHepG2\t1.5\t1\t2\n\
+         y\tacgN\tr2\ttest\tHepG2\tNA\t\t3\nz\tTTTT\tr1\ttest\tK562\t-1\t0\t0\n",
+    )
+    .unwrap();
+    assert_eq!((data.width, data.rows()), (4, 3));
+    assert_eq!(data.sequence(1), [0, 1, 2, UNKNOWN]);
+    assert_eq!(data.names, ["x", "y", "z"]);
+    assert_eq!(data.groups.as_deref(), Some(&[0, 1, 0][..]));
+    assert_eq!(data.side(Split::Test), [1, 2]);
+    let [label] = &data.labels[..] else {
+        panic!("text columns are no labels: {:?}", data.labels);
+    };
+    assert_eq!((label.name.as_str(), label.values[0]), ("T", 1.5));
+    assert!(label.values[1].is_nan() && label.replicates[0][1].is_nan());
+    assert_eq!(label.replicates[1], [2.0, 3.0, 0.0]);
+}
+
+#[test]
+fn tables_that_cannot_be_used() {
+    let dir = tempfile::tempdir().unwrap();
+    for (text, expected) in [
+        ("sequence\tT\n", "no usable row"),
+        (
+            "sequence\tT\nACG\t1\nAC\t2\n",
+            "row 2: a sequence of 2 bases",
+        ),
+        ("sequence\tT\nA>G\t1\n", "no base"),
+        ("sequence\tT\nACG\tinf\n", "column T, row 1: inf"),
+        ("sequence\tsplit\nACG\tdev\n", "split, row 1: \"dev\""),
+        ("sequence\tweight\nACG\t-1\n", "weight, row 1"),
+        ("sequence\tT\nACG\n", "line 2: 1 columns"),
+        ("sequence\tT\tT\nACG\t1\t1\n", "stands twice"),
+        ("seq\tT\nACG\t1\n", "a header of seq, T"),
+    ] {
+        let error = read(dir.path(), text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn beds_with_values() {
+    let dir = tempfile::tempdir().unwrap();
+    let fasta = dir.path().join("g.fa");
+    fs::write(&fasta, ">c\nAACCGGTTNNNNNN\n>d\nAC\n").unwrap();
+    let bed = dir.path().join("data.bed");
+    fs::write(
+        &bed,
+        "#chrom\tstart\tend\tname\tT\nc\t1\t5\ta\t0.5\nc\t3\t4\tb\t1\nc\t9\t13\tn\t2\nx\t0\t4\tx\t3\nd\t0\t3\td\t4\n",
+    )
+    .unwrap();
+    let data = Labelled::read(&source(&bed, Some(&fasta)), 4).unwrap();
+    assert_eq!(data.names, ["a", "b"]);
+    // c:1-5, and four bases around c:3-4, from 3 - 2.
+    assert_eq!(data.sequence(0), [0, 1, 1, 2]);
+    assert_eq!(data.sequence(1), [0, 1, 1, 2]);
+    assert_eq!(data.groups.as_deref(), Some(&[0, 0][..]));
+    assert_eq!(data.labels[0].values, [0.5, 1.0]);
+    let reasons: Vec<&str> = data.skipped.iter().map(|s| s.reason).collect();
+    assert_eq!(
+        reasons,
+        ["unknown_bases", "unknown_contig", "past_contig_end"]
+    );
+    assert!(matches!(
+        Labelled::read(&source(&bed, None), 4),
+        Err(LabelledError::NoFasta(_))
+    ));
+    // Without a header the fifth column is the score.
+    fs::write(&bed, "c\t1\t5\ta\t7\t+\n").unwrap();
+    let data = Labelled::read(&source(&bed, Some(&fasta)), 4).unwrap();
+    assert_eq!(data.labels[0].name, "score");
+}

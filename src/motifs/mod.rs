@@ -1,0 +1,87 @@
+//! What a network's first layer looks for: each filter of its first convolution as a position weight
+//! matrix of the words that activate it (paper, conclusion), with the known motif it is most like.
+
+mod compare;
+mod filters;
+mod meme;
+mod run;
+mod sites;
+
+pub use compare::{Match, best_match};
+pub use filters::Filters;
+pub use meme::{Motif, read_meme, write_meme};
+pub use run::{Config, Sequences, Summary, run};
+pub use sites::{Sites, WIDEST, Words, sites};
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::counts::CountsError;
+use crate::genome::GenomeError;
+use crate::labelled::LabelledError;
+use crate::plot::PlotError;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum MotifError {
+    /// Sequences of a data set.
+    #[error(transparent)]
+    Data(#[from] LabelledError),
+    /// Sequences of a genome.
+    #[error(transparent)]
+    Genome(#[from] GenomeError),
+    /// The graph does not begin with a convolution over bases.
+    #[error("{model} has no first convolution to look into: {problem}")]
+    NoFilters {
+        /// The model.
+        model: String,
+        /// What is there.
+        problem: String,
+    },
+    /// Nothing to scan.
+    #[error("no sequence has {0} known bases in a row: nothing can activate a filter")]
+    NoWords(usize),
+    /// More different words than fit the memory.
+    #[error("the sequences hold over 100 million different words of {0} bases")]
+    TooManyWords(usize),
+    /// A setting outside its range.
+    #[error("{0}")]
+    Setting(String),
+    /// A motif file.
+    #[error("{path}, line {line}: {problem}; expected {expected}")]
+    Meme {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line.
+        line: u64,
+        /// What was found.
+        problem: String,
+        /// What would have been right.
+        expected: String,
+    },
+    /// A text file.
+    #[error(transparent)]
+    Text(#[from] CountsError),
+    /// A file could not be written.
+    #[error("cannot write {1}")]
+    Write(#[source] io::Error, PathBuf),
+    /// A figure.
+    #[error(transparent)]
+    Plot(#[from] PlotError),
+}
+
+impl MotifError {
+    /// One line that says how to mend it, when there is a way.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Data(e) => e.hint(),
+            Self::Genome(e) => e.hint(),
+            Self::TooManyWords(_) => Some("--bed limits a genome to its regions".into()),
+            Self::Meme { .. } => Some("motifs are read in MEME's minimal format".into()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

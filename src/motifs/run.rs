@@ -1,0 +1,283 @@
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{
+    Filters, Motif, MotifError, Sites, WIDEST, Words, best_match, read_meme, sites, write_meme,
+};
+use crate::Error;
+use crate::genome::{Aliases, BedSource, Fasta, InvalidPolicy, read_bed};
+use crate::labelled::{Labelled, Source};
+use crate::model::{ModelOptions, ModelSource};
+use crate::output::{Existing, OutputDir};
+use crate::plot::logo::{Logo, information, logos};
+
+/// What filters are run over, forward strand.
+#[derive(Clone, Debug)]
+pub enum Sequences {
+    /// The contigs of a FASTA, whole.
+    Fasta(PathBuf),
+    /// The regions of a BED in a FASTA; bases in several regions count several times.
+    Regions {
+        /// The BED.
+        bed: BedSource,
+        /// The FASTA.
+        fasta: PathBuf,
+        /// How contig names are brought together.
+        aliases: Aliases,
+    },
+    /// The sequences of a data set.
+    Data(PathBuf),
+}
+
+/// A run of `mpra-score model motifs`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The model.
+    pub model: ModelSource,
+    /// What the user says of it.
+    pub model_options: ModelOptions,
+    /// What its filters are run over.
+    pub sequences: Sequences,
+    /// Words above this share of a filter's largest value are its sites, 0 to below 1.
+    pub share: f32,
+    /// Known motifs, in MEME format.
+    pub known: Option<PathBuf>,
+    /// Shuffles for the p-values.
+    pub shuffles: u64,
+    /// Seed of the shuffles.
+    pub seed: u64,
+    /// The output folder.
+    pub out: PathBuf,
+    /// Replace earlier results.
+    pub force: bool,
+    /// The command line, for the provenance.
+    pub command: Vec<String>,
+}
+
+/// What a run found.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Filters.
+    pub filters: usize,
+    /// Filters that some word activates.
+    pub active: usize,
+    /// The files, `run.json` last.
+    pub files: Vec<PathBuf>,
+}
+
+/// Writes `motifs.meme`, `filters.tsv`, `logos.svg` and `run.json`.
+///
+/// # Errors
+/// When the model does not begin with a convolution over bases, or a file cannot be read or
+/// written.
+pub fn run(config: &Config) -> Result<Summary, Error> {
+    if !(0.0..1.0).contains(&config.share) {
+        return Err(MotifError::Setting("--threshold lies from 0 to below 1".into()).into());
+    }
+    let existing = Existing {
+        force: config.force,
+        resume: false,
+    };
+    OutputDir::check(&config.out, existing)?;
+    let file = config.model.read()?;
+    let spec = file.spec(&config.model_options)?;
+    let filters = Filters::of(&file, &spec)?;
+    if filters.width > WIDEST {
+        return Err(MotifError::Setting(format!(
+            "filters of {} columns; at most {WIDEST} are supported",
+            filters.width
+        ))
+        .into());
+    }
+    let known = config.known.as_deref().map(read_meme).transpose()?;
+    let words = words(&config.sequences, filters.width)?;
+    if words.is_empty() {
+        return Err(MotifError::NoWords(filters.width).into());
+    }
+    let total = words.bases.iter().sum::<u64>() as f64;
+    let background = words.bases.map(|n| n as f64 / total);
+    let found = sites(&filters, &words, config.share);
+
+    let mut motifs = Vec::new();
+    let mut drawn = Vec::new();
+    let mut text = String::from(
+        "filter\tstatus\tsites\tlargest\tthreshold\tbits\tconsensus\tmatch\tmatch_name\tstrand\toffset\tscore\tp\te\n",
+    );
+    for (f, sites) in found.iter().enumerate() {
+        let name = format!("filter_{f}");
+        let frequencies = sites.frequencies();
+        let active = sites.count > 0;
+        let bits: f64 = frequencies.iter().map(information).sum();
+        let close = (known.as_deref().filter(|_| active))
+            .and_then(|k| best_match(&frequencies, k, config.shuffles, config.seed).zip(Some(k)));
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "{name}\t{}\t{}\t{}\t{}\t{bits:.3}\t{}",
+            if active { "ok" } else { "never_active" },
+            sites.count,
+            sites.largest,
+            sites.threshold,
+            consensus(sites)
+        );
+        let mut title = name.clone();
+        match &close {
+            None => text.push_str(&"\tNA".repeat(7)),
+            Some((m, known)) => {
+                let motif = &known[m.motif];
+                let other = match motif.other_name.is_empty() {
+                    true => ".",
+                    false => &motif.other_name,
+                };
+                let strand = if m.reverse { '-' } else { '+' };
+                let _ = write!(
+                    text,
+                    "\t{}\t{other}\t{strand}\t{}\t{:.4}\t{:.4}\t{:.4}",
+                    motif.name, m.offset, m.score, m.p, m.e
+                );
+                title = format!("{name} {}{strand} {:.2}", motif.name, m.score);
+            }
+        }
+        text.push('\n');
+        if active {
+            drawn.push(Logo {
+                title,
+                columns: (frequencies.iter())
+                    .map(|c| c.map(|p| p * information(c)))
+                    .collect(),
+            });
+            motifs.push(Motif {
+                name,
+                other_name: close.map_or(String::new(), |(m, k)| k[m.motif].name.clone()),
+                frequencies,
+                sites: sites.count,
+            });
+        }
+    }
+
+    let mut out = OutputDir::create(&config.out, existing)?;
+    let write = |path: PathBuf, text: String| {
+        fs::write(&path, text).map_err(|e| Error::from(MotifError::Write(e, path)))
+    };
+    write(out.file("motifs.meme"), write_meme(background, &motifs))?;
+    write(out.file("filters.tsv"), text)?;
+    let name = match &config.model {
+        ModelSource::File(path) => path.file_name().unwrap_or_default().display().to_string(),
+        embedded => embedded.to_string(),
+    };
+    let title = format!("First-layer filters of {name}");
+    logos(&out.file("logos.svg"), &title, "bits", Some(2.0), &drawn).map_err(MotifError::from)?;
+    let mut model = config.model.describe();
+    model["sha256"] = file.sha256().into();
+    let run = json!({
+        "program": "mpra-score",
+        "version": crate::VERSION,
+        "command": config.command,
+        "model": model,
+        "sequences": match &config.sequences {
+            Sequences::Fasta(path) => json!({"fasta": path.display().to_string()}),
+            Sequences::Regions { bed, fasta, .. } => json!({"bed": bed.name(), "fasta": fasta.display().to_string()}),
+            Sequences::Data(path) => json!({"data": path.display().to_string()}),
+        },
+        "known_motifs": config.known.as_ref().map(|k| k.display().to_string()),
+        "settings": {
+            "threshold": config.share,
+            "shuffles": config.shuffles,
+            "seed": config.seed,
+        },
+        "counts": {
+            "bases": words.bases.iter().sum::<u64>(),
+            "filters": found.len(),
+            "active_filters": motifs.len(),
+            "known_motifs": known.as_ref().map(Vec::len),
+        },
+        "outputs": out.names(),
+    });
+    Ok(Summary {
+        filters: found.len(),
+        active: motifs.len(),
+        files: out.commit(&run)?,
+    })
+}
+
+fn words(sequences: &Sequences, width: usize) -> Result<Words, Error> {
+    let mut words = Words::new(width);
+    /// Bases read at a time.
+    const PIECE: u32 = 1 << 20;
+    let mut whole = |fasta: &Fasta, pieces: &[(u32, u32, u32)]| -> Result<(), Error> {
+        let mut reader = fasta.reader()?;
+        let mut codes = Vec::new();
+        for &(contig, start, end) in pieces {
+            let mut from = start;
+            while from < end {
+                // Pieces share what a word needs, so that each word is in one of them.
+                let to = end.min(from.saturating_add(PIECE));
+                let until = end.min(to.saturating_add(width as u32 - 1));
+                codes.clear();
+                reader.fetch(contig, from.into(), (until - from) as usize, &mut codes)?;
+                words.add(&codes)?;
+                from = to;
+            }
+        }
+        Ok(())
+    };
+    match sequences {
+        Sequences::Fasta(path) => {
+            let fasta = Fasta::open(path, false)?;
+            let contigs: Vec<(u32, u32, u32)> = (fasta.contigs().iter().enumerate())
+                .map(|(id, contig)| (id as u32, 0, contig.length))
+                .collect();
+            whole(&fasta, &contigs)?;
+        }
+        Sequences::Regions {
+            bed,
+            fasta,
+            aliases,
+        } => {
+            let fasta = Fasta::open(fasta, false)?;
+            let contigs = fasta.contigs().clone();
+            let spool = std::env::temp_dir();
+            let regions = read_bed(bed, &contigs, aliases, InvalidPolicy::Fail, &spool)?;
+            let pieces: Vec<(u32, u32, u32)> = (regions.scorable.iter())
+                .map(|r| (r.contig, r.bases.start(), r.bases.end()))
+                .collect();
+            whole(&fasta, &pieces)?;
+        }
+        Sequences::Data(path) => {
+            let source = Source {
+                data: path.clone(),
+                fasta: None,
+                aliases: Aliases::None,
+            };
+            let data = Labelled::read(&source, 1).map_err(MotifError::from)?;
+            for row in 0..data.rows() {
+                words.add(data.sequence(row))?;
+            }
+        }
+    }
+    Ok(words)
+}
+
+/// The base that more than half of the sites have, else the IUPAC letter of those that a quarter or
+/// more have each.
+fn consensus(sites: &Sites) -> String {
+    const IUPAC: &[u8; 16] = b"NACMGRSVTWYHKDBN";
+    if sites.count == 0 {
+        return "NA".into();
+    }
+    (sites.counts.iter())
+        .map(|column| {
+            let top = (0..4).max_by_key(|&b| (column[b], 3 - b)).unwrap_or(0);
+            let bits = match column[top] * 2 > sites.count {
+                true => 1 << top,
+                false => (0..4)
+                    .filter(|&b| column[b] * 4 >= sites.count)
+                    .fold(0usize, |bits, b| bits | 1 << b),
+            };
+            char::from(IUPAC[bits])
+        })
+        .collect()
+}
