@@ -51,6 +51,7 @@ pub mod overlap;
 pub mod plot;
 pub mod score;
 pub mod sharpr;
+pub mod stats;
 pub mod tracks;
 
 pub use cancel::Cancel;
