@@ -53,6 +53,7 @@ pub mod score;
 pub mod sharpr;
 pub mod stats;
 pub mod tracks;
+pub mod variants;
 
 pub use cancel::Cancel;
 pub use error::Error;

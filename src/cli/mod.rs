@@ -10,6 +10,7 @@ mod progress;
 mod score;
 mod shared;
 mod sharpr;
+mod variants;
 
 use anyhow::Result;
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -45,6 +46,7 @@ enum Command {
     Dataset(dataset::DatasetArgs),
     Sharpr(sharpr::SharprArgs),
     Overlap(overlap::OverlapArgs),
+    Variants(Box<variants::VariantsArgs>),
     /// Look into model files
     Model(model::ModelArgs),
 }
@@ -82,6 +84,7 @@ impl Cli {
             Some(Command::Model(args)) => model::run(args),
             Some(Command::Dataset(args)) => args.run(),
             Some(Command::Overlap(args)) => args.run(),
+            Some(Command::Variants(args)) => args.run(quiet),
             Some(Command::Sharpr(args)) => args.run(),
         }
     }

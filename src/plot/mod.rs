@@ -2,6 +2,7 @@
 //! the table is what to compute with.
 
 mod overlap;
+pub mod variant;
 
 pub use overlap::{Heat, Hexes, Labelled, Ranked, Scatter, heat, hexes, profiles, ranked, scatter};
 
