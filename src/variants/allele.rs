@@ -29,11 +29,13 @@ pub enum Skip {
     TooLong,
     /// More than half of each window is unknown.
     NoWindow,
+    /// A row of a BED without a base.
+    EmptyInterval,
 }
 
 impl Skip {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::UnknownContig,
         Self::RefNotAcgt,
         Self::RefMismatch,
@@ -46,6 +48,7 @@ impl Skip {
         Self::SameAsRef,
         Self::TooLong,
         Self::NoWindow,
+        Self::EmptyInterval,
     ];
 
     /// The word in `INFO/MPRA_SKIP` and in the table's `status`.
@@ -63,6 +66,7 @@ impl Skip {
             Self::SameAsRef => "same_as_ref",
             Self::TooLong => "too_long",
             Self::NoWindow => "no_window",
+            Self::EmptyInterval => "empty_interval",
         }
     }
 }

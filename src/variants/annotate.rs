@@ -331,10 +331,6 @@ impl<'a> Reader<'a> {
             let problem = "expected contig, start and end (0-based, start <= end)".into();
             return Err(self.fail(number, line, problem));
         };
-        if span.is_empty() {
-            let problem = "an interval without a base, expected positions".into();
-            return Err(self.fail(number, line, problem));
-        }
         let found = self.resolve(contig);
         if let Some(found) = found {
             let length = self.contigs.get(found).length;
@@ -343,21 +339,30 @@ impl<'a> Reader<'a> {
                 return Err(self.fail(number, line, problem));
             }
         }
-        for base in span.start()..span.end() {
+        // Without a base, the one before it stands in the record, unscored.
+        let bases = match span.is_empty() {
+            true => {
+                let before = span.start().saturating_sub(1);
+                before..before + 1
+            }
+            false => span.start()..span.end(),
+        };
+        let alts: &[u8] = if span.is_empty() { b"" } else { b"." };
+        for base in bases {
             records.push(Record {
                 number,
                 contig,
                 id: if id.is_empty() { b"." } else { id },
                 start: base + 1,
                 reference: None,
-                alts: b".",
+                alts,
                 line,
                 info: (0, 0),
                 site: Site {
                     contig: found,
                     start: base,
                     reference: None,
-                    alts: b".",
+                    alts,
                 },
             });
         }
@@ -468,7 +473,8 @@ impl<'a> Annotator<'a> {
                 (reference, alts.collect())
             }
             None => {
-                let others = (0..4u8).filter(|&c| c != base && base != UNKNOWN);
+                let is_base = base != UNKNOWN && !record.site.alts.is_empty();
+                let others = (0..4u8).filter(|&c| c != base && is_base);
                 let alts = others.map(|c| vec![letter(c) as u8]);
                 (&base_letter, alts.collect())
             }

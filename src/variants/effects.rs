@@ -52,7 +52,7 @@ pub(super) struct Site<'a> {
     pub start: u32,
     /// REF; `None` for a position, whose base the genome tells and whose three changes are scored.
     pub reference: Option<&'a [u8]>,
-    /// The ALT column.
+    /// The ALT column; for a position `.`, and empty where the BED's interval has no base.
     pub alts: &'a [u8],
 }
 
@@ -260,11 +260,13 @@ impl Scorer {
                 out.bases[record] = base;
                 let news = (0..4u8).filter(|&c| c != base);
                 for (call, new) in calls.zip(news) {
-                    let known = base != UNKNOWN;
                     out.calls[call].deleted = 1;
-                    match known {
-                        true => singles.push((site.start, Some(new), call)),
-                        false => out.calls[call].skip = Some(Skip::GenomeUnknown),
+                    if site.alts.is_empty() {
+                        out.calls[call].skip = Some(Skip::EmptyInterval);
+                    } else if base == UNKNOWN {
+                        out.calls[call].skip = Some(Skip::GenomeUnknown);
+                    } else {
+                        singles.push((site.start, Some(new), call));
                     }
                 }
                 continue;
