@@ -19,6 +19,8 @@
 //! - [`sharpr`]: the Sharpr-MPRA model, from tiles to per-base activities.
 //! - [`dataset`]: training examples from count tables: sequences, activities, splits.
 //! - [`overlap`]: tracks against annotations: enrichment, factors, profiles, agreement.
+//! - [`variants`]: effects of variants: VCF in and out, p-values, ranking.
+//! - [`stats`]: statistics that several analyses share.
 //! - [`plot`]: figures as SVG.
 //! - [`output`]: output folders that are whole or not there.
 //!

@@ -429,17 +429,17 @@ fn report(summary: &VariantsSummary) {
         false => format!(" ({})", skipped.join(", ")),
     };
     let (compared, mismatches) = summary.compared;
+    let checked = match compared {
+        0 => String::new(),
+        n => format!(", REF equal to the genome in {} of {n}", n - mismatches),
+    };
     say(format!(
-        "{} records, {} of {} alleles scored{skipped}, REF equal to the genome in {} of {compared}; {:.1} s",
-        summary.records,
-        summary.scored,
-        summary.alleles,
-        compared - mismatches,
-        summary.seconds
+        "{} records, {} of {} alleles scored{skipped}{checked} in {:.1} s",
+        summary.records, summary.scored, summary.alleles, summary.seconds
     ));
-    if let Some((changes, regions)) = &summary.background {
+    if let Some((changes, regions, seed)) = &summary.background {
         say(format!(
-            "background: {changes} changes in windows of {regions}"
+            "background: {changes} changes in windows of {regions}, seed {seed}"
         ));
     }
     for file in summary.files.iter().take(16) {

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 
 use super::VariantError;
 use super::allele::{self, Change, Skip};
+use super::haplotype::Genome;
 use crate::Error;
-use crate::encode::{BASES, UNKNOWN, code, push_codes};
+use crate::encode::{BASES, UNKNOWN, push_codes};
 use crate::genome::{ContigId, Fasta, FastaReader, Interval, Lattice};
 use crate::ism::{Engine, Scores, Stretch, Want};
 
@@ -14,6 +15,9 @@ use crate::ism::{Engine, Scores, Stretch, Want};
 /// a time.
 const FETCH_GAP: u32 = 8_192;
 const FETCH_MOST: u32 = 1 << 18;
+
+/// Floats of effects that are scored at a time.
+const MOST_EFFECTS: usize = 1 << 21;
 
 /// Which windows a variant is scored in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,23 +107,23 @@ impl Calls {
 
 /// One thread's scorer.
 pub(super) struct Scorer {
-    engine: Box<dyn Engine>,
+    pub(super) engine: Box<dyn Engine>,
     fasta: Fasta,
     reader: FastaReader,
     /// Contigs whose index was compared with the FASTA.
     checked: HashSet<ContigId>,
-    lattice: Lattice,
+    pub(super) lattice: Lattice,
     /// Of windows that do not overlap, to be moved to a single one.
-    single: Lattice,
-    windows: Windows,
+    pub(super) single: Lattice,
+    pub(super) windows: Windows,
     /// The model's output columns to be given.
-    columns: Vec<usize>,
+    pub(super) columns: Vec<usize>,
     /// Whether importance is wanted of changes of more than one base, too.
     importance: bool,
     codes: Vec<u8>,
-    haplotype: Vec<u8>,
-    scores: Scores,
-    reference: Scores,
+    pub(super) haplotype: Vec<u8>,
+    pub(super) scores: Scores,
+    pub(super) reference: Scores,
     acgt: Vec<u8>,
 }
 
@@ -355,6 +359,8 @@ impl Scorer {
         out: &mut Calls,
     ) -> Result<(), Error> {
         let window = self.lattice.window();
+        // The engine's tables are as long as the stretch.
+        let most = (MOST_EFFECTS / (4 * self.engine.tasks())).max(2 * window as usize) as u32;
         let mut left = singles;
         while let Some(&(first, ..)) = left.first() {
             // Bases whose windows overlap are scored together; centred windows share nothing.
@@ -362,7 +368,7 @@ impl Scorer {
             let mut last = first;
             while let Some(&(base, ..)) = left.get(count) {
                 let near = match self.windows {
-                    Windows::All => base - last <= window,
+                    Windows::All => base - last <= window && base - first < most,
                     Windows::Centre => base == last,
                 };
                 if !near {
@@ -444,87 +450,6 @@ impl Scorer {
         }
     }
 
-    /// Scores a change of more than one base, by the windows of both haplotypes.
-    ///
-    /// The alternative haplotype is the genome up to the change, the inserted bases, and the genome
-    /// from the end of the deleted ones on. Its windows start where the reference's do, so the
-    /// change's first base stays in its column, and what is lost or gained moves the bases to its
-    /// right.
-    fn haplotype(
-        &mut self,
-        genome: &Genome<'_>,
-        at: u32,
-        change: Change<'_>,
-        call: usize,
-        out: &mut Calls,
-    ) -> Result<(), Error> {
-        let window = self.lattice.window();
-        let base = Interval::new(at, at + 1).unwrap_or_default();
-        let lattice = match self.windows {
-            Windows::All => self.lattice,
-            Windows::Centre => moved(self.single, centred(at, window)),
-        };
-        let starts: Vec<i64> = lattice.covering(base).collect();
-        let Some(&first) = starts.first() else {
-            return Ok(());
-        };
-        // Local coordinates, in which the first window starts at `shift`: none is negative, and
-        // the haplotype has no others.
-        let shift = 2 * window;
-        let local = moved(lattice, i64::from(shift));
-        let centre = shift + local.centre_offset();
-        let wanted = [
-            Interval::new(centre, centre + starts.len() as u32 * lattice.stride())
-                .unwrap_or_default(),
-        ];
-        let (origin, length) = Stretch::needs(window, &wanted);
-        let from = first - i64::from(shift) + origin; // in the genome
-        let before = (i64::from(at) - from) as usize;
-        let mut score = |scores: &mut Scores, codes: &[u8]| {
-            let stretch = Stretch {
-                lattice: local,
-                codes,
-                origin,
-                wanted: &wanted,
-            };
-            self.engine.score(&stretch, Want::Activity, scores)
-        };
-        score(&mut self.reference, genome.slice(from, length))?;
-        let after = i64::from(at) + change.deleted as i64;
-        let haplotype = &mut self.haplotype;
-        haplotype.clear();
-        haplotype.extend_from_slice(genome.slice(from, before));
-        haplotype.extend(change.inserted.iter().map(|&l| code(l).unwrap_or(UNKNOWN)));
-        haplotype.truncate(length);
-        haplotype.extend_from_slice(genome.slice(after, length - haplotype.len()));
-        score(&mut self.scores, haplotype)?;
-
-        // Windows that either haplotype leaves with too few known bases count in neither.
-        let (all, tasks) = (self.engine.tasks(), self.columns.len());
-        let mut sums = vec![(0.0f64, 0.0f64); tasks];
-        let mut count = 0u32;
-        for (i, start) in self.reference.windows.iter().enumerate() {
-            let Ok(j) = self.scores.windows.binary_search(start) else {
-                continue;
-            };
-            count += 1;
-            for (sum, &column) in sums.iter_mut().zip(&self.columns) {
-                let reference = f64::from(self.reference.activities[i * all + column]);
-                sum.0 += reference;
-                sum.1 += f64::from(self.scores.activities[j * all + column]) - reference;
-            }
-        }
-        if count == 0 {
-            out.calls[call].skip = Some(Skip::NoWindow);
-            return Ok(());
-        }
-        for (task, (reference, effect)) in sums.into_iter().enumerate() {
-            out.references[call * tasks + task] = (reference / f64::from(count)) as f32;
-            out.effects[call * tasks + task] = (effect / f64::from(count)) as f32 + 0.0;
-        }
-        Ok(())
-    }
-
     /// Effects of all changes of `bases`, `[bases, 4, tasks]`, of a sequence of its own that is
     /// long enough around them, and the importance of its bases, `[bases, tasks]`.
     pub fn saturate(
@@ -583,27 +508,6 @@ impl Scorer {
     }
 }
 
-/// A part of a contig.
-struct Genome<'a> {
-    codes: &'a [u8],
-    origin: i64,
-}
-
-impl<'a> Genome<'a> {
-    fn at(&self, position: i64) -> u8 {
-        self.codes[(position - self.origin) as usize]
-    }
-
-    fn slice(&self, from: i64, length: usize) -> &'a [u8] {
-        let from = (from - self.origin) as usize;
-        &self.codes[from..from + length]
-    }
-
-    fn gc(&self, from: i64, window: u32) -> f32 {
-        gc(self.slice(from, window as usize))
-    }
-}
-
 /// Share of G and C among known bases; NaN without any.
 pub(super) fn gc(codes: &[u8]) -> f32 {
     let known = codes.iter().filter(|&&c| c != UNKNOWN).count();
@@ -620,7 +524,7 @@ pub(super) fn centred(base: u32, window: u32) -> i64 {
 }
 
 /// The lattice moved so that a window starts at `start`.
-fn moved(lattice: Lattice, start: i64) -> Lattice {
+pub(super) fn moved(lattice: Lattice, start: i64) -> Lattice {
     let (window, stride) = (lattice.window(), lattice.stride());
     let phase = start.rem_euclid(i64::from(stride)) as u32;
     lattice.for_region(phase + window - stride)

@@ -12,11 +12,13 @@ use std::sync::PoisonError;
 
 use serde_json::json;
 
-use super::annotate::{Annotator, Combine, Fields, Shared};
-use super::background::{BackgroundSource, Sample};
+use super::annotate::{Annotator, Combine, Shared};
+use super::background::BackgroundSource;
 use super::config::Scoring;
 use super::effects::Calls;
+use super::fields::Fields;
 use super::input::{Input, Piece, VariantSource};
+use super::sample::Sample;
 use super::setup::Setup;
 use super::{VariantError, pipeline};
 use crate::output::{Existing, OutputDir, OutputError};

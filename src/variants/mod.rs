@@ -1,7 +1,7 @@
 //! Variants: what each allele changes, how unusual that is, and which come first.
 //!
 //! Lines of a VCF (or BED) are read in pieces (`input`, `header`); workers, one a thread, read the
-//! records, compare REF with the genome (`allele`), score them (`effects`) and write them with their
+//! records (`records`), compare REF with the genome (`allele`), score them (`effects`) and write them with their
 //! INFO fields (`annotate`); the calling thread takes the pieces in order (`pipeline`) and writes
 //! them out (`output`), and the rows of the table into a temporary file from which they are ranked
 //! (`rank`). So memory does not grow with the input, but for 24 bytes an allele where there is a
@@ -20,12 +20,16 @@ mod config;
 mod effects;
 pub mod enrich;
 mod error;
+mod fields;
+mod haplotype;
 mod header;
 mod input;
 mod output;
 mod pipeline;
 mod plots;
 mod rank;
+mod records;
+mod sample;
 mod setup;
 
 pub use allele::Skip;
@@ -41,12 +45,15 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use self::annotate::{Annotated, Annotator, Counts, Fields, Reader, Shared};
+use self::annotate::{Annotated, Annotator, Counts, Shared};
 use self::background::Background;
+use self::fields::Fields;
 use self::header::{Header, contig_line, info_line};
 use self::input::Input;
 use self::output::{Format, Whole, Writer};
 use self::rank::{Columns, Ranking};
+use self::records::Reader;
+use self::sample::Sample;
 use self::setup::Setup;
 use crate::output::{Existing, OutputDir};
 use crate::overlap::Annotation;
@@ -68,8 +75,8 @@ pub struct VariantsSummary {
     pub compared: (u64, u64),
     /// The engine's word.
     pub engine: &'static str,
-    /// Changes in the background, and what it was sampled from.
-    pub background: Option<(usize, String)>,
+    /// Changes in the background, what it was sampled from, and the seed.
+    pub background: Option<(usize, String, u64)>,
     /// Whether the records were sorted; without that there is no index.
     pub sorted: bool,
     /// The files written.
@@ -131,7 +138,7 @@ pub fn run(
     }
     let described = sample
         .as_ref()
-        .map(|s| (s.changes(), s.origin.regions.clone()));
+        .map(|s| (s.changes(), s.origin.regions.clone(), s.origin.seed));
     let fields = Fields::new(&setup.tasks, sample.is_some());
     let mut header = std::mem::replace(&mut input.header, Header::new(std::iter::empty()));
     if input.is_bed() {
@@ -354,11 +361,7 @@ fn definitions(fields: &Fields, setup: &Setup, scoring: &Scoring) -> Vec<String>
     lines
 }
 
-fn provenance(
-    setup: &Setup,
-    scoring: &Scoring,
-    sample: Option<&background::Sample>,
-) -> Vec<String> {
+fn provenance(setup: &Setup, scoring: &Scoring, sample: Option<&Sample>) -> Vec<String> {
     let one_line = |text: String| text.replace(['\n', '\r'], " ");
     let mut lines = vec![
         format!("##mpra-scoreVersion={}", crate::VERSION),

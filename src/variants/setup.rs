@@ -1,6 +1,7 @@
-use super::background::{BackgroundSource, Key, Sample};
+use super::background::BackgroundSource;
 use super::config::Scoring;
 use super::effects::{Rules, Scorer, lattice};
+use super::sample::{Key, Sample};
 use crate::genome::Fasta;
 use crate::model::{Model, ModelError, ModelFile, Runtime};
 use crate::score::{EngineKind, columns};
