@@ -34,7 +34,8 @@ rng = np.random.default_rng(1)
 
 
 def write_genome(path: Path, length: int) -> bytes:
-    text = np.frombuffer(b"ACGT", dtype=np.uint8)[rng.integers(0, 4, length)].tobytes()
+    codes = rng.integers(0, 4, length, dtype=np.uint8)
+    text = np.frombuffer(b"ACGT", dtype=np.uint8)[codes].tobytes()
     with open(path, "wb") as out:
         out.write(b">c\n")
         for i in range(0, length, 100):
@@ -53,24 +54,40 @@ def write_vcf(path: Path, genome: bytes, gap: int, count: int) -> None:
             out.write(f"c\t{at + 1}\trs{i}\t{chr(base)}\t{other[base]}\t.\tPASS\tAF=0.1\n")
 
 
-def run(fasta: Path, vcf: Path, out: Path, extra: list[str]) -> tuple[float, float]:
+def resident(pid: int) -> float:
+    """The most memory a process has had so far, in MB (Linux; 0 elsewhere)."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    lines = [line.split() for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(lines[0][1]) / 1024 if lines else 0
+
+
+def run(fasta: Path, vcf: Path, out: Path, extra: list[str]) -> tuple[float, float, float]:
     command = [
         args.program, "variants", "-q", "--vcf", vcf, "--fasta", fasta, "--out", out, "--force",
         "--model", f"{args.models}/{NETWORK}.onnx", "--threads", "2", "--engine", "fast", *extra,
     ]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    subprocess.run(command, check=True)
+    with subprocess.Popen(command) as child:
+        # Not ru_maxrss: of a child it begins with what this process has.
+        most = 0
+        while child.poll() is None:
+            most = max(most, resident(child.pid))
+            time.sleep(0.02)
+    assert child.returncode == 0, command
     seconds = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, cpu
+    return seconds, cpu, most
 
 
 with tempfile.TemporaryDirectory() as folder:
     folder = Path(folder)
     fasta = folder / "genome.fa"
-    longest = max(gap * count for gap, count in DENSITIES.items())
+    longest = max(gap * count for gap, count in DENSITIES.items()) if args.rounds else 0
     genome = write_genome(fasta, max(longest, args.large * 3) + 1_000)
     # So that no run spends its time on indexing.
     index = f"c\t{len(genome)}\t3\t100\t101\n"
@@ -85,7 +102,7 @@ with tempfile.TemporaryDirectory() as folder:
     cpus: dict[tuple[int, str], list[float]] = {}
     for _ in range(args.rounds):
         for gap, count, name, vcf, extra in cases:
-            seconds, cpu = run(fasta, vcf, folder / "out.vcf.gz", extra)
+            seconds, cpu, _ = run(fasta, vcf, folder / "out.vcf.gz", extra)
             walls.setdefault((gap, name), []).append(count / seconds)
             cpus.setdefault((gap, name), []).append(2 * count / cpu)
     if args.rounds:
@@ -103,8 +120,7 @@ with tempfile.TemporaryDirectory() as folder:
         write_vcf(vcf, genome, 3, args.large)
         table = ["--table", str(folder / "table.tsv")] if args.table else []
         with open(vcf, "rb") as a:
-            seconds, _ = run(fasta, vcf, out, table)
-            most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+            seconds, _, most = run(fasta, vcf, out, table)
             with open(out, "rb") as b:
                 same = 0
                 a_lines = (l for l in a if not l.startswith(b"#"))

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use super::allele::Skip;
-use super::background::Background;
+use super::background::{Background, Level};
 use super::effects::{Calls, Scorer, Site, letter};
 use super::fields::Fields;
 use super::input::Piece;
@@ -262,8 +262,7 @@ impl<'a> Annotator<'a> {
                 }
                 self.row(
                     record,
-                    reference,
-                    alt,
+                    (reference, alt),
                     calls,
                     call,
                     &levels[nth * tasks..],
@@ -288,7 +287,7 @@ impl<'a> Annotator<'a> {
         old: &[u8],
         calls: &Calls,
         range: std::ops::Range<usize>,
-        levels: &[Option<super::background::Level>],
+        levels: &[Option<Level>],
         text: &mut Vec<u8>,
     ) {
         let shared = self.shared;
@@ -349,14 +348,14 @@ impl<'a> Annotator<'a> {
         }
     }
 
+    /// Appends a call's row of the table.
     fn row(
         &mut self,
         record: &Record<'_>,
-        reference: &[u8],
-        alt: &[u8],
+        (reference, alt): (&[u8], &[u8]),
         calls: &Calls,
         index: usize,
-        levels: &[Option<super::background::Level>],
+        levels: &[Option<Level>],
         out: &mut Annotated,
     ) -> Result<(), Error> {
         let shared = self.shared;

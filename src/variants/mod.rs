@@ -248,10 +248,11 @@ pub fn run(
         by: &config.rank_by,
         combine: config.combine,
         levels,
+        threads: scoring.threads,
     };
     let most = config.plots.as_ref().map_or(0, |p| p.top);
     let top = match ranking {
-        Some(ranking) => ranking.finish(&columns, table.as_ref(), most)?,
+        Some(ranking) => ranking.finish(&columns, table.as_ref(), most, cancel)?,
         None => Vec::new(),
     };
     let mut drawn = None;

@@ -3,13 +3,20 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+use rayon::prelude::*;
 
 use super::VariantError;
 use super::annotate::{Combine, most};
 use super::output::Whole;
-use crate::stats;
+use crate::{Cancel, stats};
+
+/// Rows formatted at a time, and by one thread.
+const BATCH: usize = 1 << 15;
+const PART: usize = 1 << 9;
 
 /// What the table is ranked by, largest or least likely first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +101,8 @@ pub(super) struct Columns<'a> {
     pub combine: Combine,
     /// p-values of the levels; empty without a background.
     pub levels: Vec<f64>,
+    /// For reading and formatting rows.
+    pub threads: NonZeroUsize,
 }
 
 /// A row among the first.
@@ -172,6 +181,7 @@ impl Ranking {
     }
 
     /// Ranks, writes the table if there is to be one, and returns the first rows that have values.
+    /// When the job is asked to stop, the table is cut off.
     ///
     /// # Errors
     /// When a file cannot be read or written.
@@ -180,12 +190,13 @@ impl Ranking {
         columns: &Columns<'_>,
         table: Option<&Whole>,
         top: usize,
+        cancel: &Cancel,
     ) -> Result<Vec<Top>, VariantError> {
         let Self {
             spool,
             path,
             length,
-            mut keys,
+            keys,
             counts,
             tasks,
         } = self;
@@ -220,46 +231,62 @@ impl Ranking {
             Row::read(&bytes, tasks)
         };
 
-        let mut out = match table {
-            Some(whole) => Some(BufWriter::with_capacity(1 << 18, whole.file()?)),
-            None => None,
-        };
-        let write_error = |e| match table {
-            Some(whole) => VariantError::Write(e, whole.path().into()),
-            None => fail(e),
-        };
-        if let Some(out) = &mut out {
-            out.write_all(columns.header().as_bytes())
-                .map_err(write_error)?;
-        }
         let mut first = Vec::new();
-        let mut line = String::new();
         for (rank, &index) in order.iter().enumerate() {
             let key = &keys[index as usize];
-            let wanted = first.len() < top && !key.effect.is_nan();
-            if out.is_none() && !wanted {
+            // Those without values come last, by whatever is ranked.
+            if first.len() == top || key.effect.is_nan() {
                 break;
             }
             let row = row_of(key, keys.get(index as usize + 1)).map_err(fail)?;
-            if wanted {
-                first.extend(row.top(rank as u64 + 1, key.p, shown));
+            first.extend(row.top(rank as u64 + 1, key.p, shown));
+        }
+        let Some(whole) = table else {
+            return Ok(first);
+        };
+        let write_error = |e| VariantError::Write(e, whole.path().into());
+        let mut out = BufWriter::with_capacity(1 << 18, whole.file()?);
+        out.write_all(columns.header().as_bytes())
+            .map_err(write_error)?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(columns.threads.get())
+            .build()
+            .map_err(|e| VariantError::Threads(io::Error::other(e)))?;
+        // Rows lie all over the temporary file: threads read and format them, a batch at a time.
+        for (batch, ranked) in order.chunks(BATCH).enumerate() {
+            if cancel.is_requested() {
+                break;
             }
-            if let Some(out) = &mut out {
-                line.clear();
-                row.line(
-                    rank as u64 + 1,
-                    (key.p, q[index as usize]),
-                    columns,
-                    &task_q,
-                    &mut line,
-                );
-                out.write_all(line.as_bytes()).map_err(write_error)?;
+            let lines = |(part, indices): (usize, &[u32])| -> io::Result<String> {
+                let mut text = String::new();
+                for (i, &index) in indices.iter().enumerate() {
+                    let key = &keys[index as usize];
+                    let row = row_of(key, keys.get(index as usize + 1))?;
+                    let rank = (batch * BATCH + part * PART + i) as u64 + 1;
+                    row.line(
+                        rank,
+                        (key.p, q[index as usize]),
+                        columns,
+                        &task_q,
+                        &mut text,
+                    );
+                }
+                Ok(text)
+            };
+            let texts: Vec<String> = pool
+                .install(|| {
+                    ranked
+                        .par_chunks(PART)
+                        .enumerate()
+                        .map(lines)
+                        .collect::<io::Result<_>>()
+                })
+                .map_err(fail)?;
+            for text in texts {
+                out.write_all(text.as_bytes()).map_err(write_error)?;
             }
         }
-        keys.clear();
-        if let Some(mut out) = out {
-            out.flush().map_err(write_error)?;
-        }
+        out.flush().map_err(write_error)?;
         Ok(first)
     }
 }
