@@ -57,6 +57,7 @@ MODEL ?= target/bench/dragonn.onnx
 bench: build $(SETUP)/python/.done target/bench/dragonn.onnx
 	ORT_DYLIB_PATH=$(CURDIR)/$(SETUP)/onnxruntime cargo bench --locked --bench ism
 	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/end_to_end.py
+	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/variants.py
 	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/predictions.py --model $(MODEL)
 
 fixtures:

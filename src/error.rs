@@ -9,6 +9,7 @@ use crate::score::ScoreError;
 use crate::sharpr::SharprError;
 use crate::tracks::TrackError;
 use crate::train::kmer::KmerError;
+use crate::variants::VariantError;
 
 /// Any error of the library: one enum a stage, gathered for callers that run several stages.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,9 @@ pub enum Error {
     /// A k-mer regression.
     #[error(transparent)]
     Kmer(#[from] KmerError),
+    /// Variants.
+    #[error(transparent)]
+    Variant(#[from] VariantError),
     /// The run was interrupted (Ctrl-C, SIGTERM).
     #[error("interrupted")]
     Interrupted {
@@ -69,6 +73,7 @@ impl Error {
             Self::Evaluate(e) => e.hint(),
             Self::Motifs(e) => e.hint(),
             Self::Kmer(e) => e.hint(),
+            Self::Variant(e) => e.hint(),
             Self::Track(_) | Self::Interrupted { .. } => None,
         }
     }

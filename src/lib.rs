@@ -23,6 +23,8 @@
 //! - [`evaluate`]: predictions against measurements.
 //! - [`motifs`]: what a network's first layer looks for.
 //! - [`overlap`]: tracks against annotations: enrichment, factors, profiles, agreement.
+//! - [`variants`]: effects of variants: VCF in and out, p-values, ranking.
+//! - [`stats`]: statistics that several analyses share.
 //! - [`plot`]: figures as SVG.
 //! - [`output`]: output folders that are whole or not there.
 //!
@@ -58,9 +60,10 @@ pub mod overlap;
 pub mod plot;
 pub mod score;
 pub mod sharpr;
-mod stats;
+pub mod stats;
 pub mod tracks;
 pub mod train;
+pub mod variants;
 
 pub use cancel::Cancel;
 pub use error::Error;

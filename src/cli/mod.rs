@@ -14,6 +14,7 @@ mod shared;
 mod sharpr;
 mod train;
 mod train_kmer;
+mod variants;
 
 use anyhow::Result;
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -51,6 +52,7 @@ enum Command {
     Overlap(overlap::OverlapArgs),
     Train(train::TrainArgs),
     Evaluate(Box<evaluate::EvaluateArgs>),
+    Variants(Box<variants::VariantsArgs>),
     /// Look into model files
     Model(model::ModelArgs),
 }
@@ -90,6 +92,7 @@ impl Cli {
             Some(Command::Overlap(args)) => args.run(),
             Some(Command::Train(args)) => args.run(quiet),
             Some(Command::Evaluate(args)) => args.run(quiet),
+            Some(Command::Variants(args)) => args.run(quiet),
             Some(Command::Sharpr(args)) => args.run(),
         }
     }

@@ -8,15 +8,20 @@ pub struct Bar(ProgressBar);
 
 impl Bar {
     pub fn new(quiet: bool) -> Self {
+        Self::of(quiet, "bases")
+    }
+
+    /// The same for another unit.
+    pub fn of(quiet: bool, unit: &str) -> Self {
         let bar = ProgressBar::new(0);
         let visible = !quiet && std::io::stderr().is_terminal();
         bar.set_draw_target(match visible {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
         });
-        let style = ProgressStyle::with_template(
-            "{wide_bar} {human_pos}/{human_len} bases, {per_sec}, {eta} left",
-        );
+        let style = ProgressStyle::with_template(&format!(
+            "{{wide_bar}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left"
+        ));
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self(bar)
     }

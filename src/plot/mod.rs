@@ -3,6 +3,7 @@
 
 pub mod logo;
 mod overlap;
+pub mod variant;
 
 pub use overlap::{Heat, Hexes, Labelled, Ranked, Scatter, heat, hexes, profiles, ranked, scatter};
 

@@ -50,6 +50,15 @@ pub enum EngineChoice {
     Full,
 }
 
+/// What an engine needs to know beside its model.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EngineSettings {
+    pub choice: EngineChoice,
+    pub strand: Strand,
+    /// Rows given to the model at a time.
+    pub batch: NonZeroUsize,
+}
+
 /// Track formats, one or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Formats {
@@ -162,6 +171,14 @@ pub struct ScoreConfig {
 }
 
 impl ScoreConfig {
+    pub(super) fn engine_settings(&self) -> EngineSettings {
+        EngineSettings {
+            choice: self.engine,
+            strand: self.strand,
+            batch: self.batch,
+        }
+    }
+
     /// The window lattice for a model.
     ///
     /// # Errors
@@ -177,24 +194,32 @@ impl ScoreConfig {
     /// # Errors
     /// When a task is unknown or named twice.
     pub(super) fn columns(&self, spec: &ModelSpec) -> Result<Vec<usize>, Error> {
-        let Some(wanted) = &self.tasks else {
-            return Ok((0..spec.tasks.len()).collect());
-        };
-        let mut columns = Vec::new();
-        for name in wanted {
-            let column = spec.tasks.iter().position(|t| t == name);
-            match column {
-                Some(column) if !columns.contains(&column) => columns.push(column),
-                Some(_) => return Err(ScoreError::RepeatedTask(name.clone()).into()),
-                None => {
-                    return Err(ScoreError::UnknownTask {
-                        name: name.clone(),
-                        known: spec.tasks.clone(),
-                    }
-                    .into());
+        columns(self.tasks.as_deref(), spec)
+    }
+}
+
+/// Which output columns of a model are meant by these names (all, without names), in their order.
+///
+/// # Errors
+/// When a task is unknown or named twice.
+pub(crate) fn columns(wanted: Option<&[String]>, spec: &ModelSpec) -> Result<Vec<usize>, Error> {
+    let Some(wanted) = wanted else {
+        return Ok((0..spec.tasks.len()).collect());
+    };
+    let mut columns = Vec::new();
+    for name in wanted {
+        let column = spec.tasks.iter().position(|t| t == name);
+        match column {
+            Some(column) if !columns.contains(&column) => columns.push(column),
+            Some(_) => return Err(ScoreError::RepeatedTask(name.clone()).into()),
+            None => {
+                return Err(ScoreError::UnknownTask {
+                    name: name.clone(),
+                    known: spec.tasks.clone(),
                 }
+                .into());
             }
         }
-        Ok(columns)
     }
+    Ok(columns)
 }

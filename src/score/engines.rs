@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::ScoreError;
-use super::config::{EngineChoice, ScoreConfig, Strand};
+use super::config::{EngineChoice, EngineSettings, Strand};
 use crate::encode::UNKNOWN;
 use crate::genome::Interval;
 use crate::ism::fast::{FastEngine, Mismatch, Plan, Strands, Tables, check_against_full};
@@ -17,7 +17,7 @@ const CHECKED_BASES: u32 = 8;
 const CHECKED: usize = 4;
 
 /// The engine of a job, once for all threads.
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Full,
     Fast {
         tables: Arc<Tables>,
@@ -31,8 +31,8 @@ impl Kind {
     ///
     /// # Errors
     /// [`ScoreError::NotFast`] when the fast engine is asked for and cannot do the graph.
-    pub fn choose(config: &ScoreConfig, model: &Model) -> Result<Self, Error> {
-        if config.engine == EngineChoice::Full {
+    pub fn choose(settings: &EngineSettings, model: &Model) -> Result<Self, Error> {
+        if settings.choice == EngineChoice::Full {
             return Ok(Self::Full);
         }
         match Plan::new(model.file(), model.spec()) {
@@ -43,7 +43,7 @@ impl Kind {
                     left: Arc::new(AtomicUsize::new(CHECKED)),
                 })
             }
-            Err(reason) if config.engine == EngineChoice::Fast => {
+            Err(reason) if settings.choice == EngineChoice::Fast => {
                 Err(ScoreError::NotFast(reason.to_string()).into())
             }
             Err(reason) => {
@@ -64,7 +64,7 @@ impl Kind {
     /// One engine, for one thread.
     pub fn engine(
         &self,
-        config: &ScoreConfig,
+        settings: &EngineSettings,
         model: &Model,
         cancel: &Cancel,
     ) -> Result<Box<dyn Engine>, Error> {
@@ -72,15 +72,15 @@ impl Kind {
             Self::Fast { tables, left } => Box::new(Checked {
                 fast: FastEngine::new(
                     tables,
-                    match config.strand {
+                    match settings.strand {
                         Strand::Forward => Strands::Forward,
                         Strand::Both => Strands::Both,
                     },
                 ),
-                full: Some(full(config, model, cancel)?),
+                full: Some(full(settings, model, cancel)?),
                 left: left.clone(),
             }),
-            Self::Full => full(config, model, cancel)?,
+            Self::Full => full(settings, model, cancel)?,
         })
     }
 }
@@ -161,10 +161,14 @@ impl Engine for Checked {
     }
 }
 
-fn full(config: &ScoreConfig, model: &Model, cancel: &Cancel) -> Result<Box<dyn Engine>, Error> {
-    let batch = config.batch.get();
+fn full(
+    settings: &EngineSettings,
+    model: &Model,
+    cancel: &Cancel,
+) -> Result<Box<dyn Engine>, Error> {
+    let batch = settings.batch.get();
     let model = Cancellable::new(model.another()?, cancel.clone());
-    Ok(match config.strand {
+    Ok(match settings.strand {
         Strand::Forward => Box::new(FullEngine::new(model, batch)),
         Strand::Both => Box::new(FullEngine::new(BothStrands::new(model), batch)),
     })

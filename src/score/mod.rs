@@ -26,6 +26,8 @@ mod tile;
 pub use config::{
     Anchor, EngineChoice, Formats, Outputs, RegionSource, ScoreConfig, Shard, Strand,
 };
+pub(crate) use config::{EngineSettings, columns};
+pub(crate) use engines::Kind as EngineKind;
 pub use merge::merge;
 pub use pipeline::{Progress, Silent};
 
@@ -198,9 +200,10 @@ pub fn run_with(
     }
     check_contigs(&fasta, &regions)?;
 
-    let kind = engines::Kind::choose(config, &model)?;
+    let settings = config.engine_settings();
+    let kind = engines::Kind::choose(&settings, &model)?;
     let engines = (0..config.threads.get())
-        .map(|_| kind.engine(config, &model, cancel))
+        .map(|_| kind.engine(&settings, &model, cancel))
         .collect::<Result<Vec<_>, _>>()?;
     cancel.files_begin();
     let out = OutputDir::create(&config.out, config.existing)?;

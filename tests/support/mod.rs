@@ -1,6 +1,8 @@
 //! Shared by the integration tests: fixtures, a base configuration, readers of what was written.
 #![allow(dead_code)]
 
+pub mod variants;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};

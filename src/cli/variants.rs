@@ -1,0 +1,451 @@
+//! `mpra-score variants`: effects of variants, how unusual they are, and sets of them.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use mpra_score::Error;
+use mpra_score::genome::Aliases;
+use mpra_score::overlap::Named;
+use mpra_score::score::{EngineChoice, Strand};
+use mpra_score::variants::{
+    self, BackgroundConfig, BackgroundSource, Combine, Plots, RankBy, Scoring, VariantSource,
+    VariantsConfig, VariantsSummary, Windows, enrich,
+};
+
+use super::interrupt;
+use super::progress::Bar;
+use super::shared::{ModelFlags, all_cores, say};
+
+const OUTPUT_HELP: &str = "\
+Output: the same records in the same order, with these INFO fields (for each ALT allele):
+
+  MPRA_TASK     effect: activity of ALT - activity of REF, the assay's log2(RNA/DNA)
+  MPRA_P_TASK   share of the background's |effects| at least as large (one added to both counts)
+  MPRA_MAX      the effect that is largest in absolute value over the tasks
+  MPRA_SKIP     why alleles are not scored, `.` for those that are:
+      unknown_contig     the FASTA lacks the contig
+      ref_not_acgt       REF has a letter other than A, C, G, T
+      ref_mismatch       REF is not what the genome has
+      genome_unknown     the genome has a base other than A, C, G, T there
+      no_alt, spanning_deletion, symbolic, breakend   ALT is `.`, `*`, `<...>`, a breakend
+      alt_not_acgt       ALT has a letter other than A, C, G, T
+      same_as_ref        ALT is REF
+      too_long           more bases are replaced, or inserted, than a window has
+      no_window          over half of each window is unknown
+      empty_interval     a row of the --bed has no base; the record holds the base before it
+
+A single-base change is scored in the windows that hold it; for all others the window keeps the
+variant's first base (after bases that REF and ALT share at their ends are taken away, but for one)
+in its column and is filled from the genome on the right.
+
+--table, one row an allele, ranked:
+  rank contig pos id ref alt   pos as in the VCF, from 1
+  status                       ok, or a word of MPRA_SKIP
+  max_effect max_task          as MPRA_MAX, and the task
+  cauchy_p cauchy_q            all tasks together (product_p, product_q with --combine product)
+  TASK.reference               activity of the reference, mean over the same windows
+  TASK.effect TASK.p TASK.q    q: Benjamini and Hochberg, over the alleles of the table
+  TASK.importance              of the allele's first base, as the main job's
+  annotations                  names of the --annotation files that hold a replaced base
+  NA where there is no value
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
+
+/// Score variants: effects, p-values, a ranked table, figures
+#[derive(Debug, Args)]
+#[command(
+    after_long_help = OUTPUT_HELP,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    group(ArgGroup::new("variants").required(true).args(["vcf", "bed"]))
+)]
+pub struct VariantsArgs {
+    #[command(subcommand)]
+    command: Option<VariantsCommand>,
+    /// Variants: VCF (plain, gzip, bgzip) or BCF; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    vcf: Option<PathBuf>,
+    /// Positions without alleles (BED): every base's three possible changes are scored
+    #[arg(long, value_name = "FILE")]
+    bed: Option<PathBuf>,
+    /// The scored variants: .vcf, .vcf.gz (with .tbi), .bcf (with .csi), or `-` for standard output
+    // Optional for Rust only: under `enrich` it is not required.
+    #[arg(long, value_name = "FILE", required = true)]
+    out: Option<PathBuf>,
+    /// Write a table of all alleles, ranked
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
+    /// What the table is ranked by: `max` (largest |effect| over the tasks), `p` (all tasks
+    /// together), or a task's name (|effect| there)
+    #[arg(long, value_name = "max|p|TASK", default_value = "max", value_parser = rank_by)]
+    rank_by: RankBy,
+    /// How p-values of tasks become one: the Cauchy combination test, or the product, which takes
+    /// the tasks for independent
+    #[arg(long, value_enum, default_value = "cauchy")]
+    combine: CombineFlag,
+    /// Name the intervals a variant lies in, in the table (BED, narrowPeak, bigBed); repeatable
+    #[arg(long, value_name = "[NAME=]FILE", value_parser = super::overlap::named)]
+    annotation: Vec<Named>,
+    /// Draw the first N variants of the ranking
+    #[arg(long, value_name = "N", requires = "plots", default_value_t = 20)]
+    top: usize,
+    /// The folder for their figures (SVG)
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
+    /// Replace what is there
+    #[arg(long)]
+    force: bool,
+    /// Windows anywhere in the genome (`genome`), around bases of these regions (BED, such as open
+    /// chromatin), a background saved earlier, or `none` (no p-values)
+    #[arg(
+        long,
+        value_name = "BED|SAVED|genome|none",
+        default_value = "genome",
+        value_parser = background,
+        help_heading = "Background"
+    )]
+    background: BackgroundSource,
+    #[command(flatten)]
+    scoring: ScoringArgs,
+}
+
+/// What all jobs on variants share.
+#[derive(Debug, Args)]
+struct ScoringArgs {
+    /// Windows to sample; each gives three changes a base
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1_000,
+        value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = "Background"
+    )]
+    background_windows: u32,
+    /// Compare only within like GC content of the window: in N equal parts of the background (of
+    /// both sets, for `enrich`)
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=100),
+        help_heading = "Background"
+    )]
+    match_gc: u32,
+    /// Seed of everything drawn at random
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        help_heading = "Background"
+    )]
+    seed: u64,
+    /// Save the background (.npz), for --background of other runs
+    #[arg(long, value_name = "FILE", help_heading = "Background")]
+    save_background: Option<PathBuf>,
+
+    /// The genome, plain or bgzip-compressed, with its .fai (and .gzi) where there are
+    // Optional for Rust only: under `enrich` these flags come a second time.
+    #[arg(long, value_name = "FILE", required = true)]
+    fasta: Option<PathBuf>,
+    /// The model, an ONNX file
+    #[arg(long, value_name = "FILE", required = true)]
+    model: Option<PathBuf>,
+    /// How contigs of the variants are found under other names: a tab-separated file with one
+    /// contig's names a line, or `ucsc-ensembl` (chr1 is 1, chrM is MT)
+    #[arg(long, value_name = "FILE|ucsc-ensembl")]
+    chrom_alias: Option<PathBuf>,
+    /// Write a missing .fai (and .gzi) beside the FASTA
+    #[arg(long)]
+    write_index: bool,
+    /// Tasks to give, by name [default: all]
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        help_heading = "What to compute"
+    )]
+    tasks: Option<Vec<String>>,
+    /// The mean over all windows that hold the variant's first base, at the multiples of the
+    /// stride as in the main job, or the one window centred on it
+    #[arg(
+        long,
+        value_enum,
+        default_value = "all",
+        help_heading = "What to compute"
+    )]
+    windows: WindowsFlag,
+    /// Bases from one window's start to the next's [default: window / 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "What to compute")]
+    stride: Option<u32>,
+    /// Score the sequence as it stands, or the mean with its reverse complement
+    #[arg(
+        long,
+        value_enum,
+        default_value = "forward",
+        help_heading = "What to compute"
+    )]
+    strand: StrandFlag,
+    #[command(flatten)]
+    model_flags: ModelFlags,
+    /// How to compute: as in the main job
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        help_heading = "How to compute"
+    )]
+    engine: EngineFlag,
+    /// Worker threads; results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N", help_heading = "How to compute")]
+    threads: Option<NonZeroUsize>,
+    /// Windows and mutants given to the model at a time by the full engine
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "16",
+        help_heading = "How to compute"
+    )]
+    batch: NonZeroUsize,
+}
+
+#[derive(Debug, Subcommand)]
+enum VariantsCommand {
+    Enrich(Box<EnrichArgs>),
+}
+
+const ENRICH_HELP: &str = "\
+Each site counts once: by |effect| of one of its alleles (drawn where there are several) and by
+|importance| of its first base.
+
+Output, in the folder --out:
+  enrichment.tsv   one row a measure (effect, importance) and task
+    set_sites control_sites     sites that could be scored
+    set_mean control_mean       mean absolute values
+    auc                         how often a site of the set exceeds a control (Mann and Whitney's U
+                                over the number of pairs), within parts of like GC (--match-gc)
+    permutation_p               one-sided: how often permuted labels give as high an area
+  thresholds.tsv   fold at quantiles of the controls
+    control_quantile threshold  the quantile and its value
+    set_fraction control_fraction fold   at least as large
+  enrichment.svg   the folds of |effect|
+  run.json         version, command line, settings, seed";
+
+/// Does a set of variants have larger effects than controls?
+#[derive(Debug, Args)]
+#[command(
+    after_long_help = ENRICH_HELP,
+    group(ArgGroup::new("set").required(true).args(["vcf", "bed"])),
+    group(ArgGroup::new("controls").required(true).args(["control", "control_bed", "background"]))
+)]
+struct EnrichArgs {
+    /// The set: VCF or BCF
+    #[arg(long, value_name = "FILE")]
+    vcf: Option<PathBuf>,
+    /// The set: positions (BED)
+    #[arg(long, value_name = "FILE")]
+    bed: Option<PathBuf>,
+    /// Controls: VCF or BCF
+    #[arg(long, value_name = "FILE")]
+    control: Option<PathBuf>,
+    /// Controls: positions (BED)
+    #[arg(long, value_name = "FILE")]
+    control_bed: Option<PathBuf>,
+    /// Controls: changes in windows of the `genome`, around bases of these regions (BED), or a
+    /// background saved earlier
+    #[arg(long, value_name = "BED|SAVED|genome", value_parser = background, help_heading = "Background")]
+    background: Option<BackgroundSource>,
+    /// Permutations of the labels
+    #[arg(long, value_name = "N", default_value_t = 9_999)]
+    permutations: u32,
+    /// The folder for the results
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace the results of an earlier run
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    scoring: ScoringArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WindowsFlag {
+    All,
+    Centre,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StrandFlag {
+    Forward,
+    Both,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EngineFlag {
+    Auto,
+    Fast,
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CombineFlag {
+    Cauchy,
+    Product,
+}
+
+fn rank_by(text: &str) -> Result<RankBy, String> {
+    Ok(match text {
+        "max" => RankBy::Largest,
+        "p" => RankBy::P,
+        "" => return Err("expected max, p or a task's name".into()),
+        task => RankBy::Task(task.into()),
+    })
+}
+
+fn background(text: &str) -> Result<BackgroundSource, String> {
+    Ok(match text {
+        "none" => BackgroundSource::None,
+        "genome" => BackgroundSource::Genome,
+        "" => return Err("expected a file, genome or none".into()),
+        file => BackgroundSource::File(file.into()),
+    })
+}
+
+impl ScoringArgs {
+    fn scoring(self, background: BackgroundSource) -> Result<Scoring> {
+        let aliases = match &self.chrom_alias {
+            None => Aliases::None,
+            Some(name) if name.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
+            Some(path) => Aliases::from_file(path).map_err(Error::from)?,
+        };
+        Ok(Scoring {
+            fasta: self.fasta.context("--fasta is required")?,
+            write_index: self.write_index,
+            aliases,
+            model: self.model.context("--model is required")?,
+            model_options: self.model_flags.options(),
+            ort_lib: self.model_flags.ort_lib,
+            tasks: self.tasks,
+            windows: match self.windows {
+                WindowsFlag::All => Windows::All,
+                WindowsFlag::Centre => Windows::Centre,
+            },
+            stride: self.stride,
+            strand: match self.strand {
+                StrandFlag::Forward => Strand::Forward,
+                StrandFlag::Both => Strand::Both,
+            },
+            engine: match self.engine {
+                EngineFlag::Auto => EngineChoice::Auto,
+                EngineFlag::Fast => EngineChoice::Fast,
+                EngineFlag::Full => EngineChoice::Full,
+            },
+            batch: self.batch,
+            threads: self.threads.unwrap_or_else(all_cores),
+            background: BackgroundConfig {
+                source: background,
+                windows: self.background_windows,
+                seed: self.seed,
+                gc_bins: self.match_gc as usize,
+                save: self.save_background,
+            },
+            command: super::shared::command_line(),
+        })
+    }
+}
+
+/// One of two inputs, as clap requires.
+fn source(vcf: Option<PathBuf>, bed: Option<PathBuf>) -> Result<VariantSource> {
+    vcf.map(VariantSource::Vcf)
+        .or(bed.map(VariantSource::Bed))
+        .context("--vcf or --bed is required")
+}
+
+impl VariantsArgs {
+    /// Runs the subcommand.
+    pub fn run(self, quiet: bool) -> Result<()> {
+        let cancel = interrupt::watch()?;
+        let bar = Bar::of(quiet, "bytes");
+        if let Some(VariantsCommand::Enrich(args)) = self.command {
+            let config = args.config()?;
+            let (_, files) = enrich::run(&config, &bar, &cancel)?;
+            for file in files {
+                tracing::info!("{}", file.display());
+            }
+            return Ok(());
+        }
+        let config = VariantsConfig {
+            source: source(self.vcf, self.bed)?,
+            out: self.out.context("--out is required")?,
+            table: self.table,
+            rank_by: self.rank_by,
+            combine: match self.combine {
+                CombineFlag::Cauchy => Combine::Cauchy,
+                CombineFlag::Product => Combine::Product,
+            },
+            annotations: self.annotation,
+            plots: self.plots.map(|folder| Plots {
+                top: self.top,
+                folder,
+            }),
+            force: self.force,
+            scoring: self.scoring.scoring(self.background)?,
+        };
+        let summary = variants::run(&config, &bar, &cancel)?;
+        if !quiet {
+            report(&summary);
+        }
+        Ok(())
+    }
+}
+
+impl EnrichArgs {
+    fn config(self) -> Result<enrich::EnrichConfig> {
+        let control = match (self.control, self.control_bed) {
+            (Some(path), _) => enrich::Control::Variants(VariantSource::Vcf(path)),
+            (_, Some(path)) => enrich::Control::Variants(VariantSource::Bed(path)),
+            _ => enrich::Control::Background,
+        };
+        Ok(enrich::EnrichConfig {
+            source: source(self.vcf, self.bed)?,
+            control,
+            permutations: self.permutations,
+            out: self.out,
+            force: self.force,
+            scoring: (self.scoring).scoring(self.background.unwrap_or(BackgroundSource::None))?,
+        })
+    }
+}
+
+fn report(summary: &VariantsSummary) {
+    let skipped: Vec<String> = summary
+        .skipped
+        .iter()
+        .map(|(skip, n)| format!("{n} {}", skip.as_str()))
+        .collect();
+    let skipped = match skipped.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", skipped.join(", ")),
+    };
+    let (compared, mismatches) = summary.compared;
+    let checked = match compared {
+        0 => String::new(),
+        n => format!(", REF equal to the genome in {} of {n}", n - mismatches),
+    };
+    say(format!(
+        "{} records, {} of {} alleles scored{skipped}{checked} in {:.1} s",
+        summary.records, summary.scored, summary.alleles, summary.seconds
+    ));
+    if let Some((changes, regions, seed)) = &summary.background {
+        say(format!(
+            "background: {changes} changes in windows of {regions}, seed {seed}"
+        ));
+    }
+    for file in summary.files.iter().take(16) {
+        say(format!("  {}", file.display()));
+    }
+    if let Some(more) = summary.files.len().checked_sub(16).filter(|&n| n > 0) {
+        say(format!("  and {more} more files"));
+    }
+}

@@ -1,0 +1,96 @@
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use super::annotate::Combine;
+use super::background::BackgroundConfig;
+use super::effects::Windows;
+use super::input::VariantSource;
+use super::rank::RankBy;
+use crate::genome::Aliases;
+use crate::model::ModelOptions;
+use crate::overlap::Named;
+use crate::score::{EngineChoice, EngineSettings, Strand};
+
+/// How variants are scored: what all jobs on variants share.
+#[derive(Clone, Debug)]
+pub struct Scoring {
+    /// The genome.
+    pub fasta: PathBuf,
+    /// Write missing indexes beside the FASTA.
+    pub write_index: bool,
+    /// How contig names of the variants are found in the FASTA.
+    pub aliases: Aliases,
+    /// The ONNX model.
+    pub model: PathBuf,
+    /// What the user says of the model.
+    pub model_options: ModelOptions,
+    /// The ONNX Runtime library, when the user names one.
+    pub ort_lib: Option<PathBuf>,
+    /// The tasks to give, all when `None`.
+    pub tasks: Option<Vec<String>>,
+    /// Which windows a variant is scored in.
+    pub windows: Windows,
+    /// Bases from one window to the next; a fifth of the window when `None`.
+    pub stride: Option<u32>,
+    /// Which strands.
+    pub strand: Strand,
+    /// How.
+    pub engine: EngineChoice,
+    /// Rows given to the model at a time by the full engine.
+    pub batch: NonZeroUsize,
+    /// Worker threads.
+    pub threads: NonZeroUsize,
+    /// What effects are compared with.
+    pub background: BackgroundConfig,
+    /// The command line, for the provenance.
+    pub command: Vec<String>,
+}
+
+impl Scoring {
+    pub(super) fn engine_settings(&self) -> EngineSettings {
+        EngineSettings {
+            choice: self.engine,
+            strand: self.strand,
+            batch: self.batch,
+        }
+    }
+
+    pub(super) fn strand_word(&self) -> &'static str {
+        match self.strand {
+            Strand::Forward => "forward",
+            Strand::Both => "both",
+        }
+    }
+}
+
+/// Plots of the first variants of the ranking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plots {
+    /// How many.
+    pub top: usize,
+    /// Into which folder.
+    pub folder: PathBuf,
+}
+
+/// The job of `mpra-score variants`.
+#[derive(Clone, Debug)]
+pub struct VariantsConfig {
+    /// How variants are scored.
+    pub scoring: Scoring,
+    /// Where they come from.
+    pub source: VariantSource,
+    /// The scored VCF or BCF; `-` for standard output.
+    pub out: PathBuf,
+    /// The ranked table.
+    pub table: Option<PathBuf>,
+    /// What it is ranked by.
+    pub rank_by: RankBy,
+    /// How p-values of tasks become one.
+    pub combine: Combine,
+    /// Named intervals, to be found in the table.
+    pub annotations: Vec<Named>,
+    /// Plots.
+    pub plots: Option<Plots>,
+    /// Replace what is there.
+    pub force: bool,
+}

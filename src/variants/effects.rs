@@ -1,0 +1,563 @@
+//! Effects of changes: single bases by the engine's saturation of the base, everything else by the
+//! activities of the reference's and the alternative haplotype's windows.
+
+use std::collections::HashSet;
+
+use super::VariantError;
+use super::allele::{self, Change, Skip};
+use super::haplotype::Genome;
+use crate::Error;
+use crate::encode::{BASES, UNKNOWN, push_codes};
+use crate::genome::{ContigId, Fasta, FastaReader, Interval, Lattice};
+use crate::ism::{Engine, Scores, Stretch, Want};
+
+/// Bases between two records beyond which they are fetched apart, and the most that are fetched at
+/// a time.
+const FETCH_GAP: u32 = 8_192;
+const FETCH_MOST: u32 = 1 << 18;
+
+/// Floats of effects that are scored at a time.
+const MOST_EFFECTS: usize = 1 << 21;
+
+/// Which windows a variant is scored in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Windows {
+    /// The mean over all windows of the lattice that hold its first base, as the main job.
+    All,
+    /// The one that starts half a window (rounded down) before its first base.
+    Centre,
+}
+
+impl Windows {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Centre => "centre",
+        }
+    }
+}
+
+/// Where a job's effects come from.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub lattice: Lattice,
+    pub windows: Windows,
+    /// The model's output columns to be given.
+    pub columns: Vec<usize>,
+}
+
+/// A record to be scored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Site<'a> {
+    /// Where it lies; `None` where the FASTA lacks the contig.
+    pub contig: Option<ContigId>,
+    /// First base of REF, 0-based.
+    pub start: u32,
+    /// REF; `None` for a position, whose base the genome tells and whose three changes are scored.
+    pub reference: Option<&'a [u8]>,
+    /// The ALT column; for a position `.`, and empty where the BED's interval has no base.
+    pub alts: &'a [u8],
+}
+
+impl Site<'_> {
+    fn end(&self) -> u32 {
+        self.start + self.reference.map_or(1, <[u8]>::len) as u32
+    }
+}
+
+/// One ALT allele.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    /// Why it has no values.
+    pub skip: Option<Skip>,
+    /// First base of the change, 0-based, and how many are replaced.
+    pub at: u32,
+    pub deleted: u32,
+    /// Share of G and C among the known bases of the window centred on it; NaN without one.
+    pub gc: f32,
+}
+
+/// The calls of several records; tables are `[calls, tasks]`, NaN where there is no value.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Calls {
+    /// End of each record's calls.
+    pub ends: Vec<usize>,
+    pub calls: Vec<Call>,
+    /// alternative - reference
+    pub effects: Vec<f32>,
+    /// Activity of the reference, mean over the windows.
+    pub references: Vec<f32>,
+    /// Importance of the change's first base.
+    pub importance: Vec<f32>,
+    /// Base of each record that is a position; 4 where unknown.
+    pub bases: Vec<u8>,
+    /// Records whose REF was compared with the genome, and those of them that differ.
+    pub compared: u64,
+    pub mismatches: u64,
+}
+
+impl Calls {
+    /// Indices of a record's calls.
+    pub fn of(&self, record: usize) -> std::ops::Range<usize> {
+        let from = record.checked_sub(1).map_or(0, |r| self.ends[r]);
+        from..self.ends[record]
+    }
+}
+
+/// One thread's scorer.
+pub(super) struct Scorer {
+    pub(super) engine: Box<dyn Engine>,
+    fasta: Fasta,
+    reader: FastaReader,
+    /// Contigs whose index was compared with the FASTA.
+    checked: HashSet<ContigId>,
+    pub(super) lattice: Lattice,
+    /// Of windows that do not overlap, to be moved to a single one.
+    pub(super) single: Lattice,
+    pub(super) windows: Windows,
+    /// The model's output columns to be given.
+    pub(super) columns: Vec<usize>,
+    /// Whether importance is wanted of changes of more than one base, too.
+    importance: bool,
+    codes: Vec<u8>,
+    pub(super) haplotype: Vec<u8>,
+    pub(super) scores: Scores,
+    pub(super) reference: Scores,
+    acgt: Vec<u8>,
+}
+
+/// A single-base change to be looked up: base, new code, call.
+type Lookup = (u32, Option<u8>, usize);
+
+impl Scorer {
+    /// `importance`: whether it is wanted of changes of more than one base, too.
+    ///
+    /// # Errors
+    /// When the FASTA cannot be opened.
+    pub fn new(
+        engine: Box<dyn Engine>,
+        fasta: &Fasta,
+        rules: &Rules,
+        importance: bool,
+    ) -> Result<Self, Error> {
+        let window = rules.lattice.window();
+        Ok(Self {
+            engine,
+            reader: fasta.reader()?,
+            fasta: fasta.clone(),
+            checked: HashSet::new(),
+            lattice: rules.lattice,
+            single: lattice(window, Some(window))?,
+            windows: rules.windows,
+            columns: rules.columns.clone(),
+            importance,
+            codes: Vec::new(),
+            haplotype: Vec::new(),
+            scores: Scores::default(),
+            reference: Scores::default(),
+            acgt: Vec::new(),
+        })
+    }
+
+    /// Number of tasks in the tables.
+    pub fn tasks(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Scores records, in any order.
+    ///
+    /// # Errors
+    /// When the genome cannot be read or the model fails.
+    pub fn score(&mut self, sites: &[Site<'_>]) -> Result<Calls, Error> {
+        let mut out = Calls {
+            bases: vec![UNKNOWN; sites.len()],
+            ..Calls::default()
+        };
+        for site in sites {
+            let alts = match site.reference {
+                Some(_) => site.alts.split(|&b| b == b',').count(),
+                None => 3,
+            };
+            let call = Call {
+                skip: None,
+                at: site.start,
+                deleted: 0,
+                gc: f32::NAN,
+            };
+            out.calls.extend(std::iter::repeat_n(call, alts));
+            out.ends.push(out.calls.len());
+        }
+        let values = out.calls.len() * self.tasks();
+        for table in [&mut out.effects, &mut out.references, &mut out.importance] {
+            table.resize(values, f32::NAN);
+        }
+
+        let mut order: Vec<usize> = (0..sites.len()).collect();
+        // Stable, and of no cost where they are sorted.
+        order.sort_by_key(|&i| (sites[i].contig, sites[i].start));
+        let mut left = &order[..];
+        while let Some(&first) = left.first() {
+            let Some(contig) = sites[first].contig else {
+                let calls = out.of(first);
+                for call in &mut out.calls[calls] {
+                    call.skip = Some(Skip::UnknownContig);
+                }
+                left = &left[1..];
+                continue;
+            };
+            let mut end = sites[first].end();
+            let mut count = 1;
+            while let Some(&next) = left.get(count) {
+                let site = &sites[next];
+                let grown = end.max(site.end());
+                if site.contig != Some(contig)
+                    || site.start > end.saturating_add(FETCH_GAP)
+                    || grown - sites[first].start > FETCH_MOST
+                {
+                    break;
+                }
+                end = grown;
+                count += 1;
+            }
+            self.score_group(sites, &left[..count], contig, end, &mut out)?;
+            left = &left[count..];
+        }
+        Ok(out)
+    }
+
+    /// Bases that must be known beside a record: haplotypes reach over three windows.
+    fn flank(&self) -> u32 {
+        4 * self.lattice.window()
+    }
+
+    /// Scores records (by index, ascending) of one contig that lie close to each other.
+    fn score_group(
+        &mut self,
+        sites: &[Site<'_>],
+        group: &[usize],
+        contig: ContigId,
+        end: u32,
+        out: &mut Calls,
+    ) -> Result<(), Error> {
+        let flank = self.flank();
+        let origin = i64::from(sites[group[0]].start) - i64::from(flank);
+        let length = (i64::from(end) + i64::from(flank) - origin) as usize;
+        if self.checked.insert(contig) {
+            self.fasta.check_contig(&mut self.reader, contig)?;
+        }
+        let mut codes = std::mem::take(&mut self.codes);
+        codes.clear();
+        self.reader.fetch(contig, origin, length, &mut codes)?;
+        let genome = Genome {
+            codes: &codes,
+            origin,
+        };
+
+        let mut singles: Vec<Lookup> = Vec::new();
+        let mut others: Vec<(u32, Change<'_>, usize)> = Vec::new();
+        for &record in group {
+            let site = &sites[record];
+            let calls = out.of(record);
+            let Some(reference) = site.reference else {
+                let base = genome.at(i64::from(site.start));
+                out.bases[record] = base;
+                let news = (0..4u8).filter(|&c| c != base);
+                for (call, new) in calls.zip(news) {
+                    out.calls[call].deleted = 1;
+                    if site.alts.is_empty() {
+                        out.calls[call].skip = Some(Skip::EmptyInterval);
+                    } else if base == UNKNOWN {
+                        out.calls[call].skip = Some(Skip::GenomeUnknown);
+                    } else {
+                        singles.push((site.start, Some(new), call));
+                    }
+                }
+                continue;
+            };
+            if let Err(skip) = self.compare(reference, site.start, &genome, out) {
+                out.calls[calls]
+                    .iter_mut()
+                    .for_each(|c| c.skip = Some(skip));
+                continue;
+            }
+            let window = self.lattice.window() as usize;
+            for (call, alt) in calls.zip(site.alts.split(|&b| b == b',')) {
+                match allele::change(reference, alt, window) {
+                    Err(skip) => out.calls[call].skip = Some(skip),
+                    Ok(change) => {
+                        let at = site.start + change.at as u32;
+                        out.calls[call].at = at;
+                        out.calls[call].deleted = change.deleted as u32;
+                        match change.single() {
+                            Some(new) => singles.push((at, Some(new), call)),
+                            None => {
+                                others.push((at, change, call));
+                                if self.importance {
+                                    singles.push((at, None, call));
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        for &record in group {
+            let calls = out.of(record);
+            for call in &mut out.calls[calls] {
+                call.gc = genome.gc(
+                    centred(call.at, self.lattice.window()),
+                    self.lattice.window(),
+                );
+            }
+        }
+        singles.sort_by_key(|s| s.0);
+        self.singles(&genome, &singles, out)?;
+        for (at, change, call) in others {
+            self.haplotype(&genome, at, change, call, out)?;
+        }
+        self.codes = codes;
+        Ok(())
+    }
+
+    /// Compares REF with the genome.
+    fn compare(
+        &mut self,
+        reference: &[u8],
+        start: u32,
+        genome: &Genome<'_>,
+        out: &mut Calls,
+    ) -> Result<(), Skip> {
+        self.acgt.clear();
+        push_codes(reference, &mut self.acgt);
+        let from = (i64::from(start) - genome.origin) as usize;
+        let there = &genome.codes[from..from + reference.len()];
+        // A known base that differs settles it, whatever stands beside it.
+        let pairs = || self.acgt.iter().zip(there);
+        let differs = pairs().any(|(a, b)| *a != UNKNOWN && *b != UNKNOWN && a != b);
+        if differs || pairs().any(|(a, b)| *a != UNKNOWN && *b != UNKNOWN) {
+            out.compared += 1;
+        }
+        if differs {
+            out.mismatches += 1;
+            return Err(Skip::RefMismatch);
+        }
+        if !allele::is_acgt(reference) {
+            return Err(Skip::RefNotAcgt);
+        }
+        match there.contains(&UNKNOWN) {
+            true => Err(Skip::GenomeUnknown),
+            false => Ok(()),
+        }
+    }
+
+    /// Looks up single-base changes, ascending by base.
+    fn singles(
+        &mut self,
+        genome: &Genome<'_>,
+        singles: &[Lookup],
+        out: &mut Calls,
+    ) -> Result<(), Error> {
+        let window = self.lattice.window();
+        // The engine's tables are as long as the stretch.
+        let most = (MOST_EFFECTS / (4 * self.engine.tasks())).max(2 * window as usize) as u32;
+        let mut left = singles;
+        while let Some(&(first, ..)) = left.first() {
+            // Bases whose windows overlap are scored together; centred windows share nothing.
+            let mut count = 1;
+            let mut last = first;
+            while let Some(&(base, ..)) = left.get(count) {
+                let near = match self.windows {
+                    Windows::All => base - last <= window && base - first < most,
+                    Windows::Centre => base == last,
+                };
+                if !near {
+                    break;
+                }
+                last = base;
+                count += 1;
+            }
+            let (these, rest) = left.split_at(count);
+            left = rest;
+            let mut wanted: Vec<Interval> = Vec::with_capacity(count);
+            for &(base, ..) in these {
+                // Not past the end of a contig, whose bases are numbered below 2^31.
+                let one = Interval::new(base, base + 1).unwrap_or_default();
+                match wanted.last_mut() {
+                    Some(last) if base < last.end() => {}
+                    Some(last) if base == last.end() => {
+                        *last = Interval::new(last.start(), base + 1).unwrap_or(one);
+                    }
+                    _ => wanted.push(one),
+                }
+            }
+            let lattice = match self.windows {
+                Windows::All => self.lattice,
+                Windows::Centre => moved(self.single, centred(first, window)),
+            };
+            let (origin, length) = Stretch::needs(window, &wanted);
+            let stretch = Stretch {
+                lattice,
+                codes: genome.slice(origin, length),
+                origin,
+                wanted: &wanted,
+            };
+            self.engine
+                .score(&stretch, Want::Effects, &mut self.scores)?;
+            self.give(first, these, out);
+        }
+        Ok(())
+    }
+
+    /// Gives the scores of the stretch that begins at `first` to its calls.
+    fn give(&self, first: u32, singles: &[Lookup], out: &mut Calls) {
+        let (all, tasks) = (self.engine.tasks(), self.columns.len());
+        let scores = &self.scores;
+        let window = i64::from(self.lattice.window());
+        let mut reference = vec![0.0f32; tasks];
+        let mut of = None;
+        for &(base, new, call) in singles {
+            let at = (base - first) as usize;
+            if of != Some(base) {
+                of = Some(base);
+                let base = i64::from(base);
+                let from = scores.windows.partition_point(|&s| s + window <= base);
+                let to = scores.windows.partition_point(|&s| s <= base);
+                mean_rows(
+                    &scores.activities,
+                    all,
+                    from..to,
+                    &self.columns,
+                    &mut reference,
+                );
+            }
+            let row = call * tasks..(call + 1) * tasks;
+            let importance = &mut out.importance[row.clone()];
+            for (value, &column) in importance.iter_mut().zip(&self.columns) {
+                *value = scores.importance[at * all + column];
+            }
+            let Some(new) = new else {
+                continue;
+            };
+            let effects = &mut out.effects[row.clone()];
+            for (value, &column) in effects.iter_mut().zip(&self.columns) {
+                *value = scores.effects[(at * 4 + usize::from(new)) * all + column];
+            }
+            if effects.iter().any(|e| e.is_nan()) {
+                out.calls[call].skip = Some(Skip::NoWindow);
+            }
+            out.references[row].copy_from_slice(&reference);
+        }
+    }
+
+    /// Effects of all changes of `bases`, `[bases, 4, tasks]`, of a sequence of its own that is
+    /// long enough around them, and the importance of its bases, `[bases, tasks]`.
+    pub fn saturate(
+        &mut self,
+        codes: &[u8],
+        origin: i64,
+        bases: Interval,
+    ) -> Result<(Vec<f32>, Vec<f32>), Error> {
+        let (all, tasks) = (self.engine.tasks(), self.columns.len());
+        let window = self.lattice.window();
+        let mut effects = Vec::with_capacity(bases.len() as usize * 4 * tasks);
+        let mut importance = Vec::with_capacity(bases.len() as usize * tasks);
+        let pieces: Vec<Interval> = match self.windows {
+            Windows::All => vec![bases],
+            Windows::Centre => (bases.start()..bases.end())
+                .filter_map(|b| Interval::new(b, b + 1))
+                .collect(),
+        };
+        for piece in pieces {
+            let wanted = [piece];
+            let lattice = match self.windows {
+                Windows::All => self.lattice,
+                Windows::Centre => moved(self.single, centred(piece.start(), window)),
+            };
+            let (from, length) = Stretch::needs(window, &wanted);
+            let at = (from - origin) as usize;
+            let stretch = Stretch {
+                lattice,
+                codes: &codes[at..at + length],
+                origin: from,
+                wanted: &wanted,
+            };
+            self.engine
+                .score(&stretch, Want::Effects, &mut self.scores)?;
+            let pick = |table: &[f32], out: &mut Vec<f32>| {
+                for row in table.chunks_exact(all) {
+                    out.extend(self.columns.iter().map(|&c| row[c]));
+                }
+            };
+            pick(&self.scores.effects, &mut effects);
+            pick(&self.scores.importance, &mut importance);
+        }
+        Ok((effects, importance))
+    }
+
+    /// Base codes of a contig, unknown outside of it.
+    pub fn fetch(&mut self, contig: ContigId, start: i64, length: usize) -> Result<Vec<u8>, Error> {
+        let mut codes = Vec::with_capacity(length);
+        self.reader.fetch(contig, start, length, &mut codes)?;
+        Ok(codes)
+    }
+
+    /// The lattice of windows.
+    pub fn lattice(&self) -> Lattice {
+        self.lattice
+    }
+}
+
+/// Share of G and C among known bases; NaN without any.
+pub(super) fn gc(codes: &[u8]) -> f32 {
+    let known = codes.iter().filter(|&&c| c != UNKNOWN).count();
+    let gc = codes.iter().filter(|&&c| c == 1 || c == 2).count();
+    match known {
+        0 => f32::NAN,
+        _ => gc as f32 / known as f32,
+    }
+}
+
+/// Start of the window centred on a base.
+pub(super) fn centred(base: u32, window: u32) -> i64 {
+    i64::from(base) - i64::from(window / 2)
+}
+
+/// The lattice moved so that a window starts at `start`.
+pub(super) fn moved(lattice: Lattice, start: i64) -> Lattice {
+    let (window, stride) = (lattice.window(), lattice.stride());
+    let phase = start.rem_euclid(i64::from(stride)) as u32;
+    lattice.for_region(phase + window - stride)
+}
+
+/// Mean of some rows of a table, by column; NaN without a row.
+fn mean_rows(
+    table: &[f32],
+    width: usize,
+    rows: std::ops::Range<usize>,
+    columns: &[usize],
+    out: &mut [f32],
+) {
+    for (out, &column) in out.iter_mut().zip(columns) {
+        let values = rows.clone().map(|r| f64::from(table[r * width + column]));
+        *out = match rows.len() {
+            0 => f32::NAN,
+            n => (values.sum::<f64>() / n as f64) as f32,
+        };
+    }
+}
+
+/// The letter of a code.
+pub(super) fn letter(code: u8) -> char {
+    BASES.get(usize::from(code)).copied().unwrap_or('N')
+}
+
+/// Checks that a lattice's stride and window go together.
+pub(super) fn lattice(window: u32, stride: Option<u32>) -> Result<Lattice, VariantError> {
+    let stride = stride.unwrap_or((window / 5).max(1));
+    Lattice::genome(window, stride).ok_or_else(|| {
+        VariantError::Setting(format!(
+            "a stride of {stride} does not fit a window of {window} bases: expected 1 to {window}"
+        ))
+    })
+}

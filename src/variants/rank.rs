@@ -1,0 +1,423 @@
+//! The ranked table. Its rows wait in a temporary file, so that memory holds 24 bytes for each.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::VariantError;
+use super::annotate::{Combine, most};
+use super::output::Whole;
+use crate::{Cancel, stats};
+
+/// Rows formatted at a time, and by one thread.
+const BATCH: usize = 1 << 15;
+const PART: usize = 1 << 9;
+
+/// What the table is ranked by, largest or least likely first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RankBy {
+    /// |effect| in the task where it is largest.
+    Largest,
+    /// The p-value of all tasks together.
+    P,
+    /// |effect| in this task, by name.
+    Task(String),
+}
+
+/// Rows of one piece.
+#[derive(Debug, Default)]
+pub(super) struct RowParts {
+    /// Each row: lengths of two texts, the texts, then the values.
+    bytes: Vec<u8>,
+    keys: Vec<Key>,
+    /// Which task ranks, if not the largest effect.
+    by: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    effect: f32,
+    p: f64,
+    /// Where the row begins.
+    at: u64,
+}
+
+impl RowParts {
+    /// For ranking by a task.
+    pub fn by(task: Option<usize>) -> Self {
+        Self {
+            by: task,
+            ..Self::default()
+        }
+    }
+
+    /// Appends a row: its effects, its p-value, `contig ... status`, its annotations, and for each
+    /// task the reference's activity, effect, importance and (as bits) number of the p-value's
+    /// level. `None` when a text is longer than 2^32 bytes.
+    pub fn push(
+        &mut self,
+        effects: &[f32],
+        p: f64,
+        head: &[u8],
+        annotations: &[u8],
+        values: impl Iterator<Item = f32>,
+    ) -> Option<()> {
+        let effect = match self.by {
+            Some(task) => effects[task].abs(),
+            None => most(effects).1.abs(),
+        };
+        self.keys.push(Key {
+            effect,
+            p,
+            at: self.bytes.len() as u64,
+        });
+        for text in [head, annotations] {
+            let length = u32::try_from(text.len()).ok()?;
+            self.bytes.extend(length.to_le_bytes());
+        }
+        self.bytes.extend_from_slice(head);
+        self.bytes.extend_from_slice(annotations);
+        self.bytes.extend(values.flat_map(f32::to_le_bytes));
+        Some(())
+    }
+}
+
+/// A row read back.
+struct Row {
+    head: String,
+    annotations: String,
+    values: Vec<f32>,
+}
+
+/// What the ranking needs to know of a job.
+pub(super) struct Columns<'a> {
+    pub tasks: &'a [String],
+    pub by: &'a RankBy,
+    pub combine: Combine,
+    /// p-values of the levels; empty without a background.
+    pub levels: Vec<f64>,
+    /// For reading and formatting rows.
+    pub threads: NonZeroUsize,
+}
+
+/// A row among the first.
+#[derive(Clone, Debug)]
+pub(super) struct Top {
+    pub rank: u64,
+    /// contig, POS, ID, REF, ALT
+    pub contig: String,
+    pub start: u32,
+    pub id: String,
+    pub reference: String,
+    pub alt: String,
+    /// The task that shows: the one ranked by, or the one with the largest effect.
+    pub task: usize,
+    pub effects: Vec<f32>,
+    pub p: f64,
+}
+
+/// All rows of a job.
+pub(super) struct Ranking {
+    spool: BufWriter<File>,
+    path: std::path::PathBuf,
+    length: u64,
+    keys: Vec<Key>,
+    /// How many alleles have each level, by task.
+    counts: Vec<Vec<u64>>,
+    tasks: usize,
+}
+
+impl Ranking {
+    /// Opens the temporary file.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new(folder: &Path, tasks: usize, levels: usize) -> Result<Self, VariantError> {
+        let file =
+            tempfile::tempfile_in(folder).map_err(|e| VariantError::Write(e, folder.into()))?;
+        Ok(Self {
+            spool: BufWriter::with_capacity(1 << 18, file),
+            path: folder.into(),
+            length: 0,
+            keys: Vec::new(),
+            counts: vec![vec![0; levels]; tasks],
+            tasks,
+        })
+    }
+
+    /// Appends rows.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be written.
+    pub fn append(&mut self, rows: &RowParts) -> Result<(), VariantError> {
+        self.spool
+            .write_all(&rows.bytes)
+            .map_err(|e| VariantError::Write(e, self.path.clone()))?;
+        for (i, key) in rows.keys.iter().enumerate() {
+            let end = rows
+                .keys
+                .get(i + 1)
+                .map_or(rows.bytes.len(), |k| k.at as usize);
+            let values = &rows.bytes[end - self.tasks * 16..end];
+            for (counts, value) in self.counts.iter_mut().zip(values.as_chunks::<16>().0) {
+                let [.., a, b, c, d] = *value;
+                let level = u32::from_le_bytes([a, b, c, d]);
+                if let Some(count) = counts.get_mut(level as usize) {
+                    *count += 1;
+                }
+            }
+            self.keys.push(Key {
+                at: self.length + key.at,
+                ..*key
+            });
+        }
+        self.length += rows.bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Ranks, writes the table if there is to be one, and returns the first rows that have values.
+    /// When the job is asked to stop, the table is cut off.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn finish(
+        self,
+        columns: &Columns<'_>,
+        table: Option<&Whole>,
+        top: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<Top>, VariantError> {
+        let Self {
+            spool,
+            path,
+            length,
+            keys,
+            counts,
+            tasks,
+        } = self;
+        let fail = |e| VariantError::Write(e, path.clone());
+        let file = spool.into_inner().map_err(|e| fail(e.into_error()))?;
+        // Sorted by place, `q` and `keys` belong together; then each key takes its q along.
+        let p: Vec<f64> = keys.iter().map(|k| k.p).collect();
+        let q = stats::q_values(&p);
+        drop(p);
+        let by_p = *columns.by == RankBy::P;
+        let mut order: Vec<u32> = (0..keys.len() as u32).collect();
+        // NaN last; equal ones in the order of the input.
+        let down = |a: f32, b: f32| a.is_nan().cmp(&b.is_nan()).then_with(|| b.total_cmp(&a));
+        order.sort_unstable_by(|&a, &b| {
+            let (x, y) = (&keys[a as usize], &keys[b as usize]);
+            let p = match by_p {
+                true => x.p.is_nan().cmp(&y.p.is_nan()).then(x.p.total_cmp(&y.p)),
+                false => std::cmp::Ordering::Equal,
+            };
+            p.then_with(|| down(x.effect, y.effect))
+                .then_with(|| a.cmp(&b))
+        });
+        let task_q = level_q(&columns.levels, &counts);
+        let shown = match columns.by {
+            RankBy::Task(name) => columns.tasks.iter().position(|t| t == name),
+            _ => None,
+        };
+        let row_of = |key: &Key, next: Option<&Key>| -> io::Result<Row> {
+            let end = next.map_or(length, |k| k.at);
+            let mut bytes = vec![0; (end - key.at) as usize];
+            file.read_exact_at(&mut bytes, key.at)?;
+            Row::read(&bytes, tasks)
+        };
+
+        let mut first = Vec::new();
+        for (rank, &index) in order.iter().enumerate() {
+            let key = &keys[index as usize];
+            // Those without values come last, by whatever is ranked.
+            if first.len() == top || key.effect.is_nan() {
+                break;
+            }
+            let row = row_of(key, keys.get(index as usize + 1)).map_err(fail)?;
+            first.extend(row.top(rank as u64 + 1, key.p, shown));
+        }
+        let Some(whole) = table else {
+            return Ok(first);
+        };
+        let write_error = |e| VariantError::Write(e, whole.path().into());
+        let mut out = BufWriter::with_capacity(1 << 18, whole.file()?);
+        out.write_all(columns.header().as_bytes())
+            .map_err(write_error)?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(columns.threads.get())
+            .build()
+            .map_err(|e| VariantError::Threads(io::Error::other(e)))?;
+        // Rows lie all over the temporary file: threads read and format them, a batch at a time.
+        for (batch, ranked) in order.chunks(BATCH).enumerate() {
+            if cancel.is_requested() {
+                break;
+            }
+            let lines = |(part, indices): (usize, &[u32])| -> io::Result<String> {
+                let mut text = String::new();
+                for (i, &index) in indices.iter().enumerate() {
+                    let key = &keys[index as usize];
+                    let row = row_of(key, keys.get(index as usize + 1))?;
+                    let rank = (batch * BATCH + part * PART + i) as u64 + 1;
+                    row.line(
+                        rank,
+                        (key.p, q[index as usize]),
+                        columns,
+                        &task_q,
+                        &mut text,
+                    );
+                }
+                Ok(text)
+            };
+            let texts: Vec<String> = pool
+                .install(|| {
+                    ranked
+                        .par_chunks(PART)
+                        .enumerate()
+                        .map(lines)
+                        .collect::<io::Result<_>>()
+                })
+                .map_err(fail)?;
+            for text in texts {
+                out.write_all(text.as_bytes()).map_err(write_error)?;
+            }
+        }
+        out.flush().map_err(write_error)?;
+        Ok(first)
+    }
+}
+
+/// The q-value of each level of each task.
+fn level_q(levels: &[f64], counts: &[Vec<u64>]) -> Vec<Vec<f64>> {
+    let mut order: Vec<usize> = (0..levels.len()).collect();
+    order.sort_by(|&a, &b| levels[a].total_cmp(&levels[b]));
+    counts
+        .iter()
+        .map(|counts| {
+            let sorted: Vec<u64> = order.iter().map(|&l| counts[l]).collect();
+            let q = stats::q_values_of_levels(&sorted, |i| levels[order[i]]);
+            let mut by_level = vec![f64::NAN; levels.len()];
+            for (&level, q) in order.iter().zip(q) {
+                by_level[level] = q;
+            }
+            by_level
+        })
+        .collect()
+}
+
+impl Columns<'_> {
+    fn header(&self) -> String {
+        let combined = self.combine.as_str();
+        let mut text = format!(
+            "rank\tcontig\tpos\tid\tref\talt\tstatus\tmax_effect\tmax_task\t{combined}_p\t{combined}_q"
+        );
+        for task in self.tasks {
+            for column in ["reference", "effect", "p", "q", "importance"] {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "\t{task}.{column}");
+            }
+        }
+        text + "\tannotations\n"
+    }
+}
+
+impl Row {
+    fn read(bytes: &[u8], tasks: usize) -> io::Result<Self> {
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a damaged temporary file");
+        let length = |at: usize| -> Option<usize> {
+            let word = bytes.get(at..at + 4)?.first_chunk::<4>()?;
+            Some(u32::from_le_bytes(*word) as usize)
+        };
+        let (head, annotations) = length(0).zip(length(4)).ok_or_else(damaged)?;
+        let values = 8 + head + annotations;
+        let text = |from: usize, to: usize| -> io::Result<String> {
+            let bytes = bytes.get(from..to).ok_or_else(damaged)?;
+            Ok(String::from_utf8_lossy(bytes).into_owned())
+        };
+        let floats = bytes.get(values..).ok_or_else(damaged)?;
+        let floats: Vec<f32> = (floats.as_chunks::<4>().0.iter())
+            .map(|b| f32::from_le_bytes(*b))
+            .collect();
+        match floats.len() == tasks * 4 {
+            true => Ok(Self {
+                head: text(8, 8 + head)?,
+                annotations: text(8 + head, values)?,
+                values: floats,
+            }),
+            false => Err(damaged()),
+        }
+    }
+
+    fn effects(&self) -> Vec<f32> {
+        self.values.chunks_exact(4).map(|v| v[1]).collect()
+    }
+
+    fn top(&self, rank: u64, p: f64, shown: Option<usize>) -> Option<Top> {
+        let fields: Vec<&str> = self.head.split('\t').collect();
+        let [contig, start, id, reference, alt, _] = fields[..] else {
+            return None;
+        };
+        let effects = self.effects();
+        Some(Top {
+            rank,
+            contig: contig.into(),
+            start: start.parse().ok()?,
+            id: id.into(),
+            reference: reference.into(),
+            alt: alt.into(),
+            task: shown.unwrap_or_else(|| most(&effects).0),
+            effects,
+            p,
+        })
+    }
+
+    fn line(
+        &self,
+        rank: u64,
+        (p, q): (f64, f64),
+        columns: &Columns<'_>,
+        task_q: &[Vec<f64>],
+        line: &mut String,
+    ) {
+        let mut buffer = zmij::Buffer::new();
+        let mut put = |line: &mut String, value: Option<f64>, narrow: bool| {
+            line.push('\t');
+            let Some(value) = value.filter(|v| !v.is_nan()) else {
+                line.push_str("NA");
+                return;
+            };
+            let text = match narrow {
+                true => buffer.format(value as f32 + 0.0),
+                false => buffer.format(value + 0.0),
+            };
+            line.push_str(text.strip_suffix(".0").unwrap_or(text));
+        };
+        // Writing to a string cannot fail.
+        let _ = write!(line, "{rank}\t{}", self.head);
+        let effects = self.effects();
+        let (task, effect) = most(&effects);
+        put(line, Some(f64::from(effect)), true);
+        line.push('\t');
+        line.push_str(match effect.is_nan() {
+            true => "NA",
+            false => &columns.tasks[task],
+        });
+        put(line, Some(p), true);
+        put(line, Some(q), true);
+        for (values, q) in self.values.chunks_exact(4).zip(task_q) {
+            let level = values[3].to_bits() as usize;
+            put(line, Some(f64::from(values[0])), true);
+            put(line, Some(f64::from(values[1])), true);
+            put(line, columns.levels.get(level).copied(), true);
+            put(line, q.get(level).copied(), true);
+            put(line, Some(f64::from(values[2])), true);
+        }
+        line.push('\t');
+        line.push_str(&self.annotations);
+        line.push('\n');
+    }
+}

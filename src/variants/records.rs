@@ -1,0 +1,223 @@
+//! From lines to records.
+
+use std::collections::HashMap;
+
+use super::VariantError;
+use super::allele::is_allele;
+use super::annotate::Shared;
+use super::effects::Site;
+use super::header::shorten;
+use crate::genome::{Aliases, ContigId, Contigs, Interval};
+
+/// A record's columns, as they stand.
+pub(super) struct Record<'a> {
+    pub number: u64,
+    pub contig: &'a [u8],
+    pub id: &'a [u8],
+    /// POS, 1-based.
+    pub start: u32,
+    pub reference: Option<&'a [u8]>,
+    pub alts: &'a [u8],
+    pub line: &'a [u8],
+    /// INFO as a range of the line.
+    pub info: (usize, usize),
+    pub site: Site<'a>,
+}
+
+/// Reads records: resolves contigs, and remembers the last one's name.
+pub(super) struct Reader<'a> {
+    pub name: &'a str,
+    pub width: usize,
+    pub contigs: &'a Contigs,
+    pub aliases: &'a Aliases,
+    resolved: HashMap<Vec<u8>, Option<ContigId>>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(shared: &'a Shared<'a>) -> Self {
+        Self {
+            name: &shared.name,
+            width: shared.width,
+            contigs: shared.contigs,
+            aliases: shared.aliases,
+            resolved: HashMap::new(),
+        }
+    }
+
+    /// The contig of a name.
+    pub fn resolve(&mut self, contig: &[u8]) -> Option<ContigId> {
+        if let Some(id) = self.resolved.get(contig) {
+            return *id;
+        }
+        let id = std::str::from_utf8(contig)
+            .ok()
+            .and_then(|name| self.aliases.resolve(name, self.contigs));
+        self.resolved.insert(contig.to_vec(), id);
+        id
+    }
+
+    /// An error that names a record.
+    pub fn fail(&self, number: u64, line: &[u8], problem: String) -> VariantError {
+        VariantError::Record {
+            path: self.name.into(),
+            line: number,
+            problem,
+            text: shorten(&String::from_utf8_lossy(line)),
+        }
+    }
+
+    /// A record of a VCF.
+    pub fn vcf<'l>(&mut self, number: u64, line: &'l [u8]) -> Result<Record<'l>, VariantError> {
+        let fail = |reader: &Self, problem: String| Err(reader.fail(number, line, problem));
+        let mut ends = [0; 8];
+        let mut found = 0;
+        let mut columns = 1;
+        for (at, &byte) in line.iter().enumerate() {
+            if byte == b'\t' {
+                if found < 8 {
+                    ends[found] = at;
+                    found += 1;
+                }
+                columns += 1;
+            }
+        }
+        if found < 8 {
+            ends[found] = line.len();
+        }
+        if columns != self.width {
+            let problem = format!("{columns} columns, the header has {}", self.width);
+            return fail(self, problem);
+        }
+        let field = |i: usize| {
+            let from = if i == 0 { 0 } else { ends[i - 1] + 1 };
+            &line[from..ends[i]]
+        };
+        let (contig, reference, alts) = (field(0), field(3), field(4));
+        let digits = field(1);
+        let start = std::str::from_utf8(digits)
+            .ok()
+            .filter(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit()))
+            .and_then(|t| t.parse::<u32>().ok())
+            .filter(|&p| p <= i32::MAX as u32);
+        let Some(start) = start else {
+            let text = String::from_utf8_lossy(digits);
+            return fail(self, format!("POS is {text:?}, expected a whole number"));
+        };
+        if start == 0 {
+            return fail(self, "POS is 0, positions count from 1".into());
+        }
+        if contig.is_empty() {
+            return fail(self, "CHROM is empty".into());
+        }
+        if reference.is_empty() || !reference.iter().all(u8::is_ascii_alphabetic) {
+            let text = String::from_utf8_lossy(reference);
+            return fail(self, format!("REF is {:?}, expected bases", shorten(&text)));
+        }
+        if let Some(alt) = alts.split(|&b| b == b',').find(|a| !is_allele(a)) {
+            let text = String::from_utf8_lossy(alt);
+            return fail(
+                self,
+                format!("ALT has {:?}, which is no allele", shorten(&text)),
+            );
+        }
+        let id = self.resolve(contig);
+        if let Some(id) = id {
+            let found = self.contigs.get(id);
+            let end = u64::from(start) - 1 + reference.len() as u64;
+            if end > u64::from(found.length) {
+                let problem = format!(
+                    "REF reaches position {end} of {}, which has {} bases in the FASTA",
+                    found.name, found.length
+                );
+                return fail(self, problem);
+            }
+        }
+        Ok(Record {
+            number,
+            contig,
+            id: field(2),
+            start,
+            reference: Some(reference),
+            alts,
+            line,
+            info: (ends[6] + 1, ends[7]),
+            site: Site {
+                contig: id,
+                start: start - 1,
+                reference: Some(reference),
+                alts,
+            },
+        })
+    }
+
+    /// The positions of a row of a BED, each as a record.
+    pub fn bed<'l>(
+        &mut self,
+        number: u64,
+        line: &'l [u8],
+        records: &mut Vec<Record<'l>>,
+    ) -> Result<(), VariantError> {
+        let is_tab = line.contains(&b'\t');
+        let mut fields = [&line[..0]; 4];
+        let put = |(slot, field): (&mut &'l [u8], &'l [u8])| *slot = field;
+        match is_tab {
+            true => fields
+                .iter_mut()
+                .zip(line.split(|&b| b == b'\t'))
+                .for_each(put),
+            false => {
+                let words = line.split(u8::is_ascii_whitespace);
+                let words = words.filter(|w| !w.is_empty());
+                fields.iter_mut().zip(words).for_each(put);
+            }
+        }
+        let [contig, start, end, id] = fields;
+        let coordinate = |text: &[u8]| {
+            let n = std::str::from_utf8(text).ok()?.parse::<u32>().ok()?;
+            (n <= i32::MAX as u32).then_some(n)
+        };
+        let span = coordinate(start)
+            .zip(coordinate(end))
+            .and_then(|(s, e)| Interval::new(s, e));
+        let Some(span) = span.filter(|_| !contig.is_empty()) else {
+            let problem = "expected contig, start and end (0-based, start <= end)".into();
+            return Err(self.fail(number, line, problem));
+        };
+        let found = self.resolve(contig);
+        if let Some(found) = found {
+            let length = self.contigs.get(found).length;
+            if span.end() > length {
+                let problem = format!("it reaches past the contig's end at {length}");
+                return Err(self.fail(number, line, problem));
+            }
+        }
+        // Without a base, the one before it stands in the record, unscored.
+        let bases = match span.is_empty() {
+            true => {
+                let before = span.start().saturating_sub(1);
+                before..before + 1
+            }
+            false => span.start()..span.end(),
+        };
+        let alts: &[u8] = if span.is_empty() { b"" } else { b"." };
+        for base in bases {
+            records.push(Record {
+                number,
+                contig,
+                id: if id.is_empty() { b"." } else { id },
+                start: base + 1,
+                reference: None,
+                alts,
+                line,
+                info: (0, 0),
+                site: Site {
+                    contig: found,
+                    start: base,
+                    reference: None,
+                    alts,
+                },
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,362 @@
+//! A background: the effects of every possible single-base change in sampled windows.
+
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use npyz::{DType, NpyFile, WriterBuilder};
+use serde::{Deserialize, Serialize};
+use zip::write::SimpleFileOptions;
+
+use super::VariantError;
+use super::background::{BackgroundConfig, BackgroundSource};
+use super::effects::{Scorer, centred, gc};
+use super::pipeline;
+use crate::encode::UNKNOWN;
+use crate::genome::{Aliases, ContigId, Fasta, Interval};
+use crate::overlap::Annotation;
+use crate::stats::Random;
+use crate::{Cancel, Error};
+
+/// What a background's effects depend on, beside the sequences.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Key {
+    pub model: String,
+    pub tasks: Vec<String>,
+    pub window: u32,
+    pub stride: u32,
+    /// First column and number of columns of the model's input, and the order of its rows.
+    pub frame: (usize, usize, String),
+    pub windows: String,
+    pub strand: String,
+}
+
+/// How a background was made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Origin {
+    pub key: Key,
+    /// `genome`, or the file's name.
+    pub regions: String,
+    pub sampled_windows: u32,
+    pub seed: u64,
+    pub version: String,
+}
+
+/// Sampled changes. Tables are row-major with the tasks last.
+#[derive(Clone, Debug)]
+pub(super) struct Sample {
+    pub origin: Origin,
+    /// `[bases, 3, tasks]`: of the three changes, in the order A, C, G, T.
+    pub effects: Vec<f32>,
+    /// `[bases, tasks]`
+    pub importance: Vec<f32>,
+    /// GC content of the window centred on the base, `[bases]`.
+    pub gc: Vec<f32>,
+}
+
+impl Sample {
+    pub fn tasks(&self) -> usize {
+        self.origin.key.tasks.len()
+    }
+
+    /// Single-base changes.
+    pub fn changes(&self) -> usize {
+        self.gc.len() * 3
+    }
+
+    /// Samples windows and scores them.
+    ///
+    /// # Errors
+    /// When the regions cannot be read or hold no known window, and when scoring fails.
+    pub fn draw(
+        config: &BackgroundConfig,
+        key: Key,
+        fasta: &Fasta,
+        aliases: &Aliases,
+        scorers: &mut [Scorer],
+        cancel: &Cancel,
+    ) -> Result<Self, Error> {
+        let (name, spans) = match &config.source {
+            BackgroundSource::File(path) => {
+                let contigs = fasta.contigs();
+                let placed = Annotation::read(path)?.placed(contigs, aliases, fasta.path())?;
+                let spans = (0..contigs.len() as ContigId)
+                    .flat_map(|id| {
+                        let all = Interval::new(0, contigs.get(id).length).unwrap_or_default();
+                        placed.within(id, all).map(move |i| (id, i))
+                    })
+                    .collect();
+                (path.display().to_string(), spans)
+            }
+            _ => ("genome".to_owned(), whole(fasta)),
+        };
+        let window = key.window;
+        let chosen = choose(config, fasta, &spans, window, &name, cancel)?;
+        let mut sample = Self {
+            origin: Origin {
+                key,
+                regions: name,
+                sampled_windows: config.windows,
+                seed: config.seed,
+                version: crate::VERSION.into(),
+            },
+            effects: Vec::new(),
+            importance: Vec::new(),
+            gc: Vec::new(),
+        };
+        let tasks = sample.tasks();
+        let workers: Vec<_> = scorers
+            .iter_mut()
+            .map(|scorer| {
+                move |(contig, start): (ContigId, u32)| -> Result<_, Error> {
+                    let origin = i64::from(start) - i64::from(window);
+                    let codes = scorer.fetch(contig, origin, 3 * window as usize)?;
+                    let bases = Interval::new(start, start + window).unwrap_or_default();
+                    let (effects, importance) = scorer.saturate(&codes, origin, bases)?;
+                    Ok((codes, start, effects, importance))
+                }
+            })
+            .collect();
+        pipeline::in_order(
+            &mut chosen.into_iter(),
+            |list| Ok(list.next()),
+            workers,
+            |(codes, start, effects, importance)| {
+                for (i, effects) in effects.chunks_exact(4 * tasks).enumerate() {
+                    let base = codes[window as usize + i];
+                    let at = centred(start + i as u32, window) - i64::from(start);
+                    let at = (at + i64::from(window)) as usize;
+                    sample.gc.push(gc(&codes[at..at + window as usize]));
+                    for new in (0..4).filter(|&c| c != usize::from(base)) {
+                        let effects = &effects[new * tasks..(new + 1) * tasks];
+                        sample.effects.extend_from_slice(effects);
+                    }
+                }
+                sample.importance.extend(importance);
+                Ok(())
+            },
+            cancel,
+        )?;
+        Ok(sample)
+    }
+
+    /// Writes a `.npz` that [`Sample::read`] reads, and numpy, too.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, file: &mut File) -> std::io::Result<()> {
+        let mut archive = zip::ZipWriter::new(file);
+        let options = SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored)
+            .last_modified_time(zip::DateTime::default())
+            .large_file(true);
+        let (bases, tasks) = (self.gc.len() as u64, self.tasks() as u64);
+        let tables = [
+            ("effects.npy", vec![bases, 3, tasks], &self.effects),
+            ("importance.npy", vec![bases, tasks], &self.importance),
+            ("gc.npy", vec![bases], &self.gc),
+        ];
+        for (name, shape, values) in tables {
+            archive.start_file(name, options)?;
+            let dtype: npyz::TypeStr = "<f4"
+                .parse()
+                .map_err(|e| std::io::Error::other(format!("{e:?}")))?;
+            let mut writer = npyz::WriteOptions::<f32>::new()
+                .dtype(DType::Plain(dtype))
+                .shape(&shape)
+                .writer(&mut archive)
+                .begin_nd()?;
+            writer.extend(values.iter().copied())?;
+            writer.finish()?;
+        }
+        archive.start_file("origin.json", options)?;
+        archive.write_all(&serde_json::to_vec_pretty(&self.origin)?)?;
+        archive.finish()?;
+        Ok(())
+    }
+
+    /// Whether a file is a saved background rather than regions.
+    pub fn is_saved(path: &Path) -> Result<bool, VariantError> {
+        let mut magic = [0; 4];
+        let mut file = File::open(path).map_err(|e| VariantError::Open(e, path.into()))?;
+        Ok(file.read_exact(&mut magic).is_ok() && magic == *b"PK\x03\x04")
+    }
+
+    /// Reads a saved background.
+    ///
+    /// # Errors
+    /// When it cannot be read, or was made with another model or other rules.
+    pub fn read(path: &Path, key: &Key) -> Result<Self, VariantError> {
+        let fail = |problem: String| VariantError::NoBackground {
+            path: path.into(),
+            problem,
+        };
+        let file = File::open(path).map_err(|e| VariantError::Open(e, path.into()))?;
+        let mut archive = zip::ZipArchive::new(file).map_err(|e| fail(e.to_string()))?;
+        let mut text = String::new();
+        archive
+            .by_name("origin.json")
+            .map_err(|e| fail(e.to_string()))?
+            .read_to_string(&mut text)
+            .map_err(|e| fail(e.to_string()))?;
+        let origin: Origin = serde_json::from_str(&text).map_err(|e| fail(e.to_string()))?;
+        let theirs = &origin.key;
+        let differs: Vec<&str> = [
+            ("the model", theirs.model != key.model),
+            ("the tasks", theirs.tasks != key.tasks),
+            ("the window", theirs.window != key.window),
+            ("the stride", theirs.stride != key.stride),
+            ("the frame or alphabet", theirs.frame != key.frame),
+            ("--windows", theirs.windows != key.windows),
+            ("--strand", theirs.strand != key.strand),
+        ]
+        .into_iter()
+        .filter_map(|(what, differs)| differs.then_some(what))
+        .collect();
+        if !differs.is_empty() {
+            return Err(VariantError::OtherBackground {
+                path: path.into(),
+                differs: differs.join(", "),
+            });
+        }
+        let gc = array(&mut archive, "gc.npy").map_err(fail)?;
+        let sample = Self {
+            effects: array(&mut archive, "effects.npy").map_err(fail)?,
+            importance: array(&mut archive, "importance.npy").map_err(fail)?,
+            gc,
+            origin,
+        };
+        let (bases, tasks) = (sample.gc.len(), sample.tasks());
+        if bases == 0
+            || sample.effects.len() != bases * 3 * tasks
+            || sample.importance.len() != bases * tasks
+        {
+            return Err(fail("its tables do not fit each other".into()));
+        }
+        Ok(sample)
+    }
+}
+
+fn array<R: Read + Seek>(archive: &mut zip::ZipArchive<R>, name: &str) -> Result<Vec<f32>, String> {
+    let entry = archive.by_name(name).map_err(|e| e.to_string())?;
+    let file = NpyFile::new(entry).map_err(|e| e.to_string())?;
+    file.into_vec::<f32>().map_err(|e| e.to_string())
+}
+
+fn whole(fasta: &Fasta) -> Vec<(ContigId, Interval)> {
+    (0..)
+        .zip(fasta.contigs().iter())
+        .filter_map(|(id, c)| Some((id, Interval::new(0, c.length)?)))
+        .collect()
+}
+
+/// Windows around bases drawn evenly from the spans, those of known bases only.
+fn choose(
+    config: &BackgroundConfig,
+    fasta: &Fasta,
+    spans: &[(ContigId, Interval)],
+    window: u32,
+    name: &str,
+    cancel: &Cancel,
+) -> Result<Vec<(ContigId, u32)>, Error> {
+    /// Tries for each window: a genome known in one part of a thousand still gives enough.
+    const TRIES: u64 = 5_000;
+    let mut ends = Vec::with_capacity(spans.len());
+    let mut total = 0u64;
+    for (_, span) in spans {
+        total += u64::from(span.len());
+        ends.push(total);
+    }
+    let mut reader = fasta.reader()?;
+    let mut random = Random::new(config.seed, 0, 0);
+    let (mut chosen, mut codes) = (Vec::new(), Vec::new());
+    let mut tries = TRIES * u64::from(config.windows);
+    while chosen.len() < config.windows as usize && tries > 0 && total > 0 {
+        if cancel.is_requested() {
+            return Err(Error::Interrupted { kept: false });
+        }
+        tries -= 1;
+        let drawn = random.below(total);
+        let at = ends.partition_point(|&e| e <= drawn);
+        let (contig, span) = spans[at];
+        // Below 2^32, as the span is.
+        let base = (u64::from(span.end()) - (ends[at] - drawn)) as u32;
+        let start = centred(base, window);
+        let length = fasta.contigs().get(contig).length;
+        if start < 0 || start + i64::from(window) > i64::from(length) {
+            continue;
+        }
+        codes.clear();
+        reader.fetch(contig, start, window as usize, &mut codes)?;
+        if !codes.contains(&UNKNOWN) {
+            chosen.push((contig, start as u32));
+        }
+    }
+    match chosen.len() {
+        0 => Err(VariantError::EmptyBackground(name.into()).into()),
+        n => {
+            if n < config.windows as usize {
+                tracing::warn!(
+                    "only {n} of {} background windows found in {name}",
+                    config.windows
+                );
+            }
+            Ok(chosen)
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub fn sample() -> Sample {
+        // 100 bases with one task: |effects| 0.00 to 2.99, GC 0.00 to 0.99.
+        Sample {
+            origin: Origin {
+                key: Key {
+                    model: "m".into(),
+                    tasks: vec!["t".into()],
+                    window: 10,
+                    stride: 2,
+                    frame: (0, 10, "ACGT".into()),
+                    windows: "all".into(),
+                    strand: "forward".into(),
+                },
+                regions: "genome".into(),
+                sampled_windows: 10,
+                seed: 1,
+                version: "0".into(),
+            },
+            effects: (0..300)
+                .map(|i| if i % 2 == 0 { i as f32 } else { -(i as f32) } / 100.0)
+                .collect(),
+            importance: (0..100).map(|i| i as f32).collect(),
+            gc: (0..100).map(|i| i as f32 / 100.0).collect(),
+        }
+    }
+
+    #[test]
+    fn saved_backgrounds_come_back_and_are_not_mistaken() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("b.npz");
+        let sample = sample();
+        sample.write(&mut File::create(&path).unwrap()).unwrap();
+        assert!(Sample::is_saved(&path).unwrap());
+        let key = sample.origin.key.clone();
+        let again = Sample::read(&path, &key).unwrap();
+        assert_eq!(again.effects, sample.effects);
+        assert_eq!(again.importance, sample.importance);
+        assert_eq!(again.gc, sample.gc);
+        let other = Key {
+            model: "n".into(),
+            stride: 3,
+            ..key.clone()
+        };
+        let error = Sample::read(&path, &other).unwrap_err().to_string();
+        assert!(error.contains("the model, the stride differ"), "{error}");
+        std::fs::write(&path, b"chr1\t1\t2\n").unwrap();
+        assert!(!Sample::is_saved(&path).unwrap());
+        assert!(Sample::read(&path, &key).is_err());
+    }
+}
