@@ -3,18 +3,19 @@
 //! One pass over a track serves all annotations of a call and gives every exact figure: distinct
 //! values are counted in `counter`, and ranks, bins and ROC curves follow from the counts.
 
+mod report;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::counter::{Counters, Grouped};
-use super::rank::{PARTIAL, Ranking, Roc, rank_of};
-use super::run_info::{Table, commit, unique};
-use super::sketch::{self, Levels, STATISTICS, Sketch, Statistics, Uncertainty};
+use super::rank::{Ranking, Roc, rank_of};
+use super::run_info::{commit, unique};
+use super::sketch::{self, Levels, Sketch, Statistics, Uncertainty};
 use super::units::{self, Block};
 use super::{Annotation, Common, Named, OverlapError, Placed, Scores, stats};
 use crate::output::OutputDir;
-use crate::plot;
 
 /// Shares of all bases whose fold is reported.
 const SHARES: [f64; 2] = [0.01, 0.05];
@@ -560,9 +561,9 @@ pub fn add_to(
             })
             .collect::<Result<Vec<TrackOutcome>, OverlapError>>()
     })?;
-    bin_table(&results).write(&out.file(files[0]))?;
-    summary_table(&results).write(&out.file(files[1]))?;
-    draw(config, &results, &out.file(files[2]))?;
+    report::bins(&results).write(&out.file(files[0]))?;
+    report::summary(&results).write(&out.file(files[1]))?;
+    report::draw(config, &results, &out.file(files[2]))?;
     let details: Vec<Value> = results
         .iter()
         .map(|t| {
@@ -575,134 +576,6 @@ pub fn add_to(
         })
         .collect();
     Ok(json!(details))
-}
-
-fn bin_table(results: &[TrackOutcome]) -> Table {
-    let mut table = Table::new(&[
-        "scores",
-        "annotation",
-        "bin",
-        "percentile",
-        "mean_score",
-        "fraction",
-        "fold_from_top",
-        "fold_from_bottom",
-        "last_rank",
-    ]);
-    for track in results {
-        for outcome in &track.outcomes {
-            for (i, bin) in (1..).zip(&outcome.bins) {
-                table.text(&track.scores).text(&outcome.annotation).count(i);
-                for value in [
-                    bin.percentile,
-                    bin.mean,
-                    bin.fraction,
-                    bin.fold_top,
-                    bin.fold_bottom,
-                ] {
-                    table.number(value);
-                }
-                table.count(bin.end).end();
-            }
-        }
-    }
-    table
-}
-
-fn summary_table(results: &[TrackOutcome]) -> Table {
-    let mut header: Vec<String> = [
-        "scores",
-        "annotation",
-        "bases",
-        "fraction",
-        "centre_fraction",
-        "auc",
-        "auc_negative",
-        "auc_absolute",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    for ranking in ["auc", "auc_negative", "auc_absolute"] {
-        for rate in PARTIAL {
-            header.push(format!("{ranking}_{}%", rate * 100.0));
-        }
-    }
-    header.extend(STATISTICS[2..].iter().map(|s| s.to_string()));
-    for s in STATISTICS {
-        header.extend(["low", "high", "p"].map(|x| format!("{s}_{x}")));
-    }
-    for name in [
-        "mean_absolute",
-        "mean_absolute_in",
-        "scored_bases",
-        "blocks",
-    ] {
-        header.push(name.into());
-    }
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut table = Table::new(&header);
-    for track in results {
-        for o in &track.outcomes {
-            table.text(&track.scores).text(&o.annotation).count(o.bases);
-            table.number(o.fraction).number(o.centre_fraction);
-            o.roc.iter().for_each(|r| {
-                table.number(r.area);
-            });
-            o.roc.iter().flat_map(|r| r.partial).for_each(|a| {
-                table.number(a);
-            });
-            o.exact[2..].iter().for_each(|&v| {
-                table.number(v);
-            });
-            for i in 0..STATISTICS.len() {
-                let of = |f: fn(&Uncertainty) -> &Statistics| {
-                    o.uncertainty.as_ref().map_or(f64::NAN, |u| f(u)[i])
-                };
-                table
-                    .number(of(|u| &u.low))
-                    .number(of(|u| &u.high))
-                    .number(of(|u| &u.p));
-            }
-            table.number(o.mean_absolute).number(o.mean_absolute_hits);
-            table.count(track.bases).count(track.blocks as u64).end();
-        }
-    }
-    table
-}
-
-fn draw(config: &Config, results: &[TrackOutcome], path: &Path) -> Result<(), OverlapError> {
-    let panel = |track: &TrackOutcome, o: &Outcome| {
-        let points: Vec<(f64, f64)> = o
-            .bins
-            .iter()
-            .map(|b| (100.0 * b.percentile, b.fraction))
-            .collect();
-        let band = o.uncertainty.iter().flat_map(|u| &u.band);
-        plot::Ranked {
-            title: format!("{}, {}", track.scores, o.annotation),
-            band: band
-                .filter(|b| !b[2].is_nan())
-                .flat_map(|b| [(100.0 * b[0], b[2], b[3]), (100.0 * b[1], b[2], b[3])])
-                .collect(),
-            overall: o.fraction,
-            centre: o.centre_fraction,
-            points,
-        }
-    };
-    let (first, second) = results.split_at(config.scores.len());
-    let mut panels = Vec::new();
-    for (i, track) in first.iter().enumerate() {
-        for (j, outcome) in track.outcomes.iter().enumerate() {
-            panels.push(panel(track, outcome));
-            // Side by side: two panels a row.
-            if let Some(other) = second.get(i) {
-                panels.push(panel(other, &other.outcomes[j]));
-            }
-        }
-    }
-    let pairs = !config.compare.is_empty();
-    plot::ranked(path, "Bases ranked by score, highest first", &panels, pairs)?;
-    Ok(())
 }
 
 #[cfg(test)]
