@@ -2,6 +2,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use super::super::sketch::STATISTICS;
 use super::*;
 
 /// Scores with ties and an annotation that follows them at both ends, as files.
