@@ -6,6 +6,7 @@ use crate::overlap::OverlapError;
 use crate::score::ScoreError;
 use crate::sharpr::SharprError;
 use crate::tracks::TrackError;
+use crate::train::TrainError;
 
 /// Any error of the library: one enum a stage, gathered for callers that run several stages.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,9 @@ pub enum Error {
     /// Tracks against annotations.
     #[error(transparent)]
     Overlap(#[from] OverlapError),
+    /// Training.
+    #[error(transparent)]
+    Train(#[from] TrainError),
     /// The run was interrupted (Ctrl-C, SIGTERM).
     #[error("interrupted")]
     Interrupted {
@@ -54,6 +58,7 @@ impl Error {
             Self::Dataset(e) => e.hint(),
             Self::Sharpr(e) => e.hint(),
             Self::Overlap(e) => e.hint(),
+            Self::Train(e) => e.hint(),
             Self::Track(_) | Self::Interrupted { .. } => None,
         }
     }

@@ -18,6 +18,7 @@
 //! - [`counts`]: barcode count tables, normalised to activities of tiles.
 //! - [`sharpr`]: the Sharpr-MPRA model, from tiles to per-base activities.
 //! - [`dataset`]: training examples from count tables: sequences, activities, splits.
+//! - [`train`]: networks, fitted to examples or to a teacher's outputs.
 //! - [`overlap`]: tracks against annotations: enrichment, factors, profiles, agreement.
 //! - [`plot`]: figures as SVG.
 //! - [`output`]: output folders that are whole or not there.
@@ -52,6 +53,7 @@ pub mod plot;
 pub mod score;
 pub mod sharpr;
 pub mod tracks;
+pub mod train;
 
 pub use cancel::Cancel;
 pub use error::Error;

@@ -10,6 +10,7 @@ mod progress;
 mod score;
 mod shared;
 mod sharpr;
+mod train;
 
 use anyhow::Result;
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -45,6 +46,7 @@ enum Command {
     Dataset(dataset::DatasetArgs),
     Sharpr(sharpr::SharprArgs),
     Overlap(overlap::OverlapArgs),
+    Train(Box<train::TrainArgs>),
     /// Look into model files
     Model(model::ModelArgs),
 }
@@ -83,6 +85,7 @@ impl Cli {
             Some(Command::Dataset(args)) => args.run(),
             Some(Command::Overlap(args)) => args.run(),
             Some(Command::Sharpr(args)) => args.run(),
+            Some(Command::Train(args)) => args.run(quiet),
         }
     }
 }
