@@ -26,6 +26,7 @@ Output files, in the folder --out:
   training.tsv    one row an epoch: learning rate, losses (weighted mean squared error of standardised
                   labels), Pearson correlation of every task on the validation side, seconds
   learning.svg    the losses; predicted.svg: predicted against observed on the test side
+  search.tsv      (--search) one row a drawn architecture
   model.json      architecture, data with sha256, split, seed, settings, metrics on the test side
   run.json        version, command line, inputs, examples a second
 
@@ -36,12 +37,16 @@ same model.onnx on the same machine.";
 #[derive(Debug, Args)]
 #[command(
     after_long_help = OUTPUT_HELP,
-    group(ArgGroup::new("source").required(true).args(["data", "teacher"]))
+    group(ArgGroup::new("source").required(true).multiple(true).args(["data", "teacher"]))
 )]
 pub struct TrainArgs {
-    /// Examples: the Parquet file of `mpra-score dataset`
+    /// Examples: the Parquet file of `mpra-score dataset`. With a teacher they are learned besides,
+    /// brought to its units by their regression on the starting network's outputs
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// Weight of the loss on --data beside a teacher
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.1)]
+    data_weight: f32,
     /// Teacher: labels are this model's outputs on stretches of --fasta; several are averaged
     #[arg(long, value_name = "FILE", requires_all = ["fasta", "tasks"])]
     teacher: Vec<PathBuf>,
@@ -71,7 +76,7 @@ pub struct TrainArgs {
     /// How contigs of the regions are found under other names: a file, or `ucsc-ensembl`
     #[arg(long, value_name = "FILE|ucsc-ensembl", help_heading = "Teacher")]
     chrom_alias: Option<PathBuf>,
-    /// Names of the teacher's outputs, where its metadata do not say
+    /// Names of the outputs of --teacher and --init, where their metadata do not say
     #[arg(
         long,
         value_name = "A,B,C",
@@ -138,7 +143,13 @@ pub struct TrainArgs {
     /// Layers instead of the preset's, for instance `conv 64x9, relu, maxpool 8, dense 50, relu, dense`
     #[arg(long, value_name = "LAYERS", help_heading = "Network")]
     arch: Option<String>,
-    /// Start from this model's leading convolutions, as far as they agree
+    /// Draw N architectures over the paper's ranges (1-10 convolutions of 30-100 filters 8-15 wide,
+    /// pool 10-50, 1-2 dense layers), train them by successive halving, and keep the best; the
+    /// preset then only says the input
+    #[arg(long, value_name = "N", conflicts_with_all = ["arch", "init"], help_heading = "Network")]
+    search: Option<usize>,
+    /// Start from this model's weights, as far as the layers agree; of more filters than the network
+    /// has, those are taken that weigh most in its next layer
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     init: Option<PathBuf>,
     /// Do not change the first N convolutions
@@ -235,23 +246,29 @@ impl TrainArgs {
             arch = Architecture::new(arch.window, arch.length, arch.offset, layers.0)
                 .map_err(Error::from)?;
         }
-        let source = match (self.data, self.fasta) {
-            (Some(path), _) => Source::Examples {
-                path,
-                tasks: self.tasks,
-            },
-            (None, fasta) => {
-                let mut pairs = Vec::new();
-                let mut tasks = Vec::new();
-                for task in self.tasks.unwrap_or_default() {
-                    match task.split_once('=') {
-                        Some((task, output)) => {
-                            tasks.push(task.to_owned());
-                            pairs.push((task.to_owned(), output.to_owned()));
-                        }
-                        None => tasks.push(task),
-                    }
+        let mut pairs = Vec::new();
+        let mut tasks = Vec::new();
+        for task in self.tasks.into_iter().flatten() {
+            match task.split_once('=') {
+                Some((task, output)) => {
+                    tasks.push(task.to_owned());
+                    pairs.push((task.to_owned(), output.to_owned()));
                 }
+                None => tasks.push(task),
+            }
+        }
+        let beside = match self.teacher.is_empty() {
+            true => None,
+            false => self.data.clone().map(|path| (path, self.data_weight)),
+        };
+        let init_pairs = pairs.clone();
+        let teacher_names = self.teacher_tasks.clone();
+        let source = match (self.data, self.fasta) {
+            (Some(path), _) if self.teacher.is_empty() => Source::Examples {
+                path,
+                tasks: (!tasks.is_empty()).then_some(tasks),
+            },
+            (_, fasta) => {
                 let aliases = match self.chrom_alias {
                     None => Aliases::None,
                     Some(path) if path.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
@@ -287,8 +304,14 @@ impl TrainArgs {
         Ok(Config {
             source,
             arch,
+            beside,
             init: self.init,
-            init_options: ModelOptions::default(),
+            init_pairs,
+            search: self.search,
+            init_options: ModelOptions {
+                task_names: teacher_names,
+                ..ModelOptions::default()
+            },
             fit: FitConfig {
                 epochs: self.epochs,
                 batch: self.batch,

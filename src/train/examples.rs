@@ -143,6 +143,31 @@ impl Examples {
         Ok(scaling)
     }
 
+    /// The same examples under other tasks: labels of tasks they lack are missing.
+    ///
+    /// # Errors
+    /// [`TrainError::UnknownTask`] when they have none of them.
+    pub fn for_tasks(mut self, tasks: &[String]) -> Result<Self, TrainError> {
+        let from: Vec<Option<usize>> = (tasks.iter())
+            .map(|task| self.tasks.iter().position(|t| t == task))
+            .collect();
+        if from.iter().all(Option::is_none) {
+            return Err(TrainError::UnknownTask {
+                found: tasks.join(", "),
+                known: self.tasks.join(", "),
+            });
+        }
+        let take = |labels: &[f32]| -> Vec<f32> {
+            let rows = labels.chunks_exact(self.tasks.len());
+            rows.flat_map(|row| from.iter().map(|f| f.map_or(f32::NAN, |f| row[f])))
+                .collect()
+        };
+        self.labels = take(&self.labels);
+        self.reversed = self.reversed.as_deref().map(take);
+        self.tasks = tasks.to_vec();
+        Ok(self)
+    }
+
     /// One sequence a window: what a network needs whose input is framed.
     pub fn split_windows(&self, window: usize, every: usize) -> Self {
         let tasks = self.tasks.len();

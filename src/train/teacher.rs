@@ -35,27 +35,28 @@ impl Teacher {
         pairs: &[(String, String)],
     ) -> Result<Self, TrainError> {
         let names = &model.spec().tasks;
-        let find = |wanted: &str| {
-            let by_name = names.iter().position(|n| n == wanted);
-            by_name.or_else(|| wanted.parse().ok().filter(|i| *i < names.len()))
+        let of = |task: &String| match pairs.iter().find(|(student, _)| student == task) {
+            None => Ok(names.iter().position(|n| n == task)),
+            Some((_, output)) => find_output(names, output).map(Some),
         };
-        let outputs =
-            tasks.iter().map(
-                |task| match pairs.iter().find(|(student, _)| student == task) {
-                    None => Ok(names.iter().position(|n| n == task)),
-                    Some((_, output)) => {
-                        find(output)
-                            .map(Some)
-                            .ok_or_else(|| TrainError::UnknownTask {
-                                found: output.clone(),
-                                known: names.join(", "),
-                            })
-                    }
-                },
-            );
+        let outputs = tasks.iter().map(of);
         let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
         Ok(Self { model, outputs })
     }
+}
+
+/// A model's output by name, or by number from 0.
+///
+/// # Errors
+/// [`TrainError::UnknownTask`] when there is none.
+pub fn find_output(names: &[String], wanted: &str) -> Result<usize, TrainError> {
+    let by_name = names.iter().position(|n| n == wanted);
+    by_name
+        .or_else(|| wanted.parse().ok().filter(|i| *i < names.len()))
+        .ok_or_else(|| TrainError::UnknownTask {
+            found: wanted.into(),
+            known: names.join(", "),
+        })
 }
 
 /// Labels every sequence: the mean over the teachers that have the task. `reverse` is the share of

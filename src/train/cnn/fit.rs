@@ -75,9 +75,19 @@ pub struct Epoch {
     /// Loss on the validation side.
     pub validation: f64,
     /// Pearson correlation on the validation side, by task.
+    #[serde(deserialize_with = "maybe_nan")]
     pub pearson: Vec<f64>,
+    /// The same on the validation side of the further data; NaN for tasks that it lacks.
+    #[serde(default, deserialize_with = "maybe_nan")]
+    pub beside: Vec<f64>,
     /// Time it took.
     pub seconds: f64,
+}
+
+/// JSON has no NaN: serde writes it as null.
+fn maybe_nan<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+    let values = Vec::<Option<f64>>::deserialize(from)?;
+    Ok(values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect())
 }
 
 /// Is told how far fitting is.
@@ -109,6 +119,15 @@ pub struct Fit<'a> {
     pub config: &'a FitConfig,
     /// Where tensors live.
     pub device: Device,
+}
+
+/// Further data that a network learns from at the same time: each step has a batch of it, too.
+pub struct Beside<'a> {
+    /// The data, with the same architecture, tasks and device; its scaling brings the labels to the
+    /// units of the main data.
+    pub fit: Fit<'a>,
+    /// Weight of its loss.
+    pub weight: f32,
 }
 
 /// Labels with their weights, in the order of a batch's windows.
@@ -152,7 +171,7 @@ impl Fit<'_> {
         })
     }
 
-    /// Fits from a state on, until the last epoch or until validation no longer gains. `save` is
+    /// Fits from a state on, until epoch `until` is done or until validation no longer gains. `save` is
     /// called after every epoch with a state to go on from.
     ///
     /// # Errors
@@ -160,6 +179,8 @@ impl Fit<'_> {
     pub fn run(
         &self,
         mut state: State,
+        until: usize,
+        beside: Option<&Beside<'_>>,
         save: &mut dyn FnMut(&State) -> Result<(), Error>,
         watch: &dyn Watch,
         cancel: &Cancel,
@@ -181,9 +202,10 @@ impl Fit<'_> {
         };
         let steps = units.len().div_ceil(per_step);
         let total = (config.epochs * steps) as u64;
+        let others = beside.map(|b| b.fit.examples.originals(Split::Train));
         let begun = Instant::now();
         let first = state.history.len();
-        for epoch in first..config.epochs {
+        for epoch in first..until.min(config.epochs) {
             if state.waited(config.patience) {
                 break;
             }
@@ -221,7 +243,30 @@ impl Fit<'_> {
                     mode,
                     &device,
                 );
-                let loss = self.loss(output, &batch, &device);
+                let mut loss = self.loss(output, &batch, &device);
+                if let (Some(beside), Some(others)) = (beside, &others) {
+                    let fit = &beside.fit;
+                    let mut random = Random::new(config.seed, &[0xbe51, done]);
+                    let n = fit.config.batch.min(others.len());
+                    let chunk: Vec<u32> =
+                        (0..n).map(|_| others[random.below(others.len())]).collect();
+                    let geometry = fit.geometry()?;
+                    let batch = fit.batch(&chunk, &[], epoch, geometry, &mut random);
+                    let mode = Mode::Train {
+                        random,
+                        statistics: &mut Vec::new(),
+                    };
+                    let output = forward(
+                        self.arch,
+                        &leaves,
+                        &running,
+                        &batch.codes,
+                        geometry,
+                        mode,
+                        &device,
+                    );
+                    loss = loss + fit.loss(output, &batch, &device) * beside.weight;
+                }
                 let gradients = loss.backward();
                 let loss = values(loss.reshape([1, 1]));
                 let loss = loss.first().map_or(f64::NAN, |l| f64::from(*l));
@@ -247,13 +292,20 @@ impl Fit<'_> {
             }
             state.current = parameters(&weights, &running);
             state.moments = Moments::of(&moments);
-            let (validation, pearson) = self.judge(&state.current, Split::Validation)?;
+            let (mut validation, pearson) = self.judge(&state.current, Split::Validation)?;
+            let mut others = Vec::new();
+            if let Some(beside) = beside {
+                let (loss, r) = beside.fit.judge(&state.current, Split::Validation)?;
+                validation += f64::from(beside.weight) * loss;
+                others = r;
+            }
             let row = Epoch {
                 epoch: epoch + 1,
                 rate,
                 train: sum / steps as f64,
                 validation,
                 pearson,
+                beside: others,
                 seconds: started.elapsed().as_secs_f64(),
             };
             let each = begun.elapsed().as_secs_f64() / (epoch + 1 - first) as f64;

@@ -4,10 +4,10 @@ use std::path::Path;
 use burn::optim::{AdamState, AdaptiveMomentumState};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::fit::Epoch;
 use super::network::{Parameters, Weights, matrix, values};
+use super::sha256;
 use crate::train::{TrainError, write_whole};
 
 /// Adam's first and second moments of each matrix, and how many steps they hold; empty where a matrix
@@ -117,7 +117,12 @@ impl State {
     ///
     /// # Errors
     /// [`TrainError::Write`].
-    pub fn save(&self, folder: &Path, run: &serde_json::Value) -> Result<Notes, TrainError> {
+    pub fn save(
+        &self,
+        folder: &Path,
+        name: &str,
+        run: &serde_json::Value,
+    ) -> Result<Notes, TrainError> {
         let mut floats: Vec<f32> = Vec::new();
         for parameters in [&self.current, &self.best] {
             for weight in &parameters.weights {
@@ -131,13 +136,13 @@ impl State {
             floats.extend(first.iter().chain(second));
         }
         let bytes: Vec<u8> = floats.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let file = format!("state-{}.bin", self.history.len());
+        let file = format!("{name}-{}.bin", self.history.len());
         write_whole(&folder.join(&file), &bytes)?;
         Ok(Notes {
             run: run.clone(),
             history: self.history.clone(),
             file,
-            sha256: hex(&bytes),
+            sha256: sha256(&bytes),
             time: self.moments.time,
             moved: self.moments.values.iter().map(Option::is_some).collect(),
         })
@@ -154,7 +159,7 @@ impl State {
             path: path.clone(),
             problem: "it is not the state that the notes speak of".into(),
         };
-        if hex(&bytes) != notes.sha256 {
+        if sha256(&bytes) != notes.sha256 {
             return Err(damaged());
         }
         let (chunks, _) = bytes.as_chunks::<4>();
@@ -199,9 +204,4 @@ impl State {
             history: notes.history.clone(),
         })
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|b| format!("{b:02x}")).collect()
 }
