@@ -8,6 +8,7 @@ use crate::overlap::OverlapError;
 use crate::score::ScoreError;
 use crate::sharpr::SharprError;
 use crate::tracks::TrackError;
+use crate::train::TrainError;
 use crate::train::kmer::KmerError;
 use crate::variants::VariantError;
 
@@ -50,6 +51,9 @@ pub enum Error {
     /// Variants.
     #[error(transparent)]
     Variant(#[from] VariantError),
+    /// Training.
+    #[error(transparent)]
+    Train(#[from] TrainError),
     /// The run was interrupted (Ctrl-C, SIGTERM).
     #[error("interrupted")]
     Interrupted {
@@ -74,6 +78,7 @@ impl Error {
             Self::Motifs(e) => e.hint(),
             Self::Kmer(e) => e.hint(),
             Self::Variant(e) => e.hint(),
+            Self::Train(e) => e.hint(),
             Self::Track(_) | Self::Interrupted { .. } => None,
         }
     }

@@ -19,7 +19,7 @@
 //! - [`sharpr`]: the Sharpr-MPRA model, from tiles to per-base activities.
 //! - [`dataset`]: training examples from count tables: sequences, activities, splits.
 //! - [`labelled`]: sequences with measured values, from Parquet, tables, BED.
-//! - [`train`]: models fitted to them.
+//! - [`train`]: models fitted to them, or to a teacher's outputs.
 //! - [`evaluate`]: predictions against measurements.
 //! - [`motifs`]: what a network's first layer looks for.
 //! - [`overlap`]: tracks against annotations: enrichment, factors, profiles, agreement.

@@ -50,7 +50,7 @@ enum Command {
     Dataset(dataset::DatasetArgs),
     Sharpr(sharpr::SharprArgs),
     Overlap(overlap::OverlapArgs),
-    Train(train::TrainArgs),
+    Train(Box<train::TrainArgs>),
     Evaluate(Box<evaluate::EvaluateArgs>),
     Variants(Box<variants::VariantsArgs>),
     /// Look into model files
@@ -90,10 +90,10 @@ impl Cli {
             Some(Command::Model(args)) => model::run(args, quiet),
             Some(Command::Dataset(args)) => args.run(),
             Some(Command::Overlap(args)) => args.run(),
-            Some(Command::Train(args)) => args.run(quiet),
             Some(Command::Evaluate(args)) => args.run(quiet),
             Some(Command::Variants(args)) => args.run(quiet),
             Some(Command::Sharpr(args)) => args.run(),
+            Some(Command::Train(args)) => args.run(quiet),
         }
     }
 }

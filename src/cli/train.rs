@@ -1,15 +1,240 @@
-//! `mpra-score train`: models fitted to labelled sequences.
+use std::io::IsTerminal;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mpra_score::Error;
+use mpra_score::genome::Aliases;
+use mpra_score::model::ModelOptions;
+use mpra_score::output::Existing;
+use mpra_score::train::Mutants;
+use mpra_score::train::cnn::{
+    self, Architecture, Config, Epoch, FitConfig, Layers, Schedule, Source, TeacherSource, Watch,
+};
 
+use super::interrupt;
+use super::shared::{all_cores, command_line, say};
 use super::train_kmer::TrainKmerArgs;
 
-/// Train models
+const OUTPUT_HELP: &str = "\
+Output files, in the folder --out:
+
+  model.onnx      the network of the epoch with the lowest validation loss; gives labels in their own
+                  units, and says its tasks, alphabet and frame itself
+  training.tsv    one row an epoch: learning rate, losses (weighted mean squared error of standardised
+                  labels), Pearson correlation of every task on the validation side, seconds
+  learning.svg    the losses; predicted.svg: predicted against observed on the test side
+  search.tsv      (--search) one row a drawn architecture
+  model.json      architecture, data with sha256, split, seed, settings, metrics on the test side
+  run.json        version, command line, inputs, examples a second
+
+A killed run goes on with the same command and --resume. The same seed, data and --threads give the
+same model.onnx on the same machine.";
+
+/// Train a convolutional network on examples, or on a teacher model's outputs
 #[derive(Debug, Args)]
+#[command(
+    after_long_help = OUTPUT_HELP,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    group(ArgGroup::new("source").required(true).multiple(true).args(["data", "teacher"]))
+)]
 pub struct TrainArgs {
     #[command(subcommand)]
-    command: TrainCommand,
+    command: Option<TrainCommand>,
+    /// Examples: the Parquet file of `mpra-score dataset`. With a teacher they are learned besides,
+    /// brought to its units by their regression on the starting network's outputs
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Weight of the loss on --data beside a teacher
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.1)]
+    data_weight: f32,
+    /// Teacher: labels are this model's outputs on stretches of --fasta; several are averaged
+    #[arg(long, value_name = "FILE", requires_all = ["fasta", "tasks"])]
+    teacher: Vec<PathBuf>,
+    /// Tasks to learn, in this order; with a teacher TASK=OUTPUT where its output has another name (or
+    /// number, from 0)
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    tasks: Option<Vec<String>>,
+    /// The folder for the results
+    #[arg(long, value_name = "DIR", default_value = "model")]
+    out: PathBuf,
+    /// Replace results that are already there
+    #[arg(long)]
+    force: bool,
+    /// Go on with the unfinished run in the output folder, if there is one
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Text for the model's metadata
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+
+    /// The genome of the stretches
+    #[arg(long, value_name = "FILE", help_heading = "Teacher")]
+    fasta: Option<PathBuf>,
+    /// Regions to take stretches from [default: the whole genome]
+    #[arg(long, value_name = "FILE", help_heading = "Teacher")]
+    bed: Option<PathBuf>,
+    /// How contigs of the regions are found under other names: a file, or `ucsc-ensembl`
+    #[arg(long, value_name = "FILE|ucsc-ensembl", help_heading = "Teacher")]
+    chrom_alias: Option<PathBuf>,
+    /// Names of the outputs of --teacher and --init, where their metadata do not say
+    #[arg(
+        long,
+        value_name = "A,B,C",
+        value_delimiter = ',',
+        help_heading = "Teacher"
+    )]
+    teacher_tasks: Option<Vec<String>>,
+    /// Draw so many stretches at random places, instead of cutting regions from their starts on
+    #[arg(long, value_name = "N", help_heading = "Teacher")]
+    random: Option<usize>,
+    /// Bases of a stretch; its windows share the convolutions [default: the window]
+    #[arg(long, value_name = "BASES", help_heading = "Teacher")]
+    stretch: Option<usize>,
+    /// Bases from one window of a stretch to the next
+    #[arg(
+        long,
+        value_name = "BASES",
+        default_value_t = 5,
+        help_heading = "Teacher"
+    )]
+    step: usize,
+    /// Share of the output for the reverse complement in a label: 0 forward strand, 0.5 mean of both
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Teacher")]
+    reverse_share: f32,
+    /// Mutated copies of every training stretch; the loss then also counts differences to the original
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Teacher")]
+    mutants: usize,
+    /// Changed bases of a mutated copy
+    #[arg(long, value_name = "LOW-HIGH", default_value = "1-40", value_parser = range, help_heading = "Teacher")]
+    changes: (usize, usize),
+    /// Weight of the loss on differences
+    #[arg(
+        long,
+        value_name = "WEIGHT",
+        default_value_t = 1.0,
+        help_heading = "Teacher"
+    )]
+    pair_weight: f32,
+    /// Contigs of the validation side
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        default_value = "chr8",
+        help_heading = "Teacher"
+    )]
+    validation_chroms: Vec<String>,
+    /// Contigs of the test side
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        default_value = "chr18",
+        help_heading = "Teacher"
+    )]
+    test_chroms: Vec<String>,
+    /// Keep the teacher's labels in this file, and take them from it
+    #[arg(long, value_name = "FILE", help_heading = "Teacher")]
+    label_cache: Option<PathBuf>,
+
+    /// A named architecture
+    #[arg(long, value_enum, default_value = "compact", help_heading = "Network")]
+    preset: Preset,
+    /// Layers instead of the preset's, for instance `conv 64x9, relu, maxpool 8, dense 50, relu, dense`
+    #[arg(long, value_name = "LAYERS", help_heading = "Network")]
+    arch: Option<String>,
+    /// Draw N architectures over the paper's ranges (1-10 convolutions of 30-100 filters 8-15 wide,
+    /// pool 10-50, 1-2 dense layers), train them by successive halving, and keep the best; the
+    /// preset then only says the input
+    #[arg(long, value_name = "N", conflicts_with_all = ["arch", "init"], help_heading = "Network")]
+    search: Option<usize>,
+    /// Start from this model's weights, as far as the layers agree; of more filters than the network
+    /// has, those are taken that weigh most in its next layer
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    init: Option<PathBuf>,
+    /// Do not change the first N convolutions
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Network")]
+    freeze: usize,
+
+    /// Passes over the training data, at most
+    #[arg(long, value_name = "N", default_value_t = 50, help_heading = "Fitting")]
+    epochs: usize,
+    /// Sequences of a batch
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 128,
+        help_heading = "Fitting"
+    )]
+    batch: usize,
+    /// Highest learning rate
+    #[arg(long, value_name = "RATE", default_value_t = 1e-3, value_parser = rate, help_heading = "Fitting")]
+    lr: f64,
+    /// Way of the learning rate
+    #[arg(
+        long,
+        value_enum,
+        default_value = "one-cycle",
+        help_heading = "Fitting"
+    )]
+    schedule: ScheduleFlag,
+    /// Stop after so many epochs without a better validation loss
+    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Fitting")]
+    patience: usize,
+    /// Show each sequence as its reverse complement half of the time
+    #[arg(long, help_heading = "Fitting")]
+    reverse_complements: bool,
+    /// Number that decides everything random
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Fitting")]
+    seed: u64,
+    /// Worker threads [default: all cores]
+    #[arg(long, value_name = "N", help_heading = "Fitting")]
+    threads: Option<NonZeroUsize>,
+    /// The ONNX Runtime library
+    #[arg(long, value_name = "FILE", help_heading = "Fitting")]
+    ort_lib: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Preset {
+    Paper,
+    Authors,
+    Dragonn,
+    Compact,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ScheduleFlag {
+    Constant,
+    Cosine,
+    OneCycle,
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a number from 0 to 1".into()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && rate <= 10.0 => Ok(rate),
+        _ => Err("expected a number above 0, at most 10".into()),
+    }
+}
+
+fn range(text: &str) -> Result<(usize, usize), String> {
+    let parsed = text.split_once('-').and_then(|(low, high)| {
+        let (low, high) = (low.parse().ok()?, high.parse().ok()?);
+        (1 <= low && low <= high).then_some((low, high))
+    });
+    parsed.ok_or_else(|| "expected LOW-HIGH, for instance 1-40".into())
 }
 
 #[derive(Debug, Subcommand)]
@@ -18,10 +243,186 @@ enum TrainCommand {
 }
 
 impl TrainArgs {
-    /// Runs the subcommand.
-    pub fn run(self, quiet: bool) -> Result<()> {
-        match self.command {
-            TrainCommand::Kmer(args) => args.run(quiet),
+    fn config(self) -> Result<Config> {
+        let mut arch = Architecture::preset(match self.preset {
+            Preset::Paper => "paper",
+            Preset::Authors => "authors",
+            Preset::Dragonn => "dragonn",
+            Preset::Compact => "compact",
+        })
+        .map_err(Error::from)?;
+        if let Some(text) = &self.arch {
+            let layers: Layers = text.parse().map_err(Error::from)?;
+            arch = Architecture::new(arch.window, arch.length, arch.offset, layers.0)
+                .map_err(Error::from)?;
         }
+        let mut pairs = Vec::new();
+        let mut tasks = Vec::new();
+        for task in self.tasks.into_iter().flatten() {
+            match task.split_once('=') {
+                Some((task, output)) => {
+                    tasks.push(task.to_owned());
+                    pairs.push((task.to_owned(), output.to_owned()));
+                }
+                None => tasks.push(task),
+            }
+        }
+        let beside = match self.teacher.is_empty() {
+            true => None,
+            false => self.data.clone().map(|path| (path, self.data_weight)),
+        };
+        let init_pairs = pairs.clone();
+        let teacher_names = self.teacher_tasks.clone();
+        let source = match (self.data, self.fasta) {
+            (Some(path), _) if self.teacher.is_empty() => Source::Examples {
+                path,
+                tasks: (!tasks.is_empty()).then_some(tasks),
+            },
+            (_, fasta) => {
+                let aliases = match self.chrom_alias {
+                    None => Aliases::None,
+                    Some(path) if path.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
+                    Some(path) => Aliases::from_file(&path).map_err(Error::from)?,
+                };
+                Source::Teacher(TeacherSource {
+                    models: self.teacher,
+                    options: ModelOptions {
+                        task_names: self.teacher_tasks,
+                        ..ModelOptions::default()
+                    },
+                    tasks,
+                    pairs,
+                    reverse: self.reverse_share,
+                    // clap demands it beside --teacher.
+                    fasta: fasta.unwrap_or_default(),
+                    bed: self.bed,
+                    aliases,
+                    random: self.random,
+                    stretch: self.stretch,
+                    step: self.step,
+                    mutants: (self.mutants > 0).then_some(Mutants {
+                        copies: self.mutants,
+                        fewest: self.changes.0,
+                        most: self.changes.1,
+                    }),
+                    validation: self.validation_chroms,
+                    test: self.test_chroms,
+                    cache: self.label_cache,
+                })
+            }
+        };
+        Ok(Config {
+            source,
+            arch,
+            beside,
+            init: self.init,
+            init_pairs,
+            search: self.search,
+            init_options: ModelOptions {
+                task_names: teacher_names,
+                ..ModelOptions::default()
+            },
+            fit: FitConfig {
+                epochs: self.epochs,
+                batch: self.batch,
+                rate: self.lr,
+                schedule: match self.schedule {
+                    ScheduleFlag::Constant => Schedule::Constant,
+                    ScheduleFlag::Cosine => Schedule::Cosine,
+                    ScheduleFlag::OneCycle => Schedule::OneCycle,
+                },
+                patience: self.patience,
+                seed: self.seed,
+                reverse_complements: self.reverse_complements,
+                pair_weight: self.pair_weight,
+                frozen: self.freeze,
+            },
+            description: self.description,
+            out: self.out,
+            existing: Existing {
+                force: self.force,
+                resume: self.resume,
+            },
+            threads: self.threads.unwrap_or_else(all_cores).get(),
+            ort_lib: self.ort_lib,
+            command_line: command_line(),
+        })
+    }
+
+    /// Runs the subcommand.
+    pub fn run(mut self, quiet: bool) -> Result<()> {
+        if let Some(TrainCommand::Kmer(args)) = self.command.take() {
+            return args.run(quiet);
+        }
+        let config = self.config()?;
+        let cancel = interrupt::watch()?;
+        let watch = Shown::new(quiet);
+        let summary = cnn::run(&config, &watch, &cancel)?;
+        watch.bar.finish_and_clear();
+        if !quiet {
+            for (task, r) in &summary.test {
+                say(format!("{task}: Pearson r {r:.3} on the test side"));
+            }
+            say(format!(
+                "{} file(s) in {}",
+                summary.files.len(),
+                config.out.display()
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A bar on a terminal, and a line an epoch.
+struct Shown {
+    bar: ProgressBar,
+    quiet: bool,
+    first: AtomicU64,
+}
+
+impl Shown {
+    fn new(quiet: bool) -> Self {
+        let bar = ProgressBar::new(0);
+        bar.set_draw_target(match !quiet && std::io::stderr().is_terminal() {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        });
+        let style = ProgressStyle::with_template("{wide_bar} {msg}, {eta} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self {
+            bar,
+            quiet,
+            first: AtomicU64::new(u64::MAX),
+        }
+    }
+}
+
+impl Watch for Shown {
+    fn step(&self, done: u64, of: u64, epoch: usize, loss: f64) {
+        if self.first.swap(0, Ordering::Relaxed) == u64::MAX {
+            self.bar.set_length(of);
+            self.bar.set_position(done - 1);
+            self.bar.reset_eta();
+        }
+        self.bar.set_position(done);
+        self.bar
+            .set_message(format!("epoch {epoch}, loss {loss:.4}"));
+    }
+
+    fn epoch(&self, row: &Epoch, of: usize, left_seconds: f64) {
+        if self.quiet {
+            return;
+        }
+        let r: Vec<String> = row.pearson.iter().map(|r| format!("{r:.3}")).collect();
+        let line = format!(
+            "epoch {} of {of}: loss {:.4}, validation {:.4}, r {}; {:.0} s, at most {} left",
+            row.epoch,
+            row.train,
+            row.validation,
+            r.join(" "),
+            row.seconds,
+            indicatif::HumanDuration(std::time::Duration::from_secs_f64(left_seconds.max(0.0)))
+        );
+        self.bar.suspend(|| say(line));
     }
 }

@@ -1,0 +1,306 @@
+use std::fmt;
+use std::str::FromStr;
+
+use super::super::TrainError;
+
+/// A layer of a convolutional network, in the order of the data's way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Layer {
+    /// Convolution along the sequence, stride 1, without padding.
+    Conv {
+        /// Number of filters.
+        filters: usize,
+        /// Columns a filter spans.
+        width: usize,
+    },
+    /// `max(0, x)`.
+    Relu,
+    /// Batch normalisation by channel.
+    BatchNorm,
+    /// Sets values to zero with this probability while training.
+    Dropout(f32),
+    /// Largest value of so many neighbouring positions; a rest at the end is left out.
+    MaxPool(usize),
+    /// Mean of so many neighbouring positions; a rest at the end is left out.
+    AvgPool(usize),
+    /// Dense layer with so many outputs; `None` for the last, which has one a task.
+    Dense(Option<usize>),
+}
+
+/// A network: what it reads and its layers. The first layer is a convolution, the last a dense layer;
+/// a pool, if there is one, stands right behind the convolutions (and what follows them value by
+/// value).
+///
+/// As text: `conv 128x5, relu, conv 32x1, conv 48x5, relu, maxpool 4, dropout 0.1, dense 100, relu,
+/// dense`. A convolution without `relu` behind it is linear.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Architecture {
+    /// Bases of a window.
+    pub window: usize,
+    /// Columns of the input, at least the window.
+    pub length: usize,
+    /// Column of the window's first base.
+    pub offset: usize,
+    /// The layers.
+    pub layers: Vec<Layer>,
+}
+
+/// The named architectures: name, window, columns, offset, layers.
+const PRESETS: [(&str, usize, usize, usize, &str); 4] = [
+    (
+        "paper",
+        145,
+        295,
+        75,
+        "conv 100x4, relu, conv 100x4, relu, dropout 0.1, maxpool 44, dense",
+    ),
+    (
+        "authors",
+        145,
+        145,
+        0,
+        "conv 100x8, relu, conv 100x15, relu, maxpool 124, dense",
+    ),
+    (
+        "dragonn",
+        145,
+        145,
+        0,
+        "conv 120x5, relu, batchnorm, conv 120x5, relu, batchnorm, conv 120x5, relu, batchnorm, dense",
+    ),
+    (
+        "compact",
+        145,
+        145,
+        0,
+        "conv 128x5, relu, conv 128x5, relu, conv 32x1, relu, conv 48x5, relu, dense",
+    ),
+];
+
+/// Most values of one layer's weights: far beyond any network for sequences of this length.
+const MOST_WEIGHTS: usize = 1 << 26;
+
+impl Architecture {
+    /// Names of the presets.
+    pub fn presets() -> impl Iterator<Item = &'static str> {
+        PRESETS.iter().map(|p| p.0)
+    }
+
+    /// A named architecture: `paper` (295 columns, the window at column 75; paper, 4.2.1), `authors`
+    /// (the paper's authors' released code), `dragonn` (MPRA-DragoNN's ConvModel) or `compact`.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] for another name.
+    pub fn preset(name: &str) -> Result<Self, TrainError> {
+        let (_, window, length, offset, layers) = PRESETS
+            .iter()
+            .find(|p| p.0 == name)
+            .ok_or_else(|| TrainError::Setting(format!("there is no preset {name:?}")))?;
+        Self::new(*window, *length, *offset, layers.parse::<Layers>()?.0)
+    }
+
+    /// Judges and keeps an architecture.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] when the layers stand in an impossible order or leave no position.
+    pub fn new(
+        window: usize,
+        length: usize,
+        offset: usize,
+        layers: Vec<Layer>,
+    ) -> Result<Self, TrainError> {
+        let no = |problem: &str| {
+            Err(TrainError::Setting(format!(
+                "the architecture cannot be built: {problem}"
+            )))
+        };
+        if window == 0 || length > 1 << 20 || offset + window > length {
+            return no("its window does not lie within its input");
+        }
+        if !matches!(layers.first(), Some(Layer::Conv { .. })) {
+            return no("the first layer must be a convolution");
+        }
+        if layers.last() != Some(&Layer::Dense(None)) {
+            return no("the last layer must be `dense` without a number: one output a task");
+        }
+        let mut positions = length;
+        let mut channels = 4usize;
+        let (mut pooled, mut flat) = (false, false);
+        for (i, layer) in layers.iter().enumerate() {
+            let mut weights = 0;
+            match *layer {
+                Layer::Conv { filters, width } => {
+                    if pooled || flat {
+                        return no("a convolution stands behind a pool or a dense layer");
+                    }
+                    if filters == 0 || width == 0 || width > positions {
+                        return no(&format!(
+                            "`conv {filters}x{width}` on {positions} positions leaves nothing"
+                        ));
+                    }
+                    positions -= width - 1;
+                    weights = width.saturating_mul(channels).saturating_mul(filters);
+                    channels = filters;
+                }
+                Layer::MaxPool(size) | Layer::AvgPool(size) => {
+                    if pooled || flat {
+                        return no("a second pool, or one behind a dense layer");
+                    }
+                    if size == 0 || size > positions {
+                        return no(&format!(
+                            "a pool of {size} on {positions} positions leaves nothing"
+                        ));
+                    }
+                    positions /= size;
+                    pooled = true;
+                }
+                Layer::Dense(outputs) => {
+                    if outputs.is_none() && i + 1 != layers.len() {
+                        return no("only the last dense layer has no number");
+                    }
+                    if outputs == Some(0) {
+                        return no("`dense 0` has no output");
+                    }
+                    let inputs = if flat { channels } else { channels * positions };
+                    weights = inputs.saturating_mul(outputs.unwrap_or(1));
+                    channels = outputs.unwrap_or(1);
+                    flat = true;
+                }
+                Layer::BatchNorm if flat => {
+                    return no("batch normalisation behind a dense layer is not supported");
+                }
+                Layer::Dropout(p) if !(0.0..1.0).contains(&p) => {
+                    return no(&format!("a dropout of {p} is not from 0 to below 1"));
+                }
+                Layer::Relu | Layer::BatchNorm | Layer::Dropout(_) => {}
+            }
+            if weights > MOST_WEIGHTS {
+                return no("a layer has more than 67 million weights");
+            }
+        }
+        Ok(Self {
+            window,
+            length,
+            offset,
+            layers,
+        })
+    }
+
+    /// Bases by which the convolutions shorten the input.
+    pub fn reach(&self) -> usize {
+        let widths = self.layers.iter().map(|l| match l {
+            Layer::Conv { width, .. } => width - 1,
+            _ => 0,
+        });
+        widths.sum()
+    }
+
+    /// Whether the window fills the input.
+    pub fn is_bare(&self) -> bool {
+        self.window == self.length
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, layer) in self.layers.iter().enumerate() {
+            if i > 0 {
+                f.write_str(", ")?;
+            }
+            write!(f, "{layer}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conv { filters, width } => write!(f, "conv {filters}x{width}"),
+            Self::Relu => f.write_str("relu"),
+            Self::BatchNorm => f.write_str("batchnorm"),
+            Self::Dropout(p) => write!(f, "dropout {p}"),
+            Self::MaxPool(n) => write!(f, "maxpool {n}"),
+            Self::AvgPool(n) => write!(f, "avgpool {n}"),
+            Self::Dense(Some(n)) => write!(f, "dense {n}"),
+            Self::Dense(None) => f.write_str("dense"),
+        }
+    }
+}
+
+/// Layers as text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layers(pub Vec<Layer>);
+
+impl FromStr for Layers {
+    type Err = TrainError;
+
+    fn from_str(text: &str) -> Result<Self, TrainError> {
+        let layers = text.split(',').map(|part| {
+            let words: Vec<&str> = part.split_whitespace().collect();
+            layer(&words).ok_or_else(|| {
+                TrainError::Setting(format!(
+                    "{:?} is no layer; expected conv FILTERSxWIDTH, relu, batchnorm, dropout P, maxpool N, avgpool N, dense N or dense",
+                    part.trim()
+                ))
+            })
+        });
+        Ok(Self(layers.collect::<Result<_, _>>()?))
+    }
+}
+
+fn layer(words: &[&str]) -> Option<Layer> {
+    Some(match words {
+        ["conv", size] => {
+            let (filters, width) = size.split_once('x')?;
+            Layer::Conv {
+                filters: filters.parse().ok()?,
+                width: width.parse().ok()?,
+            }
+        }
+        ["relu"] => Layer::Relu,
+        ["batchnorm"] => Layer::BatchNorm,
+        ["dropout", p] => Layer::Dropout(p.parse().ok()?),
+        ["maxpool", n] => Layer::MaxPool(n.parse().ok()?),
+        ["avgpool", n] => Layer::AvgPool(n.parse().ok()?),
+        ["dense"] => Layer::Dense(None),
+        ["dense", n] => Layer::Dense(Some(n.parse().ok()?)),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_sound_and_print_as_they_read() {
+        for name in Architecture::presets() {
+            let preset = Architecture::preset(name).unwrap();
+            let again: Layers = preset.to_string().parse().unwrap();
+            assert_eq!(again.0, preset.layers, "{name}");
+        }
+        assert_eq!(Architecture::preset("dragonn").unwrap().reach(), 12);
+        assert!(Architecture::preset("alexnet").is_err());
+    }
+
+    #[test]
+    fn impossible_layers_are_refused() {
+        for (text, why) in [
+            ("relu, dense", "first layer"),
+            ("conv 8x5, relu", "last layer"),
+            ("conv 8x146, dense", "leaves nothing"),
+            ("conv 8x5, maxpool 142, dense", "leaves nothing"),
+            ("conv 8x5, maxpool 4, conv 8x5, dense", "behind a pool"),
+            ("conv 8x5, dropout 1.5, dense", "dropout"),
+            ("conv 8x5, dense, dense", "no number"),
+            ("conv 8x5, dense 9, batchnorm, dense", "batch norm"),
+        ] {
+            let error = Architecture::new(145, 145, 0, text.parse::<Layers>().unwrap().0);
+            assert!(error.unwrap_err().to_string().contains(why), "{text}");
+        }
+        for text in ["", "conv 5", "conv axb", "pool 3", "dense x"] {
+            assert!(text.parse::<Layers>().is_err(), "{text}");
+        }
+    }
+}

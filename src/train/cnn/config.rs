@@ -1,0 +1,101 @@
+use std::path::PathBuf;
+
+use super::{Architecture, Epoch, FitConfig};
+use crate::genome::Aliases;
+use crate::model::ModelOptions;
+use crate::output::Existing;
+use crate::train::Mutants;
+
+/// What a network learns from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A Parquet file of `mpra-score dataset`.
+    Examples {
+        /// The file.
+        path: PathBuf,
+        /// Only these tasks, in this order.
+        tasks: Option<Vec<String>>,
+    },
+    /// A teacher's outputs on stretches of a genome.
+    Teacher(TeacherSource),
+}
+
+/// A teacher and what it labels.
+#[derive(Clone, Debug)]
+pub struct TeacherSource {
+    /// The models; a task's label is the mean over those that have it.
+    pub models: Vec<PathBuf>,
+    /// What the user says of them.
+    pub options: ModelOptions,
+    /// The student's tasks.
+    pub tasks: Vec<String>,
+    /// Student's task and teacher's output, where their names differ.
+    pub pairs: Vec<(String, String)>,
+    /// Share of the reverse complement's output in a label.
+    pub reverse: f32,
+    /// The genome.
+    pub fasta: PathBuf,
+    /// Regions; the whole genome when there are none.
+    pub bed: Option<PathBuf>,
+    /// Names of contigs.
+    pub aliases: Aliases,
+    /// So many random stretches instead of the regions themselves.
+    pub random: Option<usize>,
+    /// Bases of a stretch; the window where not given.
+    pub stretch: Option<usize>,
+    /// Bases from one window of a stretch to the next.
+    pub step: usize,
+    /// Mutated copies of training stretches.
+    pub mutants: Option<Mutants>,
+    /// Contigs of the validation side.
+    pub validation: Vec<String>,
+    /// Contigs of the test side.
+    pub test: Vec<String>,
+    /// A file to keep labels in.
+    pub cache: Option<PathBuf>,
+}
+
+/// A run of `mpra-score train`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The data.
+    pub source: Source,
+    /// The architecture.
+    pub arch: Architecture,
+    /// Measurements to learn from besides a teacher: examples, and the weight of their loss.
+    pub beside: Option<(PathBuf, f32)>,
+    /// Another model to start from.
+    pub init: Option<PathBuf>,
+    /// Task and output of that model, where their names differ.
+    pub init_pairs: Vec<(String, String)>,
+    /// What the user says of it.
+    pub init_options: ModelOptions,
+    /// Draw so many architectures at random and take the best by successive halving; `arch` then
+    /// only says the input.
+    pub search: Option<usize>,
+    /// The fitting.
+    pub fit: FitConfig,
+    /// Text for the model's metadata.
+    pub description: Option<String>,
+    /// Output folder.
+    pub out: PathBuf,
+    /// What to do with what is in it.
+    pub existing: Existing,
+    /// Worker threads.
+    pub threads: usize,
+    /// The ONNX Runtime library.
+    pub ort_lib: Option<PathBuf>,
+    /// The command line, for the provenance.
+    pub command_line: Vec<String>,
+}
+
+/// What a run did.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Files written, `run.json` last.
+    pub files: Vec<PathBuf>,
+    /// Best epoch.
+    pub best: Option<Epoch>,
+    /// Pearson correlation on the test side, by task.
+    pub test: Vec<(String, f64)>,
+}

@@ -1,0 +1,192 @@
+//! From a configuration to examples in the network's units.
+
+use std::fs;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::{Config, Fit, Parameters, Source, sha256};
+use crate::dataset::Split;
+use crate::genome::{BedSource, Fasta, InvalidPolicy, Regions, read_bed};
+use crate::model::{Model, ModelFile, Runtime};
+use crate::train::teacher::{LabelCache, Teacher, find_output, label};
+use crate::train::{Examples, Scaling, StretchSource, TrainError, read_examples, stretches};
+use crate::{Cancel, Error};
+
+/// Reads or makes the examples, and says what they are.
+pub(super) fn examples(
+    config: &Config,
+    runtime: &Runtime,
+    cancel: &Cancel,
+) -> Result<(Examples, Value), Error> {
+    let window = config.arch.window;
+    let source = match &config.source {
+        Source::Examples { path, tasks } => {
+            let examples = read_examples(path, tasks.as_deref())?;
+            let bytes = fs::read(path).map_err(|e| TrainError::Read(e, path.clone()))?;
+            let what = json!({
+                "examples": path, "sha256": sha256(&bytes), "sequences": examples.len(),
+            });
+            return Ok((examples, what));
+        }
+        Source::Teacher(source) => source,
+    };
+    let mut teachers = Vec::new();
+    let mut models = Vec::new();
+    for path in &source.models {
+        let file = ModelFile::read(path)?;
+        models.push(json!({"path": path, "sha256": file.sha256()}));
+        let model = Model::open(file, &source.options, runtime)?;
+        teachers.push(Teacher::new(model, &source.tasks, &source.pairs)?);
+    }
+    let step = source.step;
+    let bases = source.stretch.unwrap_or(window);
+    if step == 0 || step > window || bases < window {
+        return Err(TrainError::Setting(format!(
+            "--step is from 1 to the window of {window}, --stretch at least the window"
+        ))
+        .into());
+    }
+    // Bases behind the last window would belong to none.
+    let bases = window + (bases - window) / step * step;
+    let fasta = Fasta::open(&source.fasta, false)?;
+    let spool = std::env::temp_dir();
+    let regions = match &source.bed {
+        Some(path) => read_bed(
+            &BedSource::from_arg(path),
+            fasta.contigs(),
+            &source.aliases,
+            InvalidPolicy::Fail,
+            &spool,
+        )?,
+        None => Regions::whole_contigs(fasta.contigs(), &spool)?,
+    };
+    let (mut examples, left_out) = stretches(
+        &StretchSource {
+            fasta: &fasta,
+            regions: &regions,
+            random: source.random,
+            bases,
+            window,
+            step: if bases == window { window } else { step },
+            validation: &source.validation,
+            test: &source.test,
+            seed: config.fit.seed,
+        },
+        source.tasks.clone(),
+    )?;
+    if left_out > 0 {
+        tracing::info!("{left_out} stretch(es) left out: unknown bases, doubles or too short");
+    }
+    if let Some(mutants) = &source.mutants {
+        mutants.append(&mut examples, config.fit.seed);
+    }
+    let cache = source
+        .cache
+        .as_ref()
+        .map(|path| LabelCache::new(path, &examples, &teachers, source.reverse));
+    let known = match &cache {
+        Some(cache) => cache.load(&mut examples)?,
+        None => false,
+    };
+    if !known {
+        let begun = Instant::now();
+        label(&mut examples, &teachers, window, source.reverse, cancel)?;
+        tracing::info!(
+            "{} windows labelled in {:.1} s",
+            examples.len() * examples.windows,
+            begun.elapsed().as_secs_f64()
+        );
+        if let Some(cache) = &cache {
+            cache.save(&examples)?;
+        }
+    }
+    let what = json!({
+        "teachers": models,
+        "fasta": source.fasta,
+        "bed": source.bed,
+        "random": source.random,
+        "stretch": bases,
+        "step": step,
+        "outputs": source.pairs,
+        "reverse": source.reverse,
+        "mutants": source.mutants,
+        "validation": source.validation,
+        "test": source.test,
+        "sequences": examples.len(),
+        "left_out": left_out,
+        "sequences_sha256": sha256(&examples.codes),
+    });
+    if !config.arch.is_bare() && examples.windows > 1 {
+        examples = examples.split_windows(window, 1);
+    }
+    Ok((examples, what))
+}
+
+/// The output that each task has in another model, by `pairs` or by its own name.
+pub(super) fn output_pairs(
+    names: &[String],
+    tasks: &[String],
+    pairs: &[(String, String)],
+) -> Result<Vec<Option<usize>>, TrainError> {
+    let of = |task: &String| match pairs.iter().find(|(t, _)| t == task) {
+        None => Ok(names.iter().position(|n| n == task)),
+        Some((_, output)) => find_output(names, output).map(Some),
+    };
+    tasks.iter().map(of).collect()
+}
+
+/// Measurements have other units than a teacher's outputs: by the regression, over their training
+/// side, of each task's labels on the starting network's outputs, they are brought to those.
+pub(super) fn bring_to_units(
+    fit: &Fit<'_>,
+    start: &Parameters,
+    examples: &Examples,
+    path: &std::path::Path,
+) -> Result<Scaling, TrainError> {
+    let plain = Scaling {
+        mean: vec![0.0; examples.tasks.len()],
+        scale: vec![1.0; examples.tasks.len()],
+    };
+    let own = Fit {
+        examples,
+        scaling: &plain,
+        device: fit.device.clone(),
+        ..*fit
+    };
+    let which = examples.originals(Split::Train);
+    let outputs = own.predict(start, &which)?;
+    let tasks = examples.tasks.len();
+    let mut scaling = plain.clone();
+    for (t, task) in examples.tasks.iter().enumerate() {
+        let mut pairs = Vec::new();
+        for (&i, row) in which.iter().zip(outputs.chunks_exact(tasks)) {
+            let label = examples.labels_of(i as usize)[t];
+            if !label.is_nan() {
+                pairs.push((f64::from(row[t]), f64::from(label)));
+            }
+        }
+        if pairs.is_empty() {
+            continue;
+        }
+        let n = pairs.len() as f64;
+        let mx = pairs.iter().map(|p| p.0).sum::<f64>() / n;
+        let my = pairs.iter().map(|p| p.1).sum::<f64>() / n;
+        let covariance = pairs.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum::<f64>();
+        let variance = pairs.iter().map(|p| (p.0 - mx).powi(2)).sum::<f64>();
+        let slope = covariance / variance;
+        if !(slope.is_finite() && slope > 0.0) {
+            return Err(TrainError::Labels {
+                task: task.clone(),
+                problem: format!(
+                    "the measurements of {} do not rise with the starting network's outputs (slope {slope:.3}), so they cannot be brought to its units",
+                    path.display()
+                ),
+            });
+        }
+        // Standardised outputs have mean 0 and scale 1: label = intercept + slope * output.
+        scaling.mean[t] = my - slope * mx;
+        scaling.scale[t] = slope;
+    }
+    Ok(scaling)
+}

@@ -1,0 +1,526 @@
+use std::time::Instant;
+
+use burn::optim::{Adam, AdamConfig, AdamState, Optimizer};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::arch::{Architecture, Layer};
+use super::network::{self, Geometry, Mode, Parameters, Running, forward, matrix, values};
+use super::state::{Moments, State};
+use crate::dataset::{Split, pearson};
+use crate::encode::{UNKNOWN, reverse_complement};
+use crate::train::{Examples, Random, Scaling, TrainError};
+use crate::{Cancel, Error};
+
+/// How the learning rate goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// The same all the time.
+    Constant,
+    /// From the rate to a thousandth of it along half a cosine.
+    Cosine,
+    /// From a 25th up to the rate over the first fifth of all steps, then down to a ten-thousandth,
+    /// both along half a cosine (Smith and Topin 2017).
+    OneCycle,
+}
+
+impl Schedule {
+    /// The rate of a step, as a share of the highest; `at` is the share of steps done.
+    pub fn factor(self, at: f64) -> f64 {
+        let cosine = |from: f64, to: f64, t: f64| {
+            to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * t).cos())
+        };
+        match self {
+            Self::Constant => 1.0,
+            Self::Cosine => cosine(1.0, 1e-3, at),
+            Self::OneCycle if at < 0.2 => cosine(0.04, 1.0, at / 0.2),
+            Self::OneCycle => cosine(1.0, 1e-4, (at - 0.2) / 0.8),
+        }
+    }
+}
+
+/// How a network is fitted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FitConfig {
+    /// Passes over the training data, at most.
+    pub epochs: usize,
+    /// Sequences of a batch.
+    pub batch: usize,
+    /// Highest learning rate (Adam).
+    pub rate: f64,
+    /// Its way.
+    pub schedule: Schedule,
+    /// Stop after so many epochs without a better validation loss.
+    pub patience: usize,
+    /// Number that decides everything random.
+    pub seed: u64,
+    /// Show each sequence as its reverse complement half of the time.
+    pub reverse_complements: bool,
+    /// Weight of the loss on differences between a sequence and its mutated copy.
+    pub pair_weight: f32,
+    /// Leading convolutions that are not changed.
+    pub frozen: usize,
+}
+
+/// An epoch's figures. Losses are weighted mean squared errors of standardised labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// From 1.
+    pub epoch: usize,
+    /// Learning rate of its last step.
+    pub rate: f64,
+    /// Mean loss of its batches, dropout on, differences of pairs included.
+    pub train: f64,
+    /// Loss on the validation side.
+    pub validation: f64,
+    /// Pearson correlation on the validation side, by task.
+    #[serde(deserialize_with = "maybe_nan")]
+    pub pearson: Vec<f64>,
+    /// The same on the validation side of the further data; NaN for tasks that it lacks.
+    #[serde(default, deserialize_with = "maybe_nan")]
+    pub beside: Vec<f64>,
+    /// Time it took.
+    pub seconds: f64,
+}
+
+/// JSON has no NaN: serde writes it as null.
+fn maybe_nan<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+    let values = Vec::<Option<f64>>::deserialize(from)?;
+    Ok(values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect())
+}
+
+/// Is told how far fitting is.
+pub trait Watch: Sync {
+    /// A step of so many is done; `loss` is its batch's.
+    fn step(&self, done: u64, of: u64, epoch: usize, loss: f64);
+    /// An epoch is done.
+    fn epoch(&self, epoch: &Epoch, of: usize, left_seconds: f64);
+}
+
+/// Tells nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn step(&self, _: u64, _: u64, _: usize, _: f64) {}
+    fn epoch(&self, _: &Epoch, _: usize, _: f64) {}
+}
+
+/// A network and the data it is fitted to.
+pub struct Fit<'a> {
+    /// The architecture.
+    pub arch: &'a Architecture,
+    /// The data.
+    pub examples: &'a Examples,
+    /// The labels' scaling.
+    pub scaling: &'a Scaling,
+    /// How.
+    pub config: &'a FitConfig,
+    /// Where tensors live.
+    pub device: Device,
+}
+
+/// Further data that a network learns from at the same time: each step has a batch of it, too.
+pub struct Beside<'a> {
+    /// The data, with the same architecture, tasks and device; its scaling brings the labels to the
+    /// units of the main data.
+    pub fit: Fit<'a>,
+    /// Weight of its loss.
+    pub weight: f32,
+}
+
+/// Labels with their weights, in the order of a batch's windows.
+struct Batch {
+    codes: Vec<u8>,
+    labels: Vec<f32>,
+    weights: Vec<f32>,
+    /// Whether the second half holds the mutated copies of the first.
+    pairs: bool,
+}
+
+impl Fit<'_> {
+    /// Columns of the network's input for this data, and its windows.
+    ///
+    /// # Errors
+    /// [`TrainError::Windows`] when the data do not fit the network.
+    pub fn geometry(&self) -> Result<Geometry, TrainError> {
+        let (arch, examples) = (self.arch, self.examples);
+        let windows = examples.windows;
+        let fits = match windows {
+            1 => examples.columns == arch.length || examples.columns == arch.window,
+            _ => arch.is_bare() && examples.columns == arch.window + (windows - 1) * examples.step,
+        };
+        if !fits {
+            return Err(TrainError::Windows(format!(
+                "sequences of {} columns with {windows} window(s) {} apart, and a network of {} columns with windows of {}",
+                examples.columns, examples.step, arch.length, arch.window
+            )));
+        }
+        Ok(match windows {
+            1 => Geometry {
+                columns: arch.length,
+                windows,
+                step: arch.length,
+            },
+            _ => Geometry {
+                columns: examples.columns,
+                windows,
+                step: examples.step,
+            },
+        })
+    }
+
+    /// Fits from a state on, until epoch `until` is done or until validation no longer gains. `save` is
+    /// called after every epoch with a state to go on from.
+    ///
+    /// # Errors
+    /// When the data do not fit, the loss is no number, saving fails or the run is interrupted.
+    pub fn run(
+        &self,
+        mut state: State,
+        until: usize,
+        beside: Option<&Beside<'_>>,
+        save: &mut dyn FnMut(&State) -> Result<(), Error>,
+        watch: &dyn Watch,
+        cancel: &Cancel,
+    ) -> Result<State, Error> {
+        let config = self.config;
+        let geometry = self.geometry()?;
+        let plain = self.device.clone();
+        let device = self.device.clone().autodiff();
+        let trained = self.trained();
+        let adam: Adam = AdamConfig::new().with_epsilon(1e-8).build();
+        let mut weights = state.current.tensors(&plain);
+        let mut running = state.current.running.clone();
+        let mut moments: Vec<Option<AdamState<2>>> = state.moments_as_tensors(&plain);
+        let units = self.examples.originals(Split::Train);
+        let copies = self.copies(&units);
+        let per_step = match copies.is_empty() {
+            true => config.batch,
+            false => (config.batch / 2).max(1),
+        };
+        let steps = units.len().div_ceil(per_step);
+        let total = (config.epochs * steps) as u64;
+        let others = beside.map(|b| b.fit.examples.originals(Split::Train));
+        let begun = Instant::now();
+        let first = state.history.len();
+        for epoch in first..until.min(config.epochs) {
+            if state.waited(config.patience) {
+                break;
+            }
+            let started = Instant::now();
+            let mut order = units.clone();
+            Random::new(config.seed, &[0x0de7, epoch as u64]).shuffle(&mut order);
+            let (mut sum, mut rate) = (0.0, 0.0);
+            for (step, chunk) in order.chunks(per_step).enumerate() {
+                if cancel.is_requested() {
+                    return Err(Error::Interrupted { kept: true });
+                }
+                let done = (epoch * steps + step) as u64;
+                let mut random = Random::new(config.seed, &[0xba7c, done]);
+                rate = config.rate * config.schedule.factor(done as f64 / total as f64);
+                let batch = self.batch(chunk, &copies, epoch, geometry, &mut random);
+                let leaves: Vec<Tensor<2>> = weights
+                    .iter()
+                    .zip(&trained)
+                    .map(|(w, trained)| match trained {
+                        true => w.clone().autodiff().require_grad(),
+                        false => w.clone().autodiff(),
+                    })
+                    .collect();
+                let mut statistics = Vec::new();
+                let mode = Mode::Train {
+                    random,
+                    statistics: &mut statistics,
+                };
+                let output = forward(
+                    self.arch,
+                    &leaves,
+                    &running,
+                    &batch.codes,
+                    geometry,
+                    mode,
+                    &device,
+                );
+                let mut loss = self.loss(output, &batch, &device);
+                if let (Some(beside), Some(others)) = (beside, &others) {
+                    let fit = &beside.fit;
+                    let mut random = Random::new(config.seed, &[0xbe51, done]);
+                    let n = fit.config.batch.min(others.len());
+                    let chunk: Vec<u32> =
+                        (0..n).map(|_| others[random.below(others.len())]).collect();
+                    let geometry = fit.geometry()?;
+                    let batch = fit.batch(&chunk, &[], epoch, geometry, &mut random);
+                    let mode = Mode::Train {
+                        random,
+                        statistics: &mut Vec::new(),
+                    };
+                    let output = forward(
+                        self.arch,
+                        &leaves,
+                        &running,
+                        &batch.codes,
+                        geometry,
+                        mode,
+                        &device,
+                    );
+                    loss = loss + fit.loss(output, &batch, &device) * beside.weight;
+                }
+                let gradients = loss.backward();
+                let loss = values(loss.reshape([1, 1]));
+                let loss = loss.first().map_or(f64::NAN, |l| f64::from(*l));
+                if !loss.is_finite() {
+                    return Err(TrainError::Diverged {
+                        loss,
+                        epoch: epoch + 1,
+                    }
+                    .into());
+                }
+                for (i, leaf) in leaves.iter().enumerate() {
+                    let Some(gradient) = leaf.grad(&gradients).filter(|_| trained[i]) else {
+                        continue;
+                    };
+                    let before = moments[i].take();
+                    let (moved, after) = adam.step(rate, weights[i].clone(), gradient, before);
+                    weights[i] = moved;
+                    moments[i] = after;
+                }
+                network::update_running(&mut running, statistics);
+                sum += loss;
+                watch.step(done + 1, total, epoch + 1, loss);
+            }
+            state.current = parameters(&weights, &running);
+            state.moments = Moments::of(&moments);
+            let (mut validation, pearson) = self.judge(&state.current, Split::Validation)?;
+            let mut others = Vec::new();
+            if let Some(beside) = beside {
+                let (loss, r) = beside.fit.judge(&state.current, Split::Validation)?;
+                validation += f64::from(beside.weight) * loss;
+                others = r;
+            }
+            let row = Epoch {
+                epoch: epoch + 1,
+                rate,
+                train: sum / steps as f64,
+                validation,
+                pearson,
+                beside: others,
+                seconds: started.elapsed().as_secs_f64(),
+            };
+            let each = begun.elapsed().as_secs_f64() / (epoch + 1 - first) as f64;
+            watch.epoch(
+                &row,
+                config.epochs,
+                each * (config.epochs - epoch - 1) as f64,
+            );
+            state.push(row);
+            save(&state)?;
+        }
+        Ok(state)
+    }
+
+    /// Which matrices are changed by fitting.
+    fn trained(&self) -> Vec<bool> {
+        let mut convs = 0;
+        let mut out = Vec::new();
+        for layer in &self.arch.layers {
+            match layer {
+                Layer::Conv { .. } => convs += 1,
+                Layer::BatchNorm | Layer::Dense(_) => {}
+                _ => continue,
+            }
+            let dense = matches!(layer, Layer::Dense(_));
+            out.extend([dense || convs > self.config.frozen; 2]);
+        }
+        out
+    }
+
+    /// For each training sequence its mutated copies; empty when there are none at all.
+    fn copies(&self, units: &[u32]) -> Vec<Vec<u32>> {
+        if self.examples.parent.iter().all(Option::is_none) {
+            return Vec::new();
+        }
+        let last = units.iter().max().map_or(0, |m| *m as usize + 1);
+        let mut copies = vec![Vec::new(); last];
+        for (i, parent) in self.examples.parent.iter().enumerate() {
+            if let Some(list) = parent.and_then(|p| copies.get_mut(p as usize)) {
+                list.push(i as u32);
+            }
+        }
+        copies
+    }
+
+    fn batch(
+        &self,
+        units: &[u32],
+        copies: &[Vec<u32>],
+        epoch: usize,
+        geometry: Geometry,
+        random: &mut Random,
+    ) -> Batch {
+        let pairs = !copies.is_empty();
+        let turned: Vec<bool> = units
+            .iter()
+            .map(|_| self.config.reverse_complements && random.uniform() < 0.5)
+            .collect();
+        let copy = |&unit: &u32| {
+            let list = &copies[unit as usize];
+            list[epoch % list.len().max(1)]
+        };
+        let mut chosen = units.to_vec();
+        if pairs {
+            chosen.extend(units.iter().map(copy));
+        }
+        let turned = turned.iter().cycle().take(chosen.len());
+        let mut batch = Batch {
+            codes: vec![UNKNOWN; chosen.len() * geometry.columns],
+            labels: Vec::new(),
+            weights: Vec::new(),
+            pairs,
+        };
+        let slots = batch.codes.chunks_exact_mut(geometry.columns);
+        for ((&i, &turned), slot) in chosen.iter().zip(turned).zip(slots) {
+            self.place(i as usize, turned, slot);
+            let from = batch.labels.len();
+            match turned {
+                true => self.examples.push_reversed(i as usize, &mut batch.labels),
+                false => batch
+                    .labels
+                    .extend_from_slice(self.examples.labels_of(i as usize)),
+            }
+            let weight = self.examples.weights[i as usize];
+            self.standardise(&mut batch.labels[from..], weight, &mut batch.weights);
+        }
+        batch
+    }
+
+    /// Writes a sequence into its columns of the input.
+    fn place(&self, i: usize, turned: bool, slot: &mut [u8]) {
+        let codes = self.examples.sequence(i);
+        let offset = match codes.len() == slot.len() {
+            true => 0,
+            false => self.arch.offset,
+        };
+        let slot = &mut slot[offset..offset + codes.len()];
+        match turned {
+            true => reverse_complement(codes, slot),
+            false => slot.copy_from_slice(codes),
+        }
+    }
+
+    /// Standardises labels in place; a missing one becomes 0 with weight 0.
+    fn standardise(&self, labels: &mut [f32], weight: f32, weights: &mut Vec<f32>) {
+        let tasks = self.examples.tasks.len();
+        for (at, label) in labels.iter_mut().enumerate() {
+            let task = at % tasks;
+            if label.is_nan() {
+                *label = 0.0;
+                weights.push(0.0);
+            } else {
+                let (mean, scale) = (self.scaling.mean[task], self.scaling.scale[task]);
+                *label = ((f64::from(*label) - mean) / scale) as f32;
+                weights.push(weight);
+            }
+        }
+    }
+
+    fn loss(&self, output: Tensor<2>, batch: &Batch, device: &Device) -> Tensor<1> {
+        let tasks = self.examples.tasks.len();
+        let rows = batch.labels.len() / tasks;
+        let error = |output: Tensor<2>, labels: Vec<f32>, weights: Vec<f32>| {
+            let rows = labels.len() / tasks;
+            // A batch without labels teaches nothing, but is no error.
+            let sum = weights.iter().sum::<f32>().max(1e-12);
+            let labels = matrix(labels, [rows, tasks], device);
+            let weights = matrix(weights, [rows, tasks], device);
+            ((output - labels).square() * weights).sum() / sum
+        };
+        let mut loss = error(output.clone(), batch.labels.clone(), batch.weights.clone());
+        if batch.pairs && self.config.pair_weight > 0.0 {
+            let half = rows / 2;
+            let (originals, copies) = batch.labels.split_at(half * tasks);
+            let labels = copies.iter().zip(originals).map(|(c, o)| c - o).collect();
+            let (originals, copies) = batch.weights.split_at(half * tasks);
+            let weights = copies
+                .iter()
+                .zip(originals)
+                .map(|(c, o)| c.min(*o))
+                .collect();
+            let change = output.clone().slice([half..rows]) - output.slice([0..half]);
+            loss = loss + error(change, labels, weights) * self.config.pair_weight;
+        }
+        loss
+    }
+
+    /// Standardised outputs for sequences, `[sequences * windows, tasks]`.
+    ///
+    /// # Errors
+    /// As [`Fit::geometry`].
+    pub fn predict(&self, parameters: &Parameters, which: &[u32]) -> Result<Vec<f32>, TrainError> {
+        let geometry = self.geometry()?;
+        let weights = parameters.tensors(&self.device);
+        let mut out = Vec::new();
+        for chunk in which.chunks((128 / geometry.windows).max(16)) {
+            let mut codes = vec![UNKNOWN; chunk.len() * geometry.columns];
+            for (&i, slot) in chunk.iter().zip(codes.chunks_exact_mut(geometry.columns)) {
+                self.place(i as usize, false, slot);
+            }
+            out.extend(values(forward(
+                self.arch,
+                &weights,
+                &parameters.running,
+                &codes,
+                geometry,
+                Mode::Predict,
+                &self.device,
+            )));
+        }
+        Ok(out)
+    }
+
+    /// Loss and Pearson correlation of each task on a side.
+    pub fn judge(
+        &self,
+        parameters: &Parameters,
+        side: Split,
+    ) -> Result<(f64, Vec<f64>), TrainError> {
+        let which = self.examples.originals(side);
+        let outputs = self.predict(parameters, &which)?;
+        let (mut labels, mut weights) = (Vec::new(), Vec::new());
+        for &i in &which {
+            let from = labels.len();
+            labels.extend_from_slice(self.examples.labels_of(i as usize));
+            let weight = self.examples.weights[i as usize];
+            self.standardise(&mut labels[from..], weight, &mut weights);
+        }
+        let mut sums = (0.0, 0.0);
+        for ((o, l), w) in outputs.iter().zip(&labels).zip(&weights) {
+            sums.0 += f64::from(*w) * f64::from(o - l).powi(2);
+            sums.1 += f64::from(*w);
+        }
+        let tasks = self.examples.tasks.len();
+        let correlations = (0..tasks).map(|task| {
+            let mut pairs = (Vec::new(), Vec::new());
+            for at in (task..outputs.len()).step_by(tasks) {
+                if weights[at] > 0.0 {
+                    pairs.0.push(f64::from(outputs[at]));
+                    pairs.1.push(f64::from(labels[at]));
+                }
+            }
+            pearson(&pairs.0, &pairs.1)
+        });
+        Ok((sums.0 / sums.1, correlations.collect()))
+    }
+}
+
+fn parameters(weights: &[Tensor<2>], running: &[Running]) -> Parameters {
+    let weights = weights.iter().map(|w| network::Weights {
+        shape: w.dims(),
+        values: values(w.clone()),
+    });
+    Parameters {
+        weights: weights.collect(),
+        running: running.to_vec(),
+    }
+}

@@ -1,0 +1,31 @@
+//! Convolutional networks, fitted by burn.
+
+mod arch;
+mod config;
+mod data;
+mod export;
+mod fit;
+mod init;
+mod network;
+mod report;
+mod run;
+mod search;
+mod state;
+
+pub use arch::{Architecture, Layer, Layers};
+pub use config::{Config, Source, Summary, TeacherSource};
+pub use export::to_onnx;
+pub use fit::{Beside, Epoch, Fit, FitConfig, Schedule, Unwatched, Watch};
+pub use init::start_from;
+pub use network::{Geometry, Parameters, Running, Weights};
+pub use run::run;
+pub use search::draw;
+pub use state::{Moments, Notes, State};
+
+use sha2::{Digest, Sha256};
+
+/// A SHA-256, hexadecimal.
+fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|b| format!("{b:02x}")).collect()
+}

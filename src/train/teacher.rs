@@ -1,0 +1,316 @@
+//! Labels from trained models: the student learns a teacher's outputs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::{Examples, TrainError};
+use crate::encode::{UNKNOWN, reverse_complement};
+use crate::genome::{Interval, Lattice};
+use crate::ism::fast::{FastEngine, Plan, Strands, Tables};
+use crate::ism::{Engine, FullEngine, Scores, Stretch, Want};
+use crate::model::{Cancellable, Model, ModelError};
+use crate::{Cancel, Error};
+
+/// A teacher and which of its outputs teach which task.
+pub struct Teacher {
+    /// The model.
+    pub model: Model,
+    /// For each task of the student the teacher's output, `None` where it has none.
+    pub outputs: Vec<Option<usize>>,
+}
+
+impl Teacher {
+    /// Finds the outputs by `pairs` of (student's task, teacher's output by name or number from 0);
+    /// tasks that no pair names are looked up by their own name.
+    ///
+    /// # Errors
+    /// [`TrainError::UnknownTask`] when a pair names an output that is not there.
+    pub fn new(
+        model: Model,
+        tasks: &[String],
+        pairs: &[(String, String)],
+    ) -> Result<Self, TrainError> {
+        let names = &model.spec().tasks;
+        let of = |task: &String| match pairs.iter().find(|(student, _)| student == task) {
+            None => Ok(names.iter().position(|n| n == task)),
+            Some((_, output)) => find_output(names, output).map(Some),
+        };
+        let outputs = tasks.iter().map(of);
+        let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { model, outputs })
+    }
+}
+
+/// A model's output by name, or by number from 0.
+///
+/// # Errors
+/// [`TrainError::UnknownTask`] when there is none.
+pub fn find_output(names: &[String], wanted: &str) -> Result<usize, TrainError> {
+    let by_name = names.iter().position(|n| n == wanted);
+    by_name
+        .or_else(|| wanted.parse().ok().filter(|i| *i < names.len()))
+        .ok_or_else(|| TrainError::UnknownTask {
+            found: wanted.into(),
+            known: names.join(", "),
+        })
+}
+
+/// Labels every sequence: the mean over the teachers that have the task. `reverse` is the share of
+/// the reverse complement's output in a label: 0 for the forward strand alone, 0.5 for the mean of
+/// both.
+///
+/// # Errors
+/// [`TrainError::Windows`] when a teacher's window is another, [`TrainError::UnknownTask`] when no
+/// teacher has a task, or when a model fails.
+pub fn label(
+    examples: &mut Examples,
+    teachers: &[Teacher],
+    window: usize,
+    reverse: f32,
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    let tasks = examples.tasks.len();
+    for (t, task) in examples.tasks.iter().enumerate() {
+        if teachers.iter().all(|teacher| teacher.outputs[t].is_none()) {
+            let names = teachers.iter().flat_map(|t| &t.model.spec().tasks);
+            return Err(TrainError::UnknownTask {
+                found: task.clone(),
+                known: names.cloned().collect::<Vec<_>>().join(", "),
+            }
+            .into());
+        }
+    }
+    let n = examples.len() * examples.windows * tasks;
+    let mut sums = [vec![0.0f32; n], vec![0.0f32; n]];
+    for teacher in teachers {
+        let spec = teacher.model.spec();
+        if spec.window != window {
+            return Err(TrainError::Windows(format!(
+                "{} reads {} bases, the network {window}",
+                teacher.model.file().path().display(),
+                spec.window
+            ))
+            .into());
+        }
+        let tables = match Plan::new(teacher.model.file(), spec) {
+            Ok(plan) => Some(Tables::build(&plan)),
+            Err(_) => None,
+        };
+        let engine = || -> Result<Box<dyn Engine>, ModelError> {
+            Ok(match &tables {
+                Some(tables) => Box::new(FastEngine::new(tables, Strands::Forward)),
+                None => {
+                    let model = Cancellable::new(teacher.model.another()?, cancel.clone());
+                    Box::new(FullEngine::new(model, 64))
+                }
+            })
+        };
+        let engines: Mutex<Vec<Box<dyn Engine>>> = Mutex::new(Vec::new());
+        for (strand, sums) in sums.iter_mut().enumerate() {
+            let chunk = 64;
+            let per = examples.windows * tasks;
+            sums.par_chunks_mut(chunk * per).enumerate().try_for_each(
+                |(c, sums)| -> Result<(), ModelError> {
+                    if cancel.is_requested() {
+                        return Err(ModelError::Cancelled);
+                    }
+                    let free = engines.lock().ok().and_then(|mut e| e.pop());
+                    let mut engine = match free {
+                        Some(engine) => engine,
+                        None => engine()?,
+                    };
+                    let mut work = Work::new(examples, window);
+                    for (k, sums) in sums.chunks_exact_mut(per).enumerate() {
+                        let codes = examples.sequence(c * chunk + k);
+                        work.add(engine.as_mut(), codes, strand == 1, teacher, sums)?;
+                    }
+                    if let Ok(mut engines) = engines.lock() {
+                        engines.push(engine);
+                    }
+                    Ok(())
+                },
+            )?;
+        }
+    }
+    for t in 0..tasks {
+        let count = teachers
+            .iter()
+            .filter(|teacher| teacher.outputs[t].is_some());
+        let count = count.count() as f32;
+        for sums in &mut sums {
+            sums.iter_mut()
+                .skip(t)
+                .step_by(tasks)
+                .for_each(|v| *v /= count);
+        }
+    }
+    // Both hold windows in forward order; the reverse complement's own order is the reverse.
+    let [forward, backward] = &sums;
+    let mix = |a: &[f32], b: &[f32]| -> Vec<f32> {
+        let pairs = a.iter().zip(b);
+        pairs.map(|(a, b)| a + reverse * (b - a)).collect()
+    };
+    examples.labels = mix(forward, backward);
+    let mut reversed = mix(backward, forward);
+    for sequence in reversed.chunks_exact_mut(examples.windows * tasks) {
+        let windows: Vec<f32> = sequence.to_vec();
+        for (to, from) in sequence
+            .chunks_exact_mut(tasks)
+            .zip(windows.chunks_exact(tasks).rev())
+        {
+            to.copy_from_slice(from);
+        }
+    }
+    examples.reversed = Some(reversed);
+    Ok(())
+}
+
+/// One thread's buffers for running an engine on single sequences.
+struct Work {
+    lattice: Option<Lattice>,
+    window: usize,
+    step: usize,
+    windows: usize,
+    codes: Vec<u8>,
+    scores: Scores,
+}
+
+impl Work {
+    fn new(examples: &Examples, window: usize) -> Self {
+        let step = examples.step.min(window);
+        Self {
+            lattice: Lattice::genome(window as u32, step as u32),
+            window,
+            step,
+            windows: examples.windows,
+            codes: Vec::new(),
+            scores: Scores::default(),
+        }
+    }
+
+    /// Adds the teacher's outputs for the windows of a sequence, in its forward order.
+    fn add(
+        &mut self,
+        engine: &mut dyn Engine,
+        codes: &[u8],
+        reverse: bool,
+        teacher: &Teacher,
+        sums: &mut [f32],
+    ) -> Result<(), ModelError> {
+        let Some(lattice) = self.lattice else {
+            return Err(ModelError::Run("the windows have no lattice".into()));
+        };
+        // The engines score lattices on contigs: the sequence lies at a multiple of the step, far
+        // enough from 0, with unknown bases around it that no window of its own reaches.
+        let first = self.window * self.step;
+        let centre = lattice.centre_offset() as usize;
+        let wanted = Interval::new(
+            (first + centre) as u32,
+            (first + centre + self.windows * self.step) as u32,
+        );
+        let wanted = [wanted.unwrap_or_default()];
+        let (origin, len) = Stretch::needs(self.window as u32, &wanted);
+        self.codes.clear();
+        self.codes.resize(len, UNKNOWN);
+        let at = first - origin as usize;
+        let used = (self.windows - 1) * self.step + self.window;
+        let place = &mut self.codes[at..at + used];
+        // Of a longer sequence the rest belongs to no window, on either strand.
+        match reverse {
+            false => place.copy_from_slice(&codes[..used]),
+            true => reverse_complement(&codes[..used], place),
+        }
+        let stretch = Stretch {
+            lattice,
+            codes: &self.codes,
+            origin,
+            wanted: &wanted,
+        };
+        engine.score(&stretch, Want::Activity, &mut self.scores)?;
+        let outputs = engine.tasks();
+        if self.scores.windows.len() != self.windows {
+            return Err(ModelError::Run(format!(
+                "{} of {} windows were scored",
+                self.scores.windows.len(),
+                self.windows
+            )));
+        }
+        let tasks = teacher.outputs.len();
+        for (k, row) in self.scores.activities.chunks_exact(outputs).enumerate() {
+            let window = if reverse { self.windows - 1 - k } else { k };
+            let sums = &mut sums[window * tasks..(window + 1) * tasks];
+            for (sum, output) in sums.iter_mut().zip(&teacher.outputs) {
+                if let Some(output) = output {
+                    *sum += row[*output];
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file of labels, so that they need not be made again. It begins with a line that says of what
+/// sequences, teachers and settings they are.
+pub struct LabelCache {
+    path: PathBuf,
+    key: String,
+}
+
+impl LabelCache {
+    /// The cache in a file for these labels.
+    pub fn new(path: &Path, examples: &Examples, teachers: &[Teacher], reverse: f32) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(&examples.codes);
+        hash.update(format!("{} {} {reverse}", examples.windows, examples.step));
+        for teacher in teachers {
+            hash.update(teacher.model.file().sha256());
+            hash.update(format!("{:?}", teacher.outputs));
+        }
+        let hex: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        Self {
+            path: path.into(),
+            key: format!("mpra-score labels 1 {hex}\n"),
+        }
+    }
+
+    /// Takes the labels from the file; `false` when it is not there or of something else.
+    ///
+    /// # Errors
+    /// [`TrainError::Read`].
+    pub fn load(&self, examples: &mut Examples) -> Result<bool, TrainError> {
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(e) => return Err(TrainError::Read(e, self.path.clone())),
+        };
+        let n = examples.len() * examples.windows * examples.tasks.len();
+        let Some(values) = bytes.strip_prefix(self.key.as_bytes()) else {
+            return Ok(false);
+        };
+        if values.len() != 8 * n {
+            return Ok(false);
+        }
+        let (chunks, _) = values.as_chunks::<4>();
+        let mut floats: Vec<f32> = chunks.iter().map(|c| f32::from_le_bytes(*c)).collect();
+        examples.reversed = Some(floats.split_off(n));
+        examples.labels = floats;
+        Ok(true)
+    }
+
+    /// Writes the labels; the file is whole or not there.
+    ///
+    /// # Errors
+    /// [`TrainError::Write`].
+    pub fn save(&self, examples: &Examples) -> Result<(), TrainError> {
+        let reversed = examples.reversed.iter().flatten();
+        let mut bytes = self.key.clone().into_bytes();
+        for value in examples.labels.iter().chain(reversed) {
+            bytes.extend(value.to_le_bytes());
+        }
+        super::write_whole(&self.path, &bytes)
+    }
+}
