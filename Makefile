@@ -58,6 +58,7 @@ bench: build $(SETUP)/python/.done target/bench/dragonn.onnx
 	ORT_DYLIB_PATH=$(CURDIR)/$(SETUP)/onnxruntime cargo bench --locked --bench ism
 	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/end_to_end.py
 	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/predictions.py --model $(MODEL)
+	$(PYTHON) benches/training.py
 
 fixtures:
 	cargo run --locked --example fixtures -- fixtures
