@@ -59,6 +59,7 @@ bench: build $(SETUP)/python/.done target/bench/dragonn.onnx
 	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/end_to_end.py
 	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/variants.py
 	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/predictions.py --model $(MODEL)
+	$(PYTHON) benches/training.py
 
 fixtures:
 	cargo run --locked --example fixtures -- fixtures

@@ -10,8 +10,8 @@ use arrow_schema::{DataType, Field, Schema};
 use mpra_score::model::{Model, ModelFile, ModelOptions, Predict, Runtime};
 use mpra_score::output::{Existing, OutputError};
 use mpra_score::train::cnn::{
-    Architecture, Config, Epoch, FitConfig, Layers, Schedule, Source, Summary, TeacherSource,
-    Unwatched, Watch, run,
+    Architecture, Config, Epoch, FitConfig, Hardware, Layers, Schedule, Source, Summary,
+    TeacherSource, Unwatched, Watch, run,
 };
 use mpra_score::train::{Mutants, Random, TrainError};
 use mpra_score::{Cancel, Error, genome::Aliases};
@@ -101,6 +101,7 @@ fn config(data: &Path, out: PathBuf, layers: &str) -> Config {
         beside: None,
         init: None,
         init_pairs: Vec::new(),
+        init_reverse: None,
         search: None,
         init_options: ModelOptions::default(),
         fit: FitConfig {
@@ -117,6 +118,7 @@ fn config(data: &Path, out: PathBuf, layers: &str) -> Config {
         description: None,
         out,
         existing: Existing::default(),
+        hardware: Hardware::Cpu,
         threads: 2,
         ort_lib: None,
         command_line: vec!["test".into()],
@@ -462,6 +464,25 @@ fn a_student_starts_from_its_teacher_and_learns_from_it() {
     );
     for (a, b) in a.iter().zip(b) {
         assert!((a - b).abs() < 1e-3, "{a} {b}");
+    }
+
+    // Joined with its reverse complement it is the mean of both strands.
+    let mut both = same.clone();
+    both.out = here.join("both");
+    both.arch = arch("conv 48x4, relu, conv 24x2, relu, dense");
+    both.init_reverse = Some(0.5);
+    go(&both).unwrap();
+    let turned: Vec<String> = (probe.iter())
+        .map(|s| {
+            let complement = |c| "TGCA".as_bytes()["ACGT".find(c).unwrap()] as char;
+            s.chars().rev().map(complement).collect()
+        })
+        .collect();
+    let reverse = predict(&model, &turned);
+    for ((a, b), both) in
+        (a.iter().zip(&reverse)).zip(predict(&both.out.join("model.onnx"), &probe))
+    {
+        assert!((0.5 * (a + b) - both).abs() < 1e-3, "{a} {b} {both}");
     }
 
     // A narrower one, from nothing, with mutated copies, both strands and a label cache.

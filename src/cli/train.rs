@@ -12,7 +12,8 @@ use mpra_score::model::ModelOptions;
 use mpra_score::output::Existing;
 use mpra_score::train::Mutants;
 use mpra_score::train::cnn::{
-    self, Architecture, Config, Epoch, FitConfig, Layers, Schedule, Source, TeacherSource, Watch,
+    self, Architecture, Config, Epoch, FitConfig, Hardware, Layers, Schedule, Source,
+    TeacherSource, Watch,
 };
 
 use super::interrupt;
@@ -157,6 +158,10 @@ pub struct TrainArgs {
     /// has, those are taken that weigh most in its next layer
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     init: Option<PathBuf>,
+    /// Join the model of --init with its reverse complement: twice its filters, and this share of the
+    /// outputs from the other strand
+    #[arg(long, value_name = "SHARE", value_parser = share, requires = "init", help_heading = "Network")]
+    init_reverse: Option<f32>,
     /// Do not change the first N convolutions
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Network")]
     freeze: usize,
@@ -192,6 +197,9 @@ pub struct TrainArgs {
     /// Number that decides everything random
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Fitting")]
     seed: u64,
+    /// Where to fit; `cuda` and `wgpu` are for builds with the cargo feature of that name
+    #[arg(long, value_enum, default_value = "cpu", help_heading = "Fitting")]
+    device: DeviceFlag,
     /// Worker threads [default: all cores]
     #[arg(long, value_name = "N", help_heading = "Fitting")]
     threads: Option<NonZeroUsize>,
@@ -206,6 +214,13 @@ enum Preset {
     Authors,
     Dragonn,
     Compact,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DeviceFlag {
+    Cpu,
+    Cuda,
+    Wgpu,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -317,6 +332,7 @@ impl TrainArgs {
             beside,
             init: self.init,
             init_pairs,
+            init_reverse: self.init_reverse,
             search: self.search,
             init_options: ModelOptions {
                 task_names: teacher_names,
@@ -342,6 +358,11 @@ impl TrainArgs {
             existing: Existing {
                 force: self.force,
                 resume: self.resume,
+            },
+            hardware: match self.device {
+                DeviceFlag::Cpu => Hardware::Cpu,
+                DeviceFlag::Cuda => Hardware::Cuda,
+                DeviceFlag::Wgpu => Hardware::Wgpu,
             },
             threads: self.threads.unwrap_or_else(all_cores).get(),
             ort_lib: self.ort_lib,

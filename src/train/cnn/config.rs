@@ -1,10 +1,12 @@
 use std::path::PathBuf;
 
+use burn::tensor::Device;
+
 use super::{Architecture, Epoch, FitConfig};
 use crate::genome::Aliases;
 use crate::model::ModelOptions;
 use crate::output::Existing;
-use crate::train::Mutants;
+use crate::train::{Mutants, TrainError};
 
 /// What a network learns from.
 #[derive(Clone, Debug)]
@@ -55,6 +57,43 @@ pub struct TeacherSource {
     pub cache: Option<PathBuf>,
 }
 
+/// Where networks are fitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hardware {
+    /// burn's `flex` backend.
+    Cpu,
+    /// The first CUDA device; only in builds with the feature `cuda`.
+    Cuda,
+    /// The best GPU that wgpu finds; only in builds with the feature `wgpu`.
+    Wgpu,
+}
+
+impl Hardware {
+    /// The device.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] when this build has not got it.
+    pub fn device(self) -> Result<Device, TrainError> {
+        #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+        let missing = |feature: &str| {
+            Err(TrainError::Setting(format!(
+                "this build cannot use that device: build with `--features {feature}`"
+            )))
+        };
+        match self {
+            Self::Cpu => Ok(Device::flex()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Ok(Device::cuda(0)),
+            #[cfg(not(feature = "cuda"))]
+            Self::Cuda => missing("cuda"),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            #[cfg(not(feature = "wgpu"))]
+            Self::Wgpu => missing("wgpu"),
+        }
+    }
+}
+
 /// A run of `mpra-score train`.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -68,6 +107,8 @@ pub struct Config {
     pub init: Option<PathBuf>,
     /// Task and output of that model, where their names differ.
     pub init_pairs: Vec<(String, String)>,
+    /// Join that model with its reverse complement, with this share of the outputs.
+    pub init_reverse: Option<f32>,
     /// What the user says of it.
     pub init_options: ModelOptions,
     /// Draw so many architectures at random and take the best by successive halving; `arch` then
@@ -81,6 +122,8 @@ pub struct Config {
     pub out: PathBuf,
     /// What to do with what is in it.
     pub existing: Existing,
+    /// Where the network is fitted.
+    pub hardware: Hardware,
     /// Worker threads.
     pub threads: usize,
     /// The ONNX Runtime library.

@@ -25,6 +25,7 @@ struct Conv {
 struct Source {
     convs: Vec<Conv>,
     dense: Option<Dense>,
+    pooled: bool,
 }
 
 /// A dense layer, `[features, outputs]`.
@@ -40,10 +41,12 @@ struct Dense {
 /// agree; batch normalisations of the other model move into the layer behind them. Where the other
 /// model has more filters, those are taken that weigh most in its next layer (root of the sum of
 /// squares). When all convolutions agree, its last dense layer is taken too; `outputs` says which of
-/// its outputs each task starts from. Returns how many layers were copied.
+/// its outputs each task starts from. With `reverse` the other model is first joined with its own
+/// reverse complement, which has this share of the outputs. Returns how many layers were copied.
 ///
 /// # Errors
-/// [`TrainError::Setting`] when not even the first convolution agrees.
+/// [`TrainError::Setting`] when not even the first convolution agrees, or the other model has no
+/// reverse complement of the same form.
 pub fn start_from(
     parameters: &mut Parameters,
     arch: &Architecture,
@@ -51,8 +54,17 @@ pub fn start_from(
     file: &ModelFile,
     spec: &ModelSpec,
     outputs: &[Option<usize>],
+    reverse: Option<f32>,
 ) -> Result<usize, TrainError> {
-    let source = read(file.graph(), spec);
+    let mut source = read(file.graph(), spec);
+    if let Some(share) = reverse {
+        source.add_reverse(share).map_err(|why| {
+            TrainError::Setting(format!(
+                "{} cannot be joined with its reverse complement: {why}",
+                file.path().display()
+            ))
+        })?;
+    }
     let mut copied = 0;
     let mut weights = parameters.weights.chunks_exact_mut(2);
     let mut layers = arch.layers.iter().peekable();
@@ -178,6 +190,64 @@ impl Source {
         order
     }
 
+    /// Joins the model with its reverse complement: twice the filters, the second half turned round, and
+    /// a dense layer that gives `1 - share` times the outputs for the sequence and `share` times
+    /// those for its reverse complement.
+    fn add_reverse(&mut self, share: f32) -> Result<(), &'static str> {
+        if self.pooled {
+            return Err("it has a pool, whose cells need not lie alike on both strands");
+        }
+        let Some(dense) = &self.dense else {
+            return Err("its dense layer is not understood");
+        };
+        let channels = self.convs.last().map_or(4, |c| c.filters);
+        let positions = dense.weight.len() / dense.outputs / channels;
+        let mut joined = Dense {
+            outputs: dense.outputs,
+            weight: vec![0.0; 2 * dense.weight.len()],
+            bias: dense.bias.clone(),
+            channel_major: false,
+        };
+        for position in 0..positions {
+            for channel in 0..channels {
+                for output in 0..dense.outputs {
+                    let value = dense.at(position, channel, channels, output);
+                    let to = joined.row(position, channel, 2 * channels) + output;
+                    joined.weight[to] = (1.0 - share) * value;
+                    let opposite = positions - 1 - position;
+                    let to = joined.row(opposite, channels + channel, 2 * channels) + output;
+                    joined.weight[to] = share * value;
+                }
+            }
+        }
+        self.dense = Some(joined);
+        let mut inputs = 4;
+        for (i, conv) in self.convs.iter_mut().enumerate() {
+            let (filters, width) = (conv.filters, conv.width);
+            // Bases are shared; the channels of deeper layers are doubled themselves.
+            let rows = if i == 0 { 4 } else { 2 * inputs };
+            let mut weight = vec![0.0; width * rows * 2 * filters];
+            for tap in 0..width {
+                for input in 0..inputs {
+                    let from = (tap * inputs + input) * filters;
+                    let values = &conv.weight[from..from + filters];
+                    let to = (tap * rows + input) * 2 * filters;
+                    weight[to..to + filters].copy_from_slice(values);
+                    // Codes 0 to 3 are A, C, G, T: the complement of `b` is `3 - b`.
+                    let input = if i == 0 { 3 - input } else { inputs + input };
+                    let to = ((width - 1 - tap) * rows + input) * 2 * filters + filters;
+                    weight[to..to + filters].copy_from_slice(values);
+                }
+            }
+            conv.weight = weight;
+            conv.bias.extend_from_within(..);
+            conv.deviation.extend_from_within(..);
+            conv.filters = 2 * filters;
+            inputs = filters;
+        }
+        Ok(())
+    }
+
     /// Moves the batch normalisations into the layers behind them.
     fn fold(&mut self) {
         let mut affine: Option<(Vec<f32>, Vec<f32>)> = None;
@@ -235,6 +305,7 @@ fn read(graph: &GraphProto, spec: &ModelSpec) -> Source {
     let mut out = Source {
         convs: Vec::new(),
         dense: None,
+        pooled: false,
     };
     // Rows of the first convolution are bases in the model's own order.
     let mut base_of_row: Vec<usize> = (0..4).collect();
@@ -254,7 +325,8 @@ fn read(graph: &GraphProto, spec: &ModelSpec) -> Source {
                 known_order &= node.ints("perm") == Some(&[0, 2, 1]);
                 channel_major = !channel_major;
             }
-            "Identity" | "Dropout" | "Flatten" | "MaxPool" | "AveragePool" => {}
+            "Identity" | "Dropout" | "Flatten" => {}
+            "MaxPool" | "AveragePool" => out.pooled = true,
             "Squeeze" | "Unsqueeze" | "Reshape" => known_order = false,
             "Conv" => match conv(node, &floats, out.convs.is_empty(), &base_of_row) {
                 Some(conv) => out.convs.push(conv),

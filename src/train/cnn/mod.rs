@@ -13,7 +13,7 @@ mod search;
 mod state;
 
 pub use arch::{Architecture, Layer, Layers};
-pub use config::{Config, Source, Summary, TeacherSource};
+pub use config::{Config, Hardware, Source, Summary, TeacherSource};
 pub use export::to_onnx;
 pub use fit::{Beside, Epoch, Fit, FitConfig, Schedule, Unwatched, Watch};
 pub use init::start_from;

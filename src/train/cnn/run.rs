@@ -1,7 +1,6 @@
 use std::fs;
 use std::time::Instant;
 
-use burn::tensor::Device;
 use serde_json::{Value, json};
 
 use super::data::{bring_to_units, examples, output_pairs};
@@ -40,13 +39,14 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
             "--search draws its networks: --init, and --data beside a teacher, do not go with it";
         return Err(TrainError::Setting(text.into()).into());
     }
+    config.hardware.device()?;
     // Before any work: without it the export cannot be checked.
     let runtime = Runtime::load(config.ort_lib.as_deref()).map_err(ModelError::from)?;
     let mut out = OutputDir::create(&config.out, config.existing)?;
     cancel.files_begin();
     let (examples, data) = examples(config, &runtime, cancel)?;
     let scaling = examples.scaling(config.fit.batch)?;
-    let device = Device::flex();
+    let device = config.hardware.device()?;
     let fit = Fit {
         arch: &config.arch,
         examples: &examples,
@@ -62,9 +62,19 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
         let file = ModelFile::read(path)?;
         let spec = file.spec(&config.init_options)?;
         let outputs = output_pairs(&spec.tasks, tasks, &config.init_pairs)?;
-        let layers = start_from(&mut start, &config.arch, &scaling, &file, &spec, &outputs)?;
+        let layers = start_from(
+            &mut start,
+            &config.arch,
+            &scaling,
+            &file,
+            &spec,
+            &outputs,
+            config.init_reverse,
+        )?;
         tracing::info!("{layers} layer(s) start from {}", path.display());
-        init = json!({"path": path, "sha256": file.sha256(), "layers": layers});
+        init = json!({
+            "path": path, "sha256": file.sha256(), "layers": layers, "reverse": config.init_reverse,
+        });
     }
     let other = match &config.beside {
         None => None,
