@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::PlotError;
+use super::{PlotError, escaped};
 
 /// One panel.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,12 +144,6 @@ fn draw(title: &str, unit: &str, top: Option<f64>, panels: &[Logo]) -> String {
     }
     svg.push_str("</svg>\n");
     svg
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 #[cfg(test)]

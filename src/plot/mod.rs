@@ -12,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 /// A figure that could not be made.
@@ -117,6 +118,45 @@ fn figure(
     fs::write(path, svg).map_err(|e| PlotError::Write(e, path.into()))
 }
 
+/// Text as it stands in an SVG file.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+/// Lines behind the data.
+#[derive(Clone, Copy, PartialEq)]
+enum Mesh {
+    Both,
+    Horizontal,
+    None,
+}
+
+/// Draws a panel's axes with their labels.
+fn axes<DB: DrawingBackend>(
+    chart: &mut ChartContext<'_, DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>,
+    x: &str,
+    y: &str,
+    lines: Mesh,
+) -> Result<(), String> {
+    let mut mesh = chart.configure_mesh();
+    if lines != Mesh::Both {
+        mesh.disable_x_mesh();
+    }
+    if lines == Mesh::None {
+        mesh.disable_y_mesh();
+    }
+    mesh.light_line_style(TRANSPARENT)
+        .x_desc(x)
+        .y_desc(y)
+        .label_style((FONT, 13))
+        .x_label_formatter(&label)
+        .y_label_formatter(&label)
+        .draw()
+        .map_err(text)
+}
+
 /// Several lines in one panel, the vertical axis from 0.
 ///
 /// # Errors
@@ -132,16 +172,7 @@ pub fn lines(path: &Path, style: &Style, series: &[Line]) -> Result<(), PlotErro
             .y_label_area_size(56)
             .build_cartesian_2d(x.0..x.1, 0.0..positive(top * 1.15))
             .map_err(text)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .x_desc(style.x)
-            .y_desc(style.y)
-            .label_style((FONT, 13))
-            .x_label_formatter(&label)
-            .y_label_formatter(&label)
-            .draw()
-            .map_err(text)?;
+        axes(&mut chart, style.x, style.y, Mesh::Both)?;
         for (i, line) in series.iter().enumerate() {
             let colour = COLOURS[i % COLOURS.len()];
             chart
@@ -189,17 +220,7 @@ pub fn bars(path: &Path, style: &Style, panels: &[Bars]) -> Result<(), PlotError
             .y_label_area_size(64)
             .build_cartesian_2d(panel.low..high, 0.0..positive(top * 1.05))
             .map_err(text)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .x_desc(style.x)
-            .y_desc(style.y)
-            .label_style((FONT, 13))
-            .x_label_formatter(&label)
-            .y_label_formatter(&label)
-            .draw()
-            .map_err(text)?;
+        axes(&mut chart, style.x, style.y, Mesh::Horizontal)?;
         let bar = |(bin, &count): (usize, &usize)| {
             let from = panel.low + panel.width * bin as f64;
             Rectangle::new(
@@ -238,16 +259,7 @@ pub fn density(path: &Path, title: &str, panels: &[Density]) -> Result<(), PlotE
             .y_label_area_size(56)
             .build_cartesian_2d(low..high, low..high)
             .map_err(text)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .x_desc(&panel.x_label)
-            .y_desc(&panel.y_label)
-            .label_style((FONT, 13))
-            .x_label_formatter(&label)
-            .y_label_formatter(&label)
-            .draw()
-            .map_err(text)?;
+        axes(&mut chart, &panel.x_label, &panel.y_label, Mesh::Both)?;
         let shade = |count: u32| {
             let share = f64::from(count).ln_1p() / f64::from(most).ln_1p();
             COLOURS[i % COLOURS.len()].mix(0.15 + 0.85 * share).filled()

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use super::{COLOURS, FONT, Line, PlotError, Style, figure, label, positive, range, text};
+use super::{COLOURS, FONT, Line, PlotError, Style, figure, positive, range, text};
 
 /// Bins of ranked bases: one panel of the paper's figure 8.
 pub struct Ranked {
@@ -53,16 +53,12 @@ pub fn ranked(path: &Path, title: &str, panels: &[Ranked], pairs: bool) -> Resul
             .y_label_area_size(64)
             .build_cartesian_2d(0.0..100.0, 0.0..top)
             .map_err(text)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .x_desc("percentile of bases, highest score first")
-            .y_desc("fraction in annotation")
-            .label_style((FONT, 13))
-            .x_label_formatter(&label)
-            .y_label_formatter(&label)
-            .draw()
-            .map_err(text)?;
+        super::axes(
+            &mut chart,
+            "percentile of bases, highest score first",
+            "fraction in annotation",
+            super::Mesh::Both,
+        )?;
         let size = if panel.points.len() > 500 { 1 } else { 2 };
         let dot =
             |&(x, y): &(f64, f64)| Circle::new((x, y.min(top)), size, colour.mix(0.35).filled());
@@ -161,16 +157,7 @@ pub fn profiles(
             .y_label_area_size(64)
             .build_cartesian_2d(x.0..x.1, y.0 - pad..y.1 + pad)
             .map_err(text)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .x_desc(style.x)
-            .y_desc(style.y)
-            .label_style((FONT, 13))
-            .x_label_formatter(&label)
-            .y_label_formatter(&label)
-            .draw()
-            .map_err(text)?;
+        super::axes(&mut chart, style.x, style.y, super::Mesh::Both)?;
         let anchor = [(0.0, y.0 - pad), (0.0, y.1 + pad)];
         chart
             .draw_series(LineSeries::new(anchor, BLACK.mix(0.4)))
@@ -238,16 +225,7 @@ pub fn scatter(path: &Path, figure_of: &Scatter<'_>) -> Result<(), PlotError> {
             .y_label_area_size(64)
             .build_cartesian_2d(x.0 - px..x.1 + 2.0 * px, y.0 - py..y.1 + py)
             .map_err(text)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .x_desc(style.x)
-            .y_desc(style.y)
-            .label_style((FONT, 13))
-            .x_label_formatter(&label)
-            .y_label_formatter(&label)
-            .draw()
-            .map_err(text)?;
+        super::axes(&mut chart, style.x, style.y, super::Mesh::Both)?;
         let low = (x.0 - px).max(y.0 - py);
         let high = (x.1 + 2.0 * px).min(y.1 + py);
         if low < high {
@@ -361,16 +339,12 @@ pub fn hexes(path: &Path, title: &str, panels: &[Hexes]) -> Result<(), PlotError
             .y_label_area_size(64)
             .build_cartesian_2d(x.0 - ux..x.1 + ux, y.0 - uy..y.1 + uy)
             .map_err(text)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .x_desc(&panel.x_label)
-            .y_desc(&panel.y_label)
-            .label_style((FONT, 13))
-            .x_label_formatter(&label)
-            .y_label_formatter(&label)
-            .draw()
-            .map_err(text)?;
+        super::axes(
+            &mut chart,
+            &panel.x_label,
+            &panel.y_label,
+            super::Mesh::Both,
+        )?;
         chart
             .draw_series(cells.iter().map(|(&(cx, cy), &n)| {
                 let (cx, cy) = (f64::from(cx) / 2.0, f64::from(cy) * rows);
@@ -428,16 +402,12 @@ pub fn heat(path: &Path, title: &str, panels: &[Heat]) -> Result<(), PlotError> 
             .y_label_area_size(64)
             .build_cartesian_2d(panel.x.0..panel.x.1, rows..0.0)
             .map_err(text)?;
-        chart
-            .configure_mesh()
-            .disable_mesh()
-            .x_desc(&panel.x_label)
-            .y_desc(&panel.y_label)
-            .label_style((FONT, 13))
-            .x_label_formatter(&label)
-            .y_label_formatter(&label)
-            .draw()
-            .map_err(text)?;
+        super::axes(
+            &mut chart,
+            &panel.x_label,
+            &panel.y_label,
+            super::Mesh::None,
+        )?;
         let boxes = panel.rows.iter().enumerate().flat_map(|(r, row)| {
             let width = (panel.x.1 - panel.x.0) / row.len() as f64;
             row.iter()

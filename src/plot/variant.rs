@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use super::PlotError;
+use super::{PlotError, escaped};
 
 /// One allele's sequence and scores, position by position.
 pub struct Allele {
@@ -103,7 +103,7 @@ fn svg(figure: &Figure) -> String {
     let _ = write!(
         out,
         "</defs>\n<text x=\"{LEFT}\" y=\"22\" font-size=\"15\">{}</text>\n",
-        escape(&figure.title)
+        escaped(&figure.title)
     );
     for (i, allele) in figure.alleles.iter().enumerate() {
         let top = TITLE + i as f64 * panel;
@@ -111,7 +111,7 @@ fn svg(figure: &Figure) -> String {
             out,
             "<text x=\"{LEFT}\" y=\"{}\" font-weight=\"bold\">{}</text>",
             top + 14.0,
-            escape(&allele.name)
+            escaped(&allele.name)
         );
         // What the variant changes, behind both panels.
         let (from, to) = allele.changed;
@@ -237,7 +237,7 @@ fn axis(out: &mut String, figure: &Figure, columns: usize, top: f64) {
          insertion or deletion, of the reference)</text>",
         LEFT + columns as f64 * COLUMN / 2.0,
         top + 26.0,
-        escape(&figure.contig)
+        escaped(&figure.contig)
     );
 }
 
@@ -266,12 +266,6 @@ fn scale(out: &mut String, x: f64, most: f64) {
         "<text x=\"{x}\" y=\"{}\" font-size=\"10\">effect</text>",
         top - 8.0
     );
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 #[cfg(test)]
