@@ -169,4 +169,37 @@ with tempfile.TemporaryDirectory() as scratch:
                 worst = max(worst, np.abs(table[row, i] - expected).max())
     check(f"effects within {TOLERANCE} (largest difference {worst:.1e})", worst <= TOLERANCE)
 
+    # Variants: single changes, insertions, deletions and exchanges, on written-out haplotypes.
+    alleles = []
+    for contig, p in [("chr1", 300), ("chr1", 622), ("chr1", 1085), ("chr2", 0), ("chr2", 444), ("chr2", 990)]:
+        bases = genome[contig][p : p + 6]
+        first, other = bases[0], "C" if bases[0] == "A" else "A"
+        alleles += [(contig, p, first, other), (contig, p, first, first + "TGACTCA"), (contig, p, bases, first),
+                    (contig, p, bases[:3], other + ("G" if bases[1] != "G" else "T") + ("T" if bases[2] != "T" else "C"))]
+    text = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    text += "".join(f"{c}\t{p + 1}\t.\t{r}\t{a}\t.\t.\t.\n" for c, p, r, a in alleles)
+    vcf, scored = Path(scratch) / "in.vcf", Path(scratch) / "scored.vcf.gz"
+    vcf.write_text(text)
+    subprocess.run(
+        [PROGRAM, "variants", "-q", "--vcf", vcf, "--fasta", ROOT / "fixtures/genome.fa", "--model",
+         ROOT / "fixtures/models/demo.onnx", "--out", scored, "--background", "none"], check=True)
+    with gzip.open(scored, "rt") as lines:
+        records = [l.rstrip("\n").split("\t") for l in lines if not l.startswith("#")]
+    check("variants come back in order", [(r[0], int(r[1]) - 1, r[3], r[4]) for r in records] == alleles)
+    worst = 0.0
+    for record, (contig, p, ref, alt) in zip(records, alleles):
+        info = dict(entry.split("=") for entry in record[7].split(";"))
+        haplotype = genome[contig][:p] + alt + genome[contig][p + len(ref) :]
+        both = []
+        for w in range(p - WINDOW + 1, p + 1):
+            if w % STRIDE == 0:
+                pair = ["".join(s[i] if 0 <= i < len(s) else "N" for i in range(w, w + WINDOW))
+                        for s in (genome[contig], haplotype)]
+                if all(2 * sum(b not in "ACGT" for b in s) <= WINDOW for s in pair):
+                    both.append(np.subtract(*predict(pair)[::-1]))
+        expected = np.mean(both, axis=0)
+        found = [float(info[f"MPRA_{task}"]) for task in tasks]
+        worst = max(worst, np.abs(expected - found).max())
+    check(f"effects of {len(alleles)} alleles within {TOLERANCE} (largest difference {worst:.1e})", worst <= TOLERANCE)
+
 print(f"crosscheck: {checks} passed, 0 failed")

@@ -606,6 +606,9 @@ fn a_set_around_the_motifs_exceeds_controls() {
         let mut scoring = support::variants::scoring("demo.onnx");
         scoring.background.source = BackgroundSource::Genome;
         scoring.background.windows = 20;
+        let saved = dir.path().join(format!("{name}.npz"));
+        let is_drawn = control == enrich::Control::Background;
+        scoring.background.save = is_drawn.then(|| saved.clone());
         let config = enrich::EnrichConfig {
             scoring,
             source: VariantSource::Bed(source.into()),
@@ -617,7 +620,11 @@ fn a_set_around_the_motifs_exceeds_controls() {
         let cancel = mpra_score::Cancel::default();
         let (comparisons, files) =
             enrich::run(&config, &mpra_score::score::Silent, &cancel).unwrap();
-        assert_eq!((comparisons.len(), files.len()), (8, 4));
+        assert_eq!(
+            (comparisons.len(), files.len()),
+            (8, 4 + usize::from(is_drawn))
+        );
+        assert_eq!(saved.exists(), is_drawn);
         comparisons
     };
     let controls = || enrich::Control::Variants(VariantSource::Bed(elsewhere.clone()));

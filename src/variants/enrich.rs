@@ -20,7 +20,7 @@ use super::fields::Fields;
 use super::input::{Input, Piece, VariantSource};
 use super::sample::Sample;
 use super::setup::Setup;
-use super::{VariantError, pipeline};
+use super::{VariantError, output, pipeline, save};
 use crate::output::{Existing, OutputDir, OutputError};
 use crate::plot::{self, Line, PlotError, Style};
 use crate::score::Progress;
@@ -100,6 +100,10 @@ pub fn run(
         resume: false,
     };
     OutputDir::check(&config.out, existing)?;
+    if let Some(path) = &scoring.background.save {
+        output::check(path, config.force)?;
+    }
+    let mut saved = None;
     let mut setup = Setup::open(scoring, true, cancel)?;
     let seed = scoring.background.seed;
     let control = match &config.control {
@@ -110,9 +114,15 @@ pub fn run(
             }
             let (kept, sample) = setup.with_background(scoring, cancel)?;
             setup = kept;
+            cancel.files_begin();
+            saved = save(sample.as_ref(), scoring)?;
             sample.map_or_else(Set::default, |s| of_sample(&s, seed))
         }
         Control::Variants(source) => {
+            if scoring.background.save.is_some() {
+                let text = "there is no background to save: --control is given".to_owned();
+                return Err(VariantError::Setting(text).into());
+            }
             let (kept, set) = of_variants(setup, scoring, source, seed, progress, cancel)?;
             setup = kept;
             set
@@ -176,7 +186,10 @@ pub fn run(
     if cancel.is_requested() {
         return Err(Error::Interrupted { kept: false });
     }
-    let files = out.commit(&run)?;
+    let mut files = out.commit(&run)?;
+    if let Some(saved) = saved {
+        files.push(saved.keep()?);
+    }
     Ok((comparisons, files))
 }
 

@@ -129,13 +129,7 @@ pub fn run(
     }
     cancel.files_begin();
     let mut others = Vec::new();
-    if let (Some(sample), Some(path)) = (&sample, &scoring.background.save) {
-        let whole = Whole::create(path)?;
-        sample
-            .write(&mut whole.file()?)
-            .map_err(|e| VariantError::Write(e, path.clone()))?;
-        others.push(whole);
-    }
+    others.extend(save(sample.as_ref(), scoring)?);
     let described = sample
         .as_ref()
         .map(|s| (s.changes(), s.origin.regions.clone(), s.origin.seed));
@@ -296,6 +290,21 @@ pub fn run(
         files,
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// Writes the background to where it is to be saved, under a temporary name.
+///
+/// # Errors
+/// When it cannot be written.
+fn save(sample: Option<&Sample>, scoring: &Scoring) -> Result<Option<Whole>, VariantError> {
+    let (Some(sample), Some(path)) = (sample, &scoring.background.save) else {
+        return Ok(None);
+    };
+    let whole = Whole::create(path)?;
+    sample
+        .write(&mut whole.file()?)
+        .map_err(|e| VariantError::Write(e, path.clone()))?;
+    Ok(Some(whole))
 }
 
 fn check_outputs(config: &VariantsConfig) -> Result<(), Error> {
