@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use mpra_score::Error;
 use mpra_score::genome::Aliases;
+use mpra_score::model::ModelSource;
 use mpra_score::overlap::Named;
 use mpra_score::score::{EngineChoice, Strand};
 use mpra_score::variants::{
@@ -149,8 +150,9 @@ struct ScoringArgs {
     // Optional for Rust only: under `enrich` these flags come a second time.
     #[arg(long, value_name = "FILE", required = true)]
     fasta: Option<PathBuf>,
-    /// The model, an ONNX file
-    #[arg(long, value_name = "FILE", required = true)]
+    /// The model: an ONNX file, or one that the program carries: `default` or `paper`
+    /// [default: default]
+    #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// How contigs of the variants are found under other names: a tab-separated file with one
     /// contig's names a line, or `ucsc-ensembl` (chr1 is 1, chrM is MT)
@@ -323,7 +325,7 @@ impl ScoringArgs {
             fasta: self.fasta.context("--fasta is required")?,
             write_index: self.write_index,
             aliases,
-            model: self.model.context("--model is required")?,
+            model: ModelSource::from_arg(self.model.as_deref()),
             model_options: self.model_flags.options(),
             ort_lib: self.model_flags.ort_lib,
             tasks: self.tasks,

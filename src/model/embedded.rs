@@ -73,7 +73,14 @@ impl ModelSource {
         }
     }
 
-    /// For `run.json`: `path` of a file or `embedded` name, the other null.
+    /// For `run.json`: `path` of a file or `embedded` name, the other null, and the file's sha256.
+    pub fn identify(&self, sha256: &str) -> Value {
+        let mut found = self.describe();
+        found["sha256"] = sha256.into();
+        found
+    }
+
+    /// `path` of a file or `embedded` name, the other null.
     pub fn describe(&self) -> Value {
         match self {
             Self::Embedded(model) => json!({"path": null, "embedded": model.name()}),

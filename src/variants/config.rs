@@ -7,7 +7,7 @@ use super::effects::Windows;
 use super::input::VariantSource;
 use super::rank::RankBy;
 use crate::genome::Aliases;
-use crate::model::ModelOptions;
+use crate::model::{ModelOptions, ModelSource};
 use crate::overlap::Named;
 use crate::score::{EngineChoice, EngineSettings, Strand};
 
@@ -21,7 +21,7 @@ pub struct Scoring {
     /// How contig names of the variants are found in the FASTA.
     pub aliases: Aliases,
     /// The ONNX model.
-    pub model: PathBuf,
+    pub model: ModelSource,
     /// What the user says of the model.
     pub model_options: ModelOptions,
     /// The ONNX Runtime library, when the user names one.

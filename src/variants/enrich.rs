@@ -167,7 +167,7 @@ pub fn run(
         "program": "mpra-score",
         "version": crate::VERSION,
         "command": scoring.command,
-        "model": {"path": scoring.model.display().to_string(), "sha256": setup.sha256},
+        "model": scoring.model.identify(&setup.sha256),
         "fasta": scoring.fasta.display().to_string(),
         "set": config.source.name(),
         "control": control_name,

@@ -148,7 +148,7 @@ pub(super) fn describe(scoring: &Scoring, sha256: &str, folder: &OutputDir) -> V
         "program": "mpra-score",
         "version": crate::VERSION,
         "command": scoring.command,
-        "model": {"path": scoring.model.display().to_string(), "sha256": sha256},
+        "model": scoring.model.identify(sha256),
         "fasta": scoring.fasta.display().to_string(),
         "outputs": folder.names(),
     })

@@ -3,7 +3,7 @@ use super::config::Scoring;
 use super::effects::{Rules, Scorer, lattice};
 use super::sample::{Key, Sample};
 use crate::genome::Fasta;
-use crate::model::{Model, ModelError, ModelFile, Runtime};
+use crate::model::{Model, ModelError, Runtime};
 use crate::score::{EngineKind, columns};
 use crate::{Cancel, Error};
 
@@ -23,7 +23,7 @@ impl Setup {
     /// # Errors
     /// For everything that can be wrong with them.
     pub fn open(scoring: &Scoring, importance: bool, cancel: &Cancel) -> Result<Self, Error> {
-        let file = ModelFile::read(&scoring.model)?;
+        let file = scoring.model.read()?;
         file.spec(&scoring.model_options)?;
         let runtime = Runtime::load(scoring.ort_lib.as_deref()).map_err(ModelError::from)?;
         let model = Model::open(file, &scoring.model_options, &runtime)?;

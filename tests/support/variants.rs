@@ -39,7 +39,7 @@ pub fn scoring(model: &str) -> Scoring {
         fasta: fixture("genome.fa"),
         write_index: false,
         aliases: Aliases::None,
-        model: fixture("models").join(model),
+        model: mpra_score::model::ModelSource::File(fixture("models").join(model)),
         model_options: ModelOptions::default(),
         ort_lib: None,
         tasks: None,
