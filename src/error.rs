@@ -1,4 +1,5 @@
 use crate::dataset::DatasetError;
+use crate::fdr::FdrError;
 use crate::genome::GenomeError;
 use crate::model::ModelError;
 use crate::output::OutputError;
@@ -38,6 +39,9 @@ pub enum Error {
     /// Variants.
     #[error(transparent)]
     Variant(#[from] VariantError),
+    /// False discovery rates.
+    #[error(transparent)]
+    Fdr(#[from] FdrError),
     /// The run was interrupted (Ctrl-C, SIGTERM).
     #[error("interrupted")]
     Interrupted {
@@ -59,6 +63,7 @@ impl Error {
             Self::Sharpr(e) => e.hint(),
             Self::Overlap(e) => e.hint(),
             Self::Variant(e) => e.hint(),
+            Self::Fdr(e) => e.hint(),
             Self::Track(_) | Self::Interrupted { .. } => None,
         }
     }

@@ -20,6 +20,7 @@
 //! - [`dataset`]: training examples from count tables: sequences, activities, splits.
 //! - [`overlap`]: tracks against annotations: enrichment, factors, profiles, agreement.
 //! - [`variants`]: effects of variants: VCF in and out, p-values, ranking.
+//! - [`fdr`]: false discovery rates of a table of p-values, with scores as side information.
 //! - [`stats`]: statistics that several analyses share.
 //! - [`plot`]: figures as SVG.
 //! - [`output`]: output folders that are whole or not there.
@@ -45,6 +46,7 @@ pub mod counts;
 pub mod dataset;
 pub mod encode;
 mod error;
+pub mod fdr;
 pub mod genome;
 pub mod ism;
 pub mod model;

@@ -2,6 +2,7 @@
 //! and the function that turns them into the library's validated configuration and runs it.
 
 mod dataset;
+mod fdr;
 mod interrupt;
 mod merge;
 mod model;
@@ -47,6 +48,7 @@ enum Command {
     Sharpr(sharpr::SharprArgs),
     Overlap(overlap::OverlapArgs),
     Variants(Box<variants::VariantsArgs>),
+    Fdr(Box<fdr::FdrArgs>),
     /// Look into model files
     Model(model::ModelArgs),
 }
@@ -85,6 +87,7 @@ impl Cli {
             Some(Command::Dataset(args)) => args.run(),
             Some(Command::Overlap(args)) => args.run(),
             Some(Command::Variants(args)) => args.run(quiet),
+            Some(Command::Fdr(args)) => args.run(quiet),
             Some(Command::Sharpr(args)) => args.run(),
         }
     }
