@@ -1,5 +1,6 @@
 use crate::dataset::DatasetError;
 use crate::evaluate::EvaluateError;
+use crate::fdr::FdrError;
 use crate::genome::GenomeError;
 use crate::model::ModelError;
 use crate::motifs::MotifError;
@@ -54,6 +55,9 @@ pub enum Error {
     /// Training.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// False discovery rates.
+    #[error(transparent)]
+    Fdr(#[from] FdrError),
     /// The run was interrupted (Ctrl-C, SIGTERM).
     #[error("interrupted")]
     Interrupted {
@@ -79,6 +83,7 @@ impl Error {
             Self::Kmer(e) => e.hint(),
             Self::Variant(e) => e.hint(),
             Self::Train(e) => e.hint(),
+            Self::Fdr(e) => e.hint(),
             Self::Track(_) | Self::Interrupted { .. } => None,
         }
     }

@@ -24,6 +24,7 @@
 //! - [`motifs`]: what a network's first layer looks for.
 //! - [`overlap`]: tracks against annotations: enrichment, factors, profiles, agreement.
 //! - [`variants`]: effects of variants: VCF in and out, p-values, ranking.
+//! - [`fdr`]: false discovery rates of a table of p-values, with scores as side information.
 //! - [`stats`]: statistics that several analyses share.
 //! - [`plot`]: figures as SVG.
 //! - [`output`]: output folders that are whole or not there.
@@ -50,6 +51,7 @@ pub mod dataset;
 pub mod encode;
 mod error;
 pub mod evaluate;
+pub mod fdr;
 pub mod genome;
 pub mod ism;
 pub mod labelled;

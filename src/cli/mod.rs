@@ -3,6 +3,7 @@
 
 mod dataset;
 mod evaluate;
+mod fdr;
 mod interrupt;
 mod merge;
 mod model;
@@ -53,6 +54,7 @@ enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(Box<evaluate::EvaluateArgs>),
     Variants(Box<variants::VariantsArgs>),
+    Fdr(Box<fdr::FdrArgs>),
     /// Look into model files
     Model(model::ModelArgs),
 }
@@ -92,6 +94,7 @@ impl Cli {
             Some(Command::Overlap(args)) => args.run(),
             Some(Command::Evaluate(args)) => args.run(quiet),
             Some(Command::Variants(args)) => args.run(quiet),
+            Some(Command::Fdr(args)) => args.run(quiet),
             Some(Command::Sharpr(args)) => args.run(),
             Some(Command::Train(args)) => args.run(quiet),
         }

@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
@@ -22,11 +22,22 @@ impl Lines {
     /// When it cannot be opened or read.
     pub fn open(path: &Path) -> Result<Self, CountsError> {
         let file = File::open(path).map_err(|e| CountsError::Open(e, path.into()))?;
-        let mut reader = BufReader::with_capacity(1 << 16, file);
-        let packed = reader
-            .fill_buf()
-            .map_err(|e| CountsError::Read(e, path.into()))?
-            .starts_with(&[0x1f, 0x8b]);
+        Self::from_reader(path, Box::new(file))
+    }
+
+    /// Reads a stream; `path` is its name in messages.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn from_reader(path: &Path, mut inner: Box<dyn Read + Send>) -> Result<Self, CountsError> {
+        // A pipe may deliver its first bytes one by one.
+        let mut head = Vec::new();
+        (&mut inner)
+            .take(2)
+            .read_to_end(&mut head)
+            .map_err(|e| CountsError::Read(e, path.into()))?;
+        let packed = head == [0x1f, 0x8b];
+        let reader = BufReader::with_capacity(1 << 16, Cursor::new(head).chain(inner));
         let reader: Box<dyn BufRead + Send> = if packed {
             Box::new(BufReader::with_capacity(
                 1 << 18,

@@ -1,0 +1,448 @@
+//! Covariates of hypotheses, from a scored VCF or a track.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use noodles::{bcf, vcf};
+
+use super::FdrError;
+use super::table::{Hypotheses, bad, open};
+use crate::Cancel;
+use crate::Error;
+use crate::counts::{CountsError, shorten};
+use crate::genome::{Aliases, Interval};
+use crate::overlap::{OverlapError, Scores};
+
+/// The INFO field of the effect that is largest over the tasks.
+pub const LARGEST: &str = "MPRA_MAX";
+
+/// Bases of a track read at a time, and gap that is read over.
+const SPAN: u32 = 1 << 20;
+const GAP: u32 = 4096;
+
+/// What was found for the hypotheses.
+#[derive(Clone, Debug, Default)]
+pub struct Joined {
+    /// One a hypothesis; NaN where there is none.
+    pub values: Vec<f64>,
+    /// `vcf`, `track` or `column`.
+    pub source: &'static str,
+    /// `position`, `id` or `row`.
+    pub by: &'static str,
+    /// Hypotheses that have a record at their position, but none of their alleles.
+    pub other_alleles: usize,
+}
+
+/// Looks the covariate of every hypothesis up: |value| of a track at its base, or the largest
+/// |`field`| over the alleles of the VCF's records there (of the record with its two alleles, where
+/// the table has alleles). Without places records are found by ID.
+///
+/// # Errors
+/// When the file cannot be read or nothing matches.
+pub fn join(
+    table: &Path,
+    all: &Hypotheses,
+    path: &Path,
+    field: Option<&str>,
+    aliases: &Aliases,
+    cancel: &Cancel,
+) -> Result<Joined, Error> {
+    let found = match content(path)? {
+        Content::Other if field.is_some() => {
+            let text = format!("--field is for a VCF, and {} is none", path.display());
+            return Err(FdrError::Setting(text).into());
+        }
+        Content::Other => of_track(table, all, path, aliases, cancel)?,
+        kind => of_vcf(
+            table,
+            all,
+            path,
+            kind,
+            field.unwrap_or(LARGEST),
+            aliases,
+            cancel,
+        )?,
+    };
+    Ok(found)
+}
+
+enum Content {
+    Vcf,
+    Bcf,
+    Other,
+}
+
+/// A file, decompressed where it is gzip or bgzip.
+fn unpacked(path: &Path) -> Result<Box<dyn BufRead + Send>, FdrError> {
+    let file = std::fs::File::open(path).map_err(|e| CountsError::Open(e, path.into()))?;
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    let head = file
+        .fill_buf()
+        .map_err(|e| CountsError::Read(e, path.into()))?;
+    Ok(match head.starts_with(&[0x1f, 0x8b]) {
+        true => Box::new(BufReader::new(MultiGzDecoder::new(file))),
+        false => Box::new(file),
+    })
+}
+
+fn content(path: &Path) -> Result<Content, FdrError> {
+    let mut head = Vec::new();
+    unpacked(path)?
+        .take(16)
+        .read_to_end(&mut head)
+        .map_err(|e| CountsError::Read(e, path.into()))?;
+    Ok(match () {
+        () if head.starts_with(b"##fileformat=VCF") => Content::Vcf,
+        () if head.starts_with(b"BCF") => Content::Bcf,
+        () => Content::Other,
+    })
+}
+
+/// Hypotheses by a key; several may share one.
+struct Index<K> {
+    first: HashMap<K, u32>,
+    next: Vec<u32>,
+}
+
+const END: u32 = u32::MAX;
+
+impl<K: std::hash::Hash + Eq> Index<K> {
+    fn new(keys: impl ExactSizeIterator<Item = Option<K>>) -> Self {
+        let mut first = HashMap::with_capacity(keys.len());
+        let mut next = vec![END; keys.len()];
+        for (i, key) in keys.enumerate() {
+            if let Some(key) = key {
+                next[i] = first.insert(key, i as u32).unwrap_or(END);
+            }
+        }
+        Self { first, next }
+    }
+
+    fn of<'a>(&'a self, key: &K) -> impl Iterator<Item = usize> + use<'a, K> {
+        let mut at = self.first.get(key).copied().unwrap_or(END);
+        std::iter::from_fn(move || {
+            let now = (at != END).then_some(at as usize)?;
+            at = self.next[now];
+            Some(now)
+        })
+    }
+}
+
+fn need_places(table: &Path, all: &Hypotheses, ids_do: bool) -> Result<(), FdrError> {
+    match all.places.is_empty() && (all.ids.is_empty() || !ids_do) {
+        false => Ok(()),
+        true => Err(FdrError::Setting(format!(
+            "{} has no columns of contig and position{} by which a covariate could be found; --chrom-column and --position-column name them",
+            table.display(),
+            if ids_do { " and none of names" } else { "" }
+        ))),
+    }
+}
+
+fn of_vcf(
+    table: &Path,
+    all: &Hypotheses,
+    path: &Path,
+    kind: Content,
+    field: &str,
+    aliases: &Aliases,
+    cancel: &Cancel,
+) -> Result<Joined, Error> {
+    need_places(table, all, true)?;
+    let by_id = all.places.is_empty();
+    let places = Index::new(all.places.iter().copied());
+    let ids =
+        Index::new((all.ids.iter().take(if by_id { usize::MAX } else { 0 })).map(|id| Some(&**id)));
+    let mut values = vec![f64::NAN; all.p.len()];
+    let mut seen = vec![false; all.p.len()];
+    let mut fitting = seen.clone();
+    let mut contigs: HashMap<String, Option<u32>> = HashMap::new();
+    let mut first = None;
+    each_record(path, kind, field, cancel, |record| {
+        let at = match (by_id, record.pos.checked_sub(1)) {
+            (false, Some(pos)) => {
+                let id = match contigs.get(record.contig) {
+                    Some(id) => *id,
+                    None => {
+                        let id = aliases.resolve(record.contig, &all.contigs);
+                        contigs.insert(record.contig.to_owned(), id);
+                        first.get_or_insert_with(|| record.contig.to_owned());
+                        id
+                    }
+                };
+                id.map(|id| (id, pos))
+            }
+            _ => None,
+        };
+        // Hypotheses are looked up before INFO is read: most records of a genome may have none.
+        let mut hits: Vec<usize> = at.iter().flat_map(|at| places.of(at)).collect();
+        if by_id {
+            hits.extend(
+                record
+                    .id
+                    .split(';')
+                    .filter(|id| *id != ".")
+                    .flat_map(|id| ids.of(&id)),
+            );
+        }
+        if hits.is_empty() {
+            return Ok(());
+        }
+        let effects = record.effects(field)?;
+        for hit in hits {
+            seen[hit] = true;
+            for &(alt, effect) in &effects {
+                let fits = match all.alleles.get(hit) {
+                    None => true,
+                    Some(alleles) => alleles.split_once('/').is_some_and(|(a, b)| {
+                        let same = |x: &str, y: &str| x.eq_ignore_ascii_case(y);
+                        same(a, record.reference) && same(b, alt)
+                            || same(b, record.reference) && same(a, alt)
+                    }),
+                };
+                if fits {
+                    fitting[hit] = true;
+                    // `max` takes the number where one is NaN.
+                    values[hit] = values[hit].max(effect.abs());
+                }
+            }
+        }
+        Ok(())
+    })?;
+    let other_alleles = (seen.iter().zip(&fitting))
+        .filter(|(s, f)| **s && !**f)
+        .count();
+    let found = Joined {
+        values,
+        source: "vcf",
+        by: if by_id { "id" } else { "position" },
+        other_alleles,
+    };
+    let shared = by_id || contigs.values().any(Option::is_some);
+    check(table, all, path, found, first.filter(|_| !shared))
+}
+
+/// Fails when no hypothesis with a p-value has a covariate. `foreign`: a contig of the file, where
+/// it shares none.
+fn check(
+    table: &Path,
+    all: &Hypotheses,
+    path: &Path,
+    found: Joined,
+    foreign: Option<String>,
+) -> Result<Joined, Error> {
+    if (all.p.iter().zip(&found.values)).any(|(p, x)| !p.is_nan() && !x.is_nan()) {
+        return Ok(found);
+    }
+    let ours = all.contigs.iter().next().map(|c| c.name.clone());
+    let chr = (foreign.as_deref()).is_some_and(|name| all.contigs.similar(name).is_some());
+    Err(FdrError::NoMatch {
+        table: table.into(),
+        covariate: path.into(),
+        hypotheses: all.p.len(),
+        contigs: ours.zip(foreign),
+        chr,
+        by_id: found.by == "id",
+    }
+    .into())
+}
+
+struct Record<'a> {
+    path: &'a Path,
+    line: u64,
+    contig: &'a str,
+    pos: u32,
+    id: &'a str,
+    reference: &'a str,
+    alts: &'a str,
+    info: &'a str,
+}
+
+impl<'a> Record<'a> {
+    fn parse(path: &'a Path, line: u64, text: &'a str) -> Result<Self, FdrError> {
+        let mut f = text.split('\t');
+        let mut cell = || f.next();
+        let parsed = (|| {
+            let (contig, pos, id) = (cell()?, cell()?.parse().ok()?, cell()?);
+            let (reference, alts) = (cell()?, cell()?);
+            let (_, _, info) = (cell()?, cell()?, cell()?);
+            Some(Self {
+                path,
+                line,
+                contig,
+                pos,
+                id,
+                reference,
+                alts,
+                info,
+            })
+        })();
+        parsed.ok_or_else(|| {
+            let problem = format!("{:?}", shorten(text));
+            bad(
+                path,
+                line,
+                problem,
+                "a VCF record: CHROM POS ID REF ALT QUAL FILTER INFO",
+            )
+        })
+    }
+
+    /// ALT alleles with their effects, NaN where there is none.
+    fn effects(&self, field: &str) -> Result<Vec<(&'a str, f64)>, FdrError> {
+        let value = (self.info.split(';'))
+            .find_map(|part| part.strip_prefix(field)?.strip_prefix('='))
+            .unwrap_or(".");
+        let count = self.alts.split(',').count();
+        let given = value.split(',').count();
+        let fail = || {
+            let problem = format!("{field}={}", shorten(value));
+            bad(
+                self.path,
+                self.line,
+                problem,
+                "a number an ALT allele, or one for all",
+            )
+        };
+        // One value may stand for all alleles (Number=1).
+        if given != count && given != 1 {
+            return Err(fail());
+        }
+        (self.alts.split(','))
+            .zip(value.split(',').cycle())
+            .map(|(alt, text)| match text {
+                "." => Ok((alt, f64::NAN)),
+                _ => match text.parse::<f64>() {
+                    Ok(v) if v.is_finite() => Ok((alt, v)),
+                    _ => Err(fail()),
+                },
+            })
+            .collect()
+    }
+}
+
+/// Goes through the records of a VCF or BCF whose header defines the field. Line numbers of a BCF
+/// are those of records.
+fn each_record(
+    path: &Path,
+    kind: Content,
+    field: &str,
+    cancel: &Cancel,
+    mut with: impl FnMut(&Record<'_>) -> Result<(), FdrError>,
+) -> Result<(), Error> {
+    let no_field = |known: Vec<String>| FdrError::NoField {
+        path: path.into(),
+        field: field.into(),
+        known,
+    };
+    let stopped = |line: u64| match line.is_multiple_of(4096) && cancel.is_requested() {
+        true => Err(Error::Interrupted { kept: false }),
+        false => Ok(()),
+    };
+    // Opened for its check of the end, too.
+    let mut lines = open(path)?;
+    if let Content::Bcf = kind {
+        let fail = |e| FdrError::Bcf(e, path.into());
+        let mut reader = bcf::io::Reader::from(unpacked(path)?);
+        let header = reader.read_header().map_err(fail)?;
+        if !header.infos().contains_key(field) {
+            return Err(no_field(header.infos().keys().map(|k| k.to_string()).collect()).into());
+        }
+        let mut record = bcf::Record::default();
+        let (mut text, mut line) = (Vec::new(), 0);
+        while reader.read_record(&mut record).map_err(fail)? > 0 {
+            use vcf::variant::io::Write;
+            line += 1;
+            stopped(line)?;
+            text.clear();
+            vcf::io::Writer::new(&mut text)
+                .write_variant_record(&header, &record)
+                .map_err(fail)?;
+            let text = String::from_utf8_lossy(&text);
+            with(&Record::parse(path, line, text.trim_end())?)?;
+        }
+        return Ok(());
+    }
+    let mut known = Vec::new();
+    loop {
+        let number = lines.number() + 1;
+        let Some(line) = lines.next_line().map_err(FdrError::from)? else {
+            return Ok(());
+        };
+        if let Some(rest) = line.strip_prefix("##INFO=<ID=") {
+            known.push(rest.split([',', '>']).next().unwrap_or_default().to_owned());
+        } else if line.starts_with("#CHROM") && !known.iter().any(|k| k == field) {
+            return Err(no_field(known).into());
+        } else if !line.starts_with('#') && !line.is_empty() {
+            stopped(number)?;
+            with(&Record::parse(path, number, line)?)?;
+        }
+    }
+}
+
+fn of_track(
+    table: &Path,
+    all: &Hypotheses,
+    path: &Path,
+    aliases: &Aliases,
+    cancel: &Cancel,
+) -> Result<Joined, Error> {
+    need_places(table, all, false)?;
+    let scores = Scores::open("covariate", path, None).map_err(|e| match e {
+        OverlapError::NoCoordinates(path) => FdrError::Format(path),
+        e => e.into(),
+    })?;
+    let ids: Vec<Option<u32>> = (all.contigs.iter())
+        .map(|c| aliases.resolve(&c.name, &scores.contigs))
+        .collect();
+    let mut order: Vec<((u32, u32), usize)> = (all.places.iter().enumerate())
+        .filter_map(|(i, place)| {
+            let (contig, base) = (*place)?;
+            Some(((ids[contig as usize]?, base), i))
+        })
+        .collect();
+    order.sort_unstable();
+    let mut values = vec![f64::NAN; all.p.len()];
+    let mut reader = scores.reader().map_err(FdrError::from)?;
+    let mut bases = Vec::new();
+    let mut from = 0;
+    while from < order.len() {
+        if cancel.is_requested() {
+            return Err(Error::Interrupted { kept: false });
+        }
+        let (contig, start) = order[from].0;
+        let mut to = from + 1;
+        while to < order.len()
+            && order[to].0.0 == contig
+            && order[to].0.1 - order[to - 1].0.1 <= GAP
+            && order[to].0.1 - start < SPAN
+        {
+            to += 1;
+        }
+        let span = Interval::new(start, order[to - 1].0.1 + 1).unwrap_or_default();
+        reader
+            .fill(contig, span, &mut bases)
+            .map_err(FdrError::from)?;
+        for ((_, base), i) in &order[from..to] {
+            values[*i] = f64::from(bases[(base - start) as usize]).abs();
+        }
+        from = to;
+    }
+    let found = Joined {
+        values,
+        source: "track",
+        by: "position",
+        other_alleles: 0,
+    };
+    let foreign = match ids.iter().any(Option::is_some) {
+        true => None,
+        // A name that differs only by `chr`, where there is one.
+        false => (all.contigs.iter())
+            .find_map(|c| scores.contigs.similar(&c.name))
+            .or(scores.contigs.iter().next().map(|c| c.name.as_str()))
+            .map(str::to_owned),
+    };
+    check(table, all, path, found, foreign)
+}

@@ -1,0 +1,117 @@
+use std::io;
+use std::path::PathBuf;
+
+use crate::counts::CountsError;
+use crate::output::OutputError;
+use crate::overlap::OverlapError;
+use crate::plot::PlotError;
+
+/// What can be wrong with p-values, covariates and settings.
+#[derive(Debug, thiserror::Error)]
+pub enum FdrError {
+    /// A text file.
+    #[error(transparent)]
+    Text(#[from] CountsError),
+    /// A bgzip stream that ends between two blocks.
+    #[error("{0} is truncated: the bgzip end-of-file block is missing")]
+    Truncated(PathBuf),
+    /// A BCF file.
+    #[error("cannot read {0}")]
+    Bcf(#[source] io::Error, PathBuf),
+    /// A score track.
+    #[error(transparent)]
+    Track(#[from] OverlapError),
+    /// A covariate in an unknown format.
+    #[error("{0} is no VCF, BCF, bigWig or bedGraph")]
+    Format(PathBuf),
+    /// A column that is not there.
+    #[error("{path} has no column {wanted}; its columns are {}", .columns.join(", "))]
+    NoColumn {
+        /// The table.
+        path: PathBuf,
+        /// What was looked for.
+        wanted: String,
+        /// The names in its header.
+        columns: Vec<String>,
+        /// The flag that names it.
+        flag: &'static str,
+    },
+    /// A table without rows, or without a single p-value.
+    #[error("{path} holds no p-value ({rows} row(s))")]
+    NoP {
+        /// The table.
+        path: PathBuf,
+        /// Rows below the header.
+        rows: usize,
+    },
+    /// The field is not in the VCF.
+    #[error("{path} defines no INFO field {field}; it has {}", match .known.is_empty() {
+        true => "none".to_owned(),
+        false => .known.join(", "),
+    })]
+    NoField {
+        /// The VCF.
+        path: PathBuf,
+        /// The field.
+        field: String,
+        /// INFO fields of its header.
+        known: Vec<String>,
+    },
+    /// No hypothesis has a covariate.
+    #[error("none of the {hypotheses} hypotheses of {table} has a covariate in {covariate}{}", match .contigs {
+        Some((ours, theirs)) => format!(": the contigs are {ours:?} here, {theirs:?} there"),
+        None => String::new(),
+    })]
+    NoMatch {
+        /// The p-values.
+        table: PathBuf,
+        /// The covariate.
+        covariate: PathBuf,
+        /// How many there are.
+        hypotheses: usize,
+        /// A contig of either, where no contig is shared.
+        contigs: Option<(String, String)>,
+        /// Whether `chr1` against `1` explains it.
+        chr: bool,
+        /// Whether names were compared, not positions.
+        by_id: bool,
+    },
+    /// Settings that do not go together.
+    #[error("{0}")]
+    Setting(String),
+    /// A figure.
+    #[error(transparent)]
+    Plot(#[from] PlotError),
+    /// The output folder.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl FdrError {
+    /// One line that says how to mend it, when there is a way.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Truncated(_) => "the file was cut short: copy or compress it again".into(),
+            Self::NoColumn { flag, .. } => format!("{flag} NAME says which column it is"),
+            Self::NoField { .. } => {
+                "--field names the INFO field; `mpra-score variants` writes MPRA_MAX and MPRA_<task>"
+                    .into()
+            }
+            Self::NoMatch { chr: true, .. } => {
+                "the names differ by `chr`: try --chrom-alias ucsc-ensembl".into()
+            }
+            Self::NoMatch { by_id: true, .. } => {
+                "do both use the same kind of names, such as rsIDs? with columns of contig and position the join goes by place".into()
+            }
+            Self::NoMatch {
+                contigs: Some(_), ..
+            } => "are both of the same genome? --chrom-alias FILE maps names".into(),
+            Self::NoMatch { .. } => {
+                "are both of the same genome build? positions in the table count from 1, or with --zero-based from 0".into()
+            }
+            Self::Track(e) => return e.hint(),
+            Self::Output(e) => return e.hint(),
+            _ => return None,
+        })
+    }
+}
