@@ -418,7 +418,7 @@ fn teacher(folder: &Path) -> (PathBuf, PathBuf) {
 
 fn student(folder: &Path, teacher: &Path, fasta: &Path, layers: &str) -> Config {
     let mut config = config(fasta, folder.join("student"), layers);
-    config.source = Source::Teacher(TeacherSource {
+    config.source = Source::Teacher(Box::new(TeacherSource {
         models: vec![teacher.into()],
         options: ModelOptions::default(),
         tasks: vec!["mine".into()],
@@ -434,7 +434,7 @@ fn student(folder: &Path, teacher: &Path, fasta: &Path, layers: &str) -> Config 
         validation: vec!["chr8".into()],
         test: vec!["chr18".into()],
         cache: None,
-    });
+    }));
     config
 }
 

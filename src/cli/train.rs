@@ -299,7 +299,7 @@ impl TrainArgs {
                     Some(path) if path.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
                     Some(path) => Aliases::from_file(&path).map_err(Error::from)?,
                 };
-                Source::Teacher(TeacherSource {
+                Source::Teacher(Box::new(TeacherSource {
                     models: self.teacher,
                     options: ModelOptions {
                         task_names: self.teacher_tasks,
@@ -323,7 +323,7 @@ impl TrainArgs {
                     validation: self.validation_chroms,
                     test: self.test_chroms,
                     cache: self.label_cache,
-                })
+                }))
             }
         };
         Ok(Config {

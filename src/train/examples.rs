@@ -157,13 +157,13 @@ impl Examples {
                 known: self.tasks.join(", "),
             });
         }
-        let take = |labels: &[f32]| -> Vec<f32> {
+        for labels in [Some(&mut self.labels), self.reversed.as_mut()] {
+            let Some(labels) = labels else { continue };
             let rows = labels.chunks_exact(self.tasks.len());
-            rows.flat_map(|row| from.iter().map(|f| f.map_or(f32::NAN, |f| row[f])))
-                .collect()
-        };
-        self.labels = take(&self.labels);
-        self.reversed = self.reversed.as_deref().map(take);
+            *labels = rows
+                .flat_map(|row| from.iter().map(|f| f.map_or(f32::NAN, |f| row[f])))
+                .collect();
+        }
         self.tasks = tasks.to_vec();
         Ok(self)
     }

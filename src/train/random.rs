@@ -9,14 +9,14 @@ impl Random {
     pub fn new(seed: u64, place: &[u64]) -> Self {
         let mut random = Self(seed);
         for &part in place {
-            random.0 = random.next().wrapping_add(part);
+            random.0 = random.bits().wrapping_add(part);
         }
-        random.next();
+        random.bits();
         random
     }
 
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,7 +26,7 @@ impl Random {
 
     /// Uniform in 0..1, 1 excluded.
     pub fn uniform(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// Uniform among `0..n`.
@@ -35,7 +35,7 @@ impl Random {
     /// When `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         // The bias of the remainder is below 2^-40 for every n that fits in memory here.
-        (self.next() % n as u64) as usize
+        (self.bits() % n as u64) as usize
     }
 
     /// Standard normal (Box and Muller 1958).
@@ -61,7 +61,7 @@ mod tests {
         let mut a = Random::new(1, &[2, 3]);
         let mut b = Random::new(1, &[2, 3]);
         let mut c = Random::new(1, &[3, 2]);
-        let (x, y, z) = (a.next(), b.next(), c.next());
+        let (x, y, z) = (a.bits(), b.bits(), c.bits());
         assert_eq!(x, y);
         assert_ne!(x, z);
     }

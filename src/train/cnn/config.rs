@@ -19,7 +19,7 @@ pub enum Source {
         tasks: Option<Vec<String>>,
     },
     /// A teacher's outputs on stretches of a genome.
-    Teacher(TeacherSource),
+    Teacher(Box<TeacherSource>),
 }
 
 /// A teacher and what it labels.

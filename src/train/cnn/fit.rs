@@ -447,7 +447,7 @@ impl Fit<'_> {
                 .zip(originals)
                 .map(|(c, o)| c.min(*o))
                 .collect();
-            let change = output.clone().slice([half..rows]) - output.slice([0..half]);
+            let change = output.clone().slice_dim(0, half..rows) - output.slice_dim(0, 0..half);
             loss = loss + error(change, labels, weights) * self.config.pair_weight;
         }
         loss

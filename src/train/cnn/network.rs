@@ -238,7 +238,7 @@ pub(super) fn forward(
                 let cells = positions / size;
                 let [_, channels] = x.dims();
                 let sequences = x
-                    .slice([0..batch * stride])
+                    .slice_dim(0, 0..batch * stride)
                     .reshape([batch, stride, channels]);
                 let pools = (0..windows).map(|k| {
                     let from = k * step;
@@ -281,7 +281,7 @@ pub(super) fn forward(
     };
     let per_row = stride / group;
     let x = x
-        .slice([0..batch * stride])
+        .slice_dim(0, 0..batch * stride)
         .reshape([batch * per_row, group * channels]);
     let sums = if windows == 1 {
         x.matmul(weight)
@@ -349,8 +349,10 @@ fn convolve(x: Tensor<2>, weight: Tensor<2>, width: usize, rows: usize) -> Tenso
     let [taps, _] = weight.dims();
     let inputs = taps / width;
     let product = |tap: usize| {
-        let weight = weight.clone().slice([tap * inputs..(tap + 1) * inputs]);
-        x.clone().slice([tap..tap + rows]).matmul(weight)
+        let weight = weight
+            .clone()
+            .slice_dim(0, tap * inputs..(tap + 1) * inputs);
+        x.clone().slice_dim(0, tap..tap + rows).matmul(weight)
     };
     (1..width).fold(product(0), |sum, tap| sum + product(tap))
 }
@@ -387,7 +389,7 @@ fn drop_out(x: Tensor<2>, p: f32, random: &mut Random, device: &Device) -> Tenso
     let mut mask = Vec::with_capacity(rows * columns + 1);
     while mask.len() < rows * columns {
         // Two values a number.
-        let bits = random.next();
+        let bits = random.bits();
         for half in [bits >> 32, bits & 0xffff_ffff] {
             mask.push(if half < limit { 0.0 } else { kept });
         }
@@ -463,9 +465,9 @@ mod tests {
                                 .map(|f| {
                                     let mut sum = f64::from(b.values[f]);
                                     for tap in 0..width {
-                                        for i in 0..inputs {
+                                        for (i, x) in rows[p + tap].iter().enumerate() {
                                             let at = (tap * inputs + i) * filters + f;
-                                            sum += rows[p + tap][i] * f64::from(w.values[at]);
+                                            sum += x * f64::from(w.values[at]);
                                         }
                                     }
                                     sum

@@ -78,7 +78,7 @@ pub(super) fn check(
             continue;
         }
         largest = largest.max(off);
-        if !(off <= 1e-4) {
+        if off.is_nan() || off > 1e-4 {
             return Err(TrainError::Export {
                 row: at / tasks,
                 task: examples.tasks[task].clone(),
