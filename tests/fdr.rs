@@ -143,10 +143,16 @@ fn mean(values: impl Iterator<Item = f64>) -> (f64, f64) {
 const METHODS: [&str; 3] = ["bh", "storey", "weighted"];
 
 /// The mean false discovery proportion must not exceed alpha by more than three standard errors.
+/// Storey's, with an estimate of pi0 that is the least of several, is allowed a tenth more.
 fn controlled(runs: &[Outcome], alpha: f64) {
     for (m, name) in METHODS.iter().enumerate() {
         let (rate, error) = mean(runs.iter().map(|o| o.proportion[m]));
-        assert!(rate <= alpha + 3.0 * error, "{name}: {rate} +- {error}");
+        let most = if *name == "storey" {
+            1.1 * alpha
+        } else {
+            alpha
+        };
+        assert!(rate <= most + 3.0 * error, "{name}: {rate} +- {error}");
     }
 }
 
@@ -193,7 +199,7 @@ fn a_useless_covariate_keeps_the_rate_and_costs_little() {
 #[test]
 fn without_any_signal_nothing_is_found_more_often_than_alpha() {
     // The false discovery proportion is 1 where anything is found.
-    let runs = simulate(400, 2000, 0.1, |_| 0.0);
+    let runs = simulate(1500, 2000, 0.1, |_| 0.0);
     controlled(&runs, 0.1);
     let (any, _) = mean(runs.iter().map(|o| o.proportion[2]));
     assert!(any > 0.02, "the test must be able to fail: {any}");
