@@ -72,11 +72,13 @@ impl FastEngine {
         let effects = want != Want::Activity;
         let len = (last - first) as usize + window;
         let from = (first - stretch.origin) as usize;
+        // No window reaches into the margins: any base will do, and known ones are in the table.
+        let any = 0;
         self.codes.clear();
-        self.codes.resize(margin, UNKNOWN);
+        self.codes.resize(margin, any);
         self.codes
             .extend_from_slice(&stretch.codes[from..from + len]);
-        self.codes.resize(len + 2 * margin, UNKNOWN);
+        self.codes.resize(len + 2 * margin, any);
         self.wanted.clear();
         self.wanted.resize(len + 2 * margin, false);
         if effects {
