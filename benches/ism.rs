@@ -2,7 +2,7 @@
 //!
 //! For each network it alternates, five times, between the full engine on a few windows and the
 //! fast engine on a longer stretch (all windows over every base, stride 29, importance of all
-//! tasks), and prints medians, their ratio, and each target. Needs ONNX Runtime
+//! tasks), and prints medians, their ratio, and each target; last the embedded default model. Needs ONNX Runtime
 //! (`ORT_DYLIB_PATH`, as the program). `cargo bench --bench ism -- paper` runs one network, and
 //! `ism` or `predict` among the arguments one part of the fast engine alone, for profiles.
 
@@ -14,7 +14,7 @@ use mpra_score::genome::{Interval, Lattice};
 use mpra_score::ism::fast::{FastEngine, Plan, Strands, Tables};
 use mpra_score::ism::{Engine, FullEngine, Scores, Stretch, Want};
 use mpra_score::model::onnx::{GraphBuilder, presets};
-use mpra_score::model::{Model, ModelFile, ModelOptions, Runtime};
+use mpra_score::model::{Embedded, Model, ModelFile, ModelOptions, Runtime};
 
 const THREADS: usize = 2;
 const ROUNDS: usize = 5;
@@ -76,11 +76,30 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             continue;
         }
         let bytes = preset(&mut presets::normal_from(1)).to_bytes();
-        let file = ModelFile::from_bytes(Path::new(name), bytes)?;
-        let model = Model::open(file, &ModelOptions::default(), &runtime)?;
-        network(name, &model, &target, &parts)?;
+        run_network(name, bytes, &target, &parts, &runtime)?;
+    }
+    if only.is_empty() || only.iter().any(|o| o == "default") {
+        // The embedded one.
+        let target = Target {
+            ratio: 0.0,
+            bases: 250e3,
+        };
+        let bytes = Embedded::Default.bytes().to_vec();
+        run_network("default", bytes, &target, &parts, &runtime)?;
     }
     Ok(())
+}
+
+fn run_network(
+    name: &str,
+    bytes: Vec<u8>,
+    target: &Target,
+    parts: &[String],
+    runtime: &Runtime,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let file = ModelFile::from_bytes(Path::new(name), bytes)?;
+    let model = Model::open(file, &ModelOptions::default(), runtime)?;
+    network(name, &model, target, parts)
 }
 
 fn network(
@@ -135,7 +154,9 @@ fn network(
         slow / f64::from(STRIDE),
         quick / slow
     );
-    verdict("ratio to full", quick / slow, target.ratio);
+    if target.ratio > 0.0 {
+        verdict("ratio to full", quick / slow, target.ratio);
+    }
     if target.bases > 0.0 {
         verdict("bases/s", quick, target.bases);
     }

@@ -242,7 +242,7 @@ fn check(
         table: table.into(),
         covariate: path.into(),
         hypotheses: all.p.len(),
-        contigs: ours.zip(foreign),
+        contigs: ours.zip(foreign).map(Box::new),
         chr,
         by_id: found.by == "id",
     }

@@ -58,7 +58,7 @@ pub enum FdrError {
         known: Vec<String>,
     },
     /// No hypothesis has a covariate.
-    #[error("none of the {hypotheses} hypotheses of {table} has a covariate in {covariate}{}", match .contigs {
+    #[error("none of the {hypotheses} hypotheses of {table} has a covariate in {covariate}{}", match .contigs.as_deref() {
         Some((ours, theirs)) => format!(": the contigs are {ours:?} here, {theirs:?} there"),
         None => String::new(),
     })]
@@ -70,7 +70,7 @@ pub enum FdrError {
         /// How many there are.
         hypotheses: usize,
         /// A contig of either, where no contig is shared.
-        contigs: Option<(String, String)>,
+        contigs: Option<Box<(String, String)>>,
         /// Whether `chr1` against `1` explains it.
         chr: bool,
         /// Whether names were compared, not positions.
