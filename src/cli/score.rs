@@ -10,12 +10,12 @@ use mpra_score::model::ModelSource;
 use mpra_score::output::Existing;
 use mpra_score::overlap::Named;
 use mpra_score::score::{
-    self, Anchor, EngineChoice, Formats, Outputs, RegionSource, ScoreConfig, Shard, Strand, Summary,
+    self, Anchor, Formats, Outputs, RegionSource, ScoreConfig, Shard, Summary,
 };
 
 use super::interrupt;
 use super::progress::Bar;
-use super::shared::{ModelFlags, all_cores, say};
+use super::shared::{EngineFlag, ModelFlags, StrandFlag, all_cores, say};
 
 const OUTPUT_HELP: &str = "\
 Output files, in the folder --out. Coordinates are 0-based and half-open, contigs as the FASTA
@@ -215,23 +215,10 @@ enum AnchorFlag {
     Region,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum StrandFlag {
-    Forward,
-    Both,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum FormatFlag {
     Bigwig,
     Bedgraph,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum EngineFlag {
-    Auto,
-    Fast,
-    Full,
 }
 
 fn shard(text: &str) -> Result<Shard, String> {
@@ -284,15 +271,8 @@ impl ScoreArgs {
                 AnchorFlag::Genome => Anchor::Genome,
                 AnchorFlag::Region => Anchor::Region,
             },
-            strand: match self.strand {
-                StrandFlag::Forward => Strand::Forward,
-                StrandFlag::Both => Strand::Both,
-            },
-            engine: match self.engine {
-                EngineFlag::Auto => EngineChoice::Auto,
-                EngineFlag::Fast => EngineChoice::Fast,
-                EngineFlag::Full => EngineChoice::Full,
-            },
+            strand: self.strand.into(),
+            engine: self.engine.into(),
             batch: self.batch,
             threads: self.threads.unwrap_or_else(all_cores),
             outputs: Outputs {

@@ -3,8 +3,9 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use mpra_score::model::{Frame, ModelOptions};
+use mpra_score::score::{EngineChoice, Strand};
 
 /// What the user says of a model.
 #[derive(Clone, Debug, Args)]
@@ -53,6 +54,40 @@ fn frame(text: &str) -> Result<Frame, String> {
         offset,
         length: None,
     })
+}
+
+/// `--strand`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum StrandFlag {
+    Forward,
+    Both,
+}
+
+impl From<StrandFlag> for Strand {
+    fn from(flag: StrandFlag) -> Self {
+        match flag {
+            StrandFlag::Forward => Self::Forward,
+            StrandFlag::Both => Self::Both,
+        }
+    }
+}
+
+/// `--engine`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum EngineFlag {
+    Auto,
+    Fast,
+    Full,
+}
+
+impl From<EngineFlag> for EngineChoice {
+    fn from(flag: EngineFlag) -> Self {
+        match flag {
+            EngineFlag::Auto => Self::Auto,
+            EngineFlag::Fast => Self::Fast,
+            EngineFlag::Full => Self::Full,
+        }
+    }
 }
 
 /// As many threads as the machine has cores.

@@ -9,7 +9,6 @@ use mpra_score::Error;
 use mpra_score::genome::Aliases;
 use mpra_score::model::ModelSource;
 use mpra_score::overlap::Named;
-use mpra_score::score::{EngineChoice, Strand};
 use mpra_score::variants::{
     self, BackgroundConfig, BackgroundSource, Combine, Plots, RankBy, Scoring, VariantSource,
     VariantsConfig, VariantsSummary, Windows, enrich,
@@ -17,7 +16,7 @@ use mpra_score::variants::{
 
 use super::interrupt;
 use super::progress::Bar;
-use super::shared::{ModelFlags, all_cores, say};
+use super::shared::{EngineFlag, ModelFlags, StrandFlag, all_cores, say};
 
 const OUTPUT_HELP: &str = "\
 Output: the same records in the same order, with these INFO fields (for each ALT allele):
@@ -278,19 +277,6 @@ enum WindowsFlag {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum StrandFlag {
-    Forward,
-    Both,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum EngineFlag {
-    Auto,
-    Fast,
-    Full,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 enum CombineFlag {
     Cauchy,
     Product,
@@ -334,15 +320,8 @@ impl ScoringArgs {
                 WindowsFlag::Centre => Windows::Centre,
             },
             stride: self.stride,
-            strand: match self.strand {
-                StrandFlag::Forward => Strand::Forward,
-                StrandFlag::Both => Strand::Both,
-            },
-            engine: match self.engine {
-                EngineFlag::Auto => EngineChoice::Auto,
-                EngineFlag::Fast => EngineChoice::Fast,
-                EngineFlag::Full => EngineChoice::Full,
-            },
+            strand: self.strand.into(),
+            engine: self.engine.into(),
             batch: self.batch,
             threads: self.threads.unwrap_or_else(all_cores),
             background: BackgroundConfig {
