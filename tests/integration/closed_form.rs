@@ -1,11 +1,9 @@
 //! The main job against answers known without it.
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::*;
 use mpra_score::score::{Anchor, Strand};
-use support::*;
 
 /// Starts of the scored windows of a region, by search over all starts (DESIGN, "Windows").
 fn windows(contig: &[u8], start: i64, end: i64, stride: i64, anchor: Anchor) -> Vec<i64> {

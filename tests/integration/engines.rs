@@ -1,11 +1,9 @@
 //! The engines give the same results, and which one runs is said.
 
-mod support;
-
 use std::path::Path;
 
+use crate::support::*;
 use mpra_score::score::{Anchor, EngineChoice, ScoreConfig, Strand};
-use support::*;
 
 /// Runs a job with an engine and reads everything back.
 fn results(config: &ScoreConfig, engine: EngineChoice, out: &Path) -> Results {

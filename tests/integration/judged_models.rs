@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-mod support;
-use support::fixture;
+use crate::support;
+use crate::support::fixture;
 
 fn program(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mpra-score"))

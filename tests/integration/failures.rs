@@ -1,17 +1,15 @@
 //! Bad models, bad files, bad disks, impatient users: a clear error, and nothing left behind.
 
-mod support;
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::*;
 use mpra_score::genome::Aliases;
 use mpra_score::model::onnx::{AttributeProto, GraphBuilder};
 use mpra_score::score::RegionSource;
-use support::*;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mpra-score");
 

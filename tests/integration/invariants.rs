@@ -1,12 +1,10 @@
 //! What must not change the numbers does not, and what is written reads back.
 
-mod support;
-
 use std::num::NonZeroUsize;
 
+use crate::support::*;
 use mpra_score::genome::{BedSource, InvalidPolicy};
 use mpra_score::score::{Anchor, RegionSource, ScoreConfig};
-use support::*;
 
 fn tracks(config: &ScoreConfig) -> Vec<Vec<u8>> {
     run(config).unwrap();

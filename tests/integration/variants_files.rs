@@ -1,19 +1,18 @@
 //! Files of variants: what is passed through, what is written and indexed, and damaged input that
 //! ends with a clear error and leaves nothing behind.
 
-mod support;
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support;
+use crate::support::variants::{info, job, records, run, text, vcf, vcf_text};
+use crate::support::{genome, letter};
 use mpra_score::Cancel;
 use mpra_score::score::Silent;
 use mpra_score::variants::{self, VariantSource};
 use noodles::{bgzf, core::Region, vcf as noodles_vcf};
-use support::variants::{info, job, records, run, text, vcf, vcf_text};
-use support::{genome, letter};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mpra-score");
 

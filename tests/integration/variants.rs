@@ -1,10 +1,11 @@
 //! Values of variants: against plain forward passes on haplotypes written out by the test, against
 //! the main job's saturation table, and against each other.
 
-mod support;
-
 use std::path::Path;
 
+use crate::support;
+use crate::support::variants::{Plain, close, info, job, numbers, records, run, text, vcf};
+use crate::support::{bed, config, genome, letter, table};
 use mpra_score::encode::reverse_complement;
 use mpra_score::genome::Aliases;
 use mpra_score::overlap::Named;
@@ -12,8 +13,6 @@ use mpra_score::score::{EngineChoice, Strand};
 use mpra_score::variants::{
     BackgroundSource, Combine, RankBy, Skip, VariantSource, VariantsConfig, Windows, enrich,
 };
-use support::variants::{Plain, close, info, job, numbers, records, run, text, vcf};
-use support::{bed, config, genome, letter, table};
 
 /// Single-base changes over the fixtures, some next to unknown bases and contig ends.
 fn single_changes() -> Vec<String> {

@@ -1,8 +1,6 @@
 //! The `overlap` subcommands as a user runs them: bigWig in, against brute-force twins; exit codes,
 //! what is on standard error, what is in the folder.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -13,6 +11,8 @@ use mpra_score::overlap::Named;
 use mpra_score::score::{self, Silent};
 use mpra_score::tracks::Item;
 use mpra_score::tracks::bigwig::{BigWigWriter, Encoded, Encoder, Lengths};
+
+use crate::support;
 
 /// Exit code, standard output, standard error.
 fn outcome(folder: &Path, line: &str) -> (i32, String, String) {

@@ -1,5 +1,4 @@
 //! Shared by the integration tests: fixtures, a base configuration, readers of what was written.
-#![allow(dead_code)]
 
 pub mod variants;
 

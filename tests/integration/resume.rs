@@ -1,15 +1,14 @@
 //! Runs that were cut short, and runs in parts, write what one run writes.
 
-mod support;
-
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support;
+use crate::support::*;
 use mpra_score::score::{Anchor, Progress, RegionSource, ScoreConfig, Shard, merge, run};
 use mpra_score::{Cancel, Error};
-use support::*;
 
 /// A genome of several units: random bases, N runs, two contigs.
 fn genome_file(folder: &Path) -> std::path::PathBuf {

@@ -1,0 +1,20 @@
+//! The library and the program as their users meet them. One test binary, a module a subject: every
+//! test binary links the whole program, and sixteen of them took gigabytes and minutes.
+
+mod support;
+
+mod closed_form;
+mod embedded;
+mod engines;
+mod failures;
+mod fast_engine;
+mod fdr;
+mod invariants;
+mod judged_models;
+mod overlap;
+mod resume;
+mod sharpr_dataset;
+mod train;
+mod unsupported_graphs;
+mod variants;
+mod variants_files;
