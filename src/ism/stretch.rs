@@ -64,11 +64,13 @@ impl<'a> Stretch<'a> {
     pub fn scored_windows(&self, want: Want, starts: &mut Vec<i64>) {
         starts.clear();
         for &interval in self.wanted {
-            let last = starts.last().copied();
-            let fresh = |s: &i64| last.is_none_or(|l| *s > l);
+            let last = starts.last().copied().unwrap_or(i64::MIN);
+            let known = |s: &i64| *s <= last;
             match want {
-                Want::Activity => starts.extend(self.lattice.centred_on(interval).filter(fresh)),
-                _ => starts.extend(self.lattice.covering(interval).filter(fresh)),
+                Want::Activity => {
+                    starts.extend(self.lattice.centred_on(interval).skip_while(known));
+                }
+                _ => starts.extend(self.lattice.covering(interval).skip_while(known)),
             }
         }
         if !self.codes.contains(&UNKNOWN) {

@@ -31,7 +31,6 @@ pub struct FastEngine {
     reversed: Vec<u8>,
     wanted: Vec<bool>,
     starts: Vec<usize>,
-    activities: Vec<f32>,
     effects: Vec<f32>,
     other: Vec<f32>,
     importance_sums: Vec<f64>,
@@ -50,7 +49,6 @@ impl FastEngine {
             reversed: Vec::new(),
             wanted: Vec::new(),
             starts: Vec::new(),
-            activities: Vec::new(),
             effects: Vec::new(),
             other: Vec::new(),
             importance_sums: Vec::new(),
@@ -80,8 +78,8 @@ impl FastEngine {
             .extend_from_slice(&stretch.codes[from..from + len]);
         self.codes.resize(len + 2 * margin, any);
         self.wanted.clear();
-        self.wanted.resize(len + 2 * margin, false);
         if effects {
+            self.wanted.resize(len + 2 * margin, false);
             let next = stretch
                 .wanted
                 .partition_point(|i| i64::from(i.end()) <= first);
@@ -102,7 +100,9 @@ impl FastEngine {
 
         let n = windows.len();
         let table = if effects { n * window * 4 * tasks } else { 0 };
-        self.activities.resize(n * tasks, 0.0);
+        let scored = scores.activities.len();
+        scores.activities.resize(scored + n * tasks, 0.0);
+        let activities = &mut scores.activities[scored..];
         self.effects.resize(table, 0.0);
         self.strand.run(
             Run {
@@ -111,29 +111,26 @@ impl FastEngine {
                 wanted: &self.wanted,
                 effects,
             },
-            &mut self.activities,
+            activities,
             &mut self.effects,
         );
         if self.strands == Strands::Both {
-            self.other_strand(n, effects);
+            self.other_strand(activities, effects);
         }
-        scores
-            .activities
-            .extend_from_slice(&self.activities[..n * tasks]);
         if effects {
             self.collect(stretch, want, first);
         }
     }
 
     /// Scores the reverse complement and averages it in.
-    fn other_strand(&mut self, n: usize, effects: bool) {
+    fn other_strand(&mut self, activities: &mut [f32], effects: bool) {
         let (window, tasks) = (self.tables.window, self.tables.tasks());
         let len = self.codes.len();
         self.reversed.resize(len, 0);
         reverse_complement(&self.codes, &mut self.reversed);
         self.wanted.reverse();
         let mirrored: Vec<usize> = self.starts.iter().rev().map(|s| len - s - window).collect();
-        let mut activities = vec![0.0; n * tasks];
+        let mut others = vec![0.0; activities.len()];
         self.other.resize(self.effects.len(), 0.0);
         self.strand.run(
             Run {
@@ -142,12 +139,13 @@ impl FastEngine {
                 wanted: &self.wanted,
                 effects,
             },
-            &mut activities,
+            &mut others,
             &mut self.other,
         );
         self.wanted.reverse();
-        for (w, activities) in activities.chunks_exact(tasks).rev().enumerate() {
-            for (a, b) in self.activities[w * tasks..].iter_mut().zip(activities) {
+        let windows = activities.chunks_exact_mut(tasks);
+        for (activities, others) in windows.zip(others.chunks_exact(tasks).rev()) {
+            for (a, b) in activities.iter_mut().zip(others) {
                 *a = 0.5 * (*a + b);
             }
         }
@@ -264,7 +262,13 @@ impl Engine for FastEngine {
         }
         scores.windows = windows;
         scores.rows = self.strand.head_rows;
-        if let Some(at) = scores.activities.iter().position(|a| !a.is_finite()) {
+        // All of them first: without a way out halfway this takes vectors.
+        let finite = scores
+            .activities
+            .iter()
+            .fold(true, |f, a| f & a.is_finite());
+        let unfit = |a: &f32| !a.is_finite();
+        if !finite && let Some(at) = scores.activities.iter().position(unfit) {
             let codes = stretch.window(scores.windows[at / tasks]);
             return Err(ModelError::NotFinite {
                 value: scores.activities[at],
@@ -346,6 +350,38 @@ mod tests {
                     pairs(&other.activities, &all[0].activities);
                     pairs(&other.effects, &all[0].effects);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn long_runs_of_next_windows_have_the_activities_of_each() {
+        // Long enough for rings to come round, and no multiple of any number of windows.
+        let codes: Vec<u8> = (0..1400usize).map(|i| (i * i / 5 % 4) as u8).collect();
+        let wanted = [Interval::new(300, 1101).unwrap()];
+        let (origin, len) = Stretch::needs(145, &wanted);
+        let stretch = Stretch {
+            lattice: Lattice::genome(145, 1).unwrap(),
+            codes: &codes[origin as usize..origin as usize + len],
+            origin,
+            wanted: &wanted,
+        };
+        let plan = plan(&presets::paper(&mut presets::normal_from(7)));
+        let tables = Tables::build(&plan);
+        for level in Level::all() {
+            let mut engine = FastEngine::new(&tables, Strands::Forward);
+            engine.strand.scratch.level = level;
+            let (mut run, mut each) = (Scores::default(), Scores::default());
+            engine.score(&stretch, Want::Activity, &mut run).unwrap();
+            engine.score(&stretch, Want::Importance, &mut each).unwrap();
+            let skip = each.windows.partition_point(|w| *w < run.windows[0]);
+            assert_eq!(run.windows.len(), 801);
+            assert_eq!(run.windows, each.windows[skip..skip + 801]);
+            for (a, b) in run.activities.iter().zip(&each.activities[skip * 4..]) {
+                assert!(
+                    (a - b).abs() <= 1e-5 * b.abs().max(1.0),
+                    "{level:?}: {a} {b}"
+                );
             }
         }
     }

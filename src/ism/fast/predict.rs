@@ -90,11 +90,12 @@ impl Predictor {
             fixed.push_row(&cell.fixed);
         }
         let reach = interior.1 - interior.0;
-        let weights = Slide::arrange(&weights, heads, row);
+        let slide = Slide::new(&cells, reach);
+        let weights = slide.arrange(&weights, heads, row);
         let last = &weights[weights.len() - cells.len() * heads * PAD..];
         let narrow = Slide::narrow(last).map(|w| w.as_slice().into());
         Some(Self {
-            slide: Slide::new(&cells, reach),
+            slide,
             parts,
             weights: weights.as_slice().into(),
             narrow,
@@ -144,7 +145,6 @@ pub(super) struct Predictions {
     edges: Vec<u32>,
     /// Ids of a strip's rows.
     ids: Vec<u32>,
-    offsets: Vec<u32>,
     sums: Vec<f32>,
 }
 
@@ -168,9 +168,6 @@ impl Predictions {
         let reducer = &tables.reducer;
         let (row, heads, tasks) = (reducer.row, reducer.padded_heads, tables.tasks());
         let positions = last - first + plan.reach;
-        self.offsets.clear();
-        self.offsets
-            .extend(starts.iter().map(|s| (s - first) as u32));
         self.edge_rows(tables, plan, scratch, codes, starts);
         let room = plan.slide.scratch();
         self.scratch.resize(self.scratch.len().max(room));
@@ -216,7 +213,7 @@ impl Predictions {
                     column: c * PAD,
                     others,
                 },
-                offsets: &self.offsets,
+                starts,
                 edges: &self.edges,
                 parts: &parts,
                 weights,
@@ -249,7 +246,6 @@ impl Predictions {
     ) {
         let row = tables.reducer.row;
         let letters = tables.tabled.trunk.span - 1;
-        self.edges.clear();
         self.edges.resize(starts.len() * plan.parts.len(), 0);
         if plan.parts.is_empty() {
             return;

@@ -2,8 +2,8 @@
 //!
 //! A run is gone through once for each column of [`PAD`] channels, so that the part of the tables
 //! that is read at random (a line a word) stays in the second-level cache, and what is carried
-//! along in the first. Maxima over 2^n positions are kept as long as some window still needs them;
-//! a cell's interior part is the maximum of two of them that overlap.
+//! along in the first. Maxima over 2^n positions are kept, in a ring, as long as some window still
+//! needs them; a cell's interior part is the maximum of two of them that overlap.
 
 mod kernel;
 
@@ -11,8 +11,8 @@ pub(super) use kernel::slide;
 
 use super::simd::PAD;
 
-/// Positions made before what is still needed of them is moved to the front.
-const CHUNK: usize = 1024;
+/// Positions made before the windows that they complete are weighed.
+const STEP: usize = 16;
 
 /// Windows weighed together, so that weights are read once for all; and how far apart the first
 /// and the last of them may begin.
@@ -22,8 +22,33 @@ const SPREAD: usize = 15;
 /// Channels of a narrow column.
 pub(super) const QUARTER: usize = PAD / 4;
 
-/// Rows of [`PAD`] floats in 4 kB.
-const PAGE: usize = 64;
+/// Rows of [`PAD`] floats, by position modulo a power of two. Behind them stand the first [`STEP`]
+/// ones again, so that so many can be read from any on. All in floats.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ring {
+    at: usize,
+    mask: usize,
+}
+
+impl Ring {
+    /// The row of the position that is this divided by [`PAD`].
+    #[inline(always)]
+    fn place(&self, position: usize) -> usize {
+        self.at + (position & self.mask)
+    }
+
+    /// Whether it is the first one.
+    #[inline(always)]
+    fn begins(&self, position: usize) -> bool {
+        position & self.mask == 0
+    }
+
+    /// Without those that stand there again.
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.mask + PAD
+    }
+}
 
 /// Maxima of `size` positions, the last of which names them.
 #[derive(Clone, Debug)]
@@ -32,27 +57,16 @@ struct Level {
     /// Size of the maxima that it is made from: the same for copies of the values themselves.
     from: usize,
     ratio: usize,
-    /// Positions before a chunk that are kept.
-    kept: usize,
-    /// Where its rows begin: the kept ones, then the chunk's.
-    at: usize,
+    ring: Ring,
 }
 
-impl Level {
-    /// Row of a chunk's first position.
-    fn chunk(&self) -> usize {
-        self.at + self.kept
-    }
-}
-
-/// A cell's interior part: two maxima, as floats behind the row of the window's first position in
-/// a chunk, and the edge parts that join them.
+/// A cell's interior part: two maxima of a level, by the positions that name them, counted from the
+/// window's first one, times [`PAD`]; and the edge parts that join them.
 #[derive(Clone, Debug)]
 struct Weighed {
-    rows: [usize; 2],
+    ring: Ring,
+    ends: [usize; 2],
     edges: [usize; 2],
-    /// Its index among the cells' weights.
-    weights: usize,
 }
 
 /// What is made and weighed for every window.
@@ -61,8 +75,10 @@ pub(super) struct Slide {
     levels: Vec<Level>,
     /// Ordered by their number of edge parts.
     cells: Vec<Weighed>,
-    /// How many cells have no edge part, and at most one.
-    kinds: [usize; 2],
+    /// How many cells have none, one and two of them.
+    kinds: [usize; 3],
+    /// Which of the given cells each one is.
+    order: Vec<usize>,
     /// Positions of a window.
     reach: usize,
     /// Rows of all levels.
@@ -84,8 +100,7 @@ impl Slide {
                 size,
                 from,
                 ratio: size / from,
-                kept: 0,
-                at: 0,
+                ring: Ring::default(),
             });
         };
         for &need in &needed {
@@ -105,40 +120,38 @@ impl Slide {
         let of: Vec<usize> = cells.iter().map(|c| level_of((c.0, c.1))).collect();
         let mut rows = 0;
         for l in 0..levels.len() {
-            // A window is weighed where its last position is, or the last one's of its group.
+            // A window is weighed at the end of the step that makes its last position, or that of
+            // the last one of its group.
             let ends = cells.iter().zip(&of).filter(|(_, at)| **at == l);
             let oldest = ends
-                .map(|(c, _)| reach + SPREAD - (c.0 + levels[l].size))
+                .map(|(c, _)| reach + SPREAD + STEP - (c.0 + levels[l].size))
                 .max();
             let next = levels.get(l + 1).map_or(0, |n| n.size - n.from);
-            levels[l].kept = oldest.unwrap_or(0).max(next);
-            // A level's chunk begins half a page from the one's before: a store holds up loads
-            // from addresses that differ by pages.
-            levels[l].at = rows;
-            let before = l.checked_sub(1).map_or(0, |b| levels[b].chunk());
-            while levels[l].chunk().wrapping_sub(before) % PAGE != PAGE / 2 {
-                levels[l].at += 1;
-            }
-            rows = levels[l].chunk() + CHUNK;
+            let kept = oldest.unwrap_or(0).max(next + STEP);
+            let own = (kept + 1).next_power_of_two();
+            levels[l].ring = Ring {
+                at: rows * PAD,
+                mask: (own - 1) * PAD,
+            };
+            rows += own + STEP;
         }
         let mut order: Vec<usize> = (0..cells.len()).collect();
         order.sort_by_key(|&i| cells[i].2.len());
-        let kinds = [0, 1].map(|n| cells.iter().filter(|c| c.2.len() <= n).count());
-        let cells = order
-            .into_iter()
-            .map(|i| {
-                let ((from, to, edges), level) = (&cells[i], &levels[of[i]]);
-                Weighed {
-                    weights: i,
-                    rows: [from + level.size - 1, to - 1].map(|end| (level.chunk() + end) * PAD),
-                    edges: [0, 1].map(|i| edges.get(i).copied().unwrap_or(0)),
-                }
-            })
-            .collect();
+        let kinds = [0, 1, 2].map(|n| cells.iter().filter(|c| c.2.len() == n).count());
+        let weighed = |&i: &usize| {
+            let ((from, to, edges), level) = (&cells[i], &levels[of[i]]);
+            Weighed {
+                ring: level.ring,
+                ends: [from + level.size - 1, to - 1].map(|end| end * PAD),
+                edges: [0, 1].map(|i| edges.get(i).copied().unwrap_or(0)),
+            }
+        };
+        let cells = order.iter().map(weighed).collect();
         Self {
             levels,
             cells,
             kinds,
+            order,
             reach,
             rows,
         }
@@ -146,11 +159,12 @@ impl Slide {
 
     /// Weights `[cells, heads, row]` in the order in which they are read: by column of [`PAD`]
     /// channels, cell and head.
-    pub(super) fn arrange(weights: &[f32], heads: usize, row: usize) -> Vec<f32> {
+    pub(super) fn arrange(&self, weights: &[f32], heads: usize, row: usize) -> Vec<f32> {
         debug_assert!(heads.is_multiple_of(4));
+        let cell = |&i: &usize| weights[i * heads * row..][..heads * row].chunks_exact(row);
         (0..row)
             .step_by(PAD)
-            .flat_map(|column| weights.chunks_exact(row).map(move |w| (column, w)))
+            .flat_map(|column| self.order.iter().flat_map(cell).map(move |w| (column, w)))
             .flat_map(|(column, w)| &w[column..column + PAD])
             .copied()
             .collect()
@@ -206,8 +220,8 @@ pub(super) struct Windows<'a> {
     /// Ids of the positions from the first window's first one to the last one's last.
     pub(super) ids: &'a [u32],
     pub(super) rows: Rows<'a>,
-    /// By window: its first position, ascending from 0.
-    pub(super) offsets: &'a [u32],
+    /// By window: its first position, ascending; the first one's is that of the first id.
+    pub(super) starts: &'a [usize],
     /// `[windows, parts]` ids of edge parts.
     pub(super) edges: &'a [u32],
     /// By part: its rows `[ids, PAD]`.

@@ -1,11 +1,8 @@
 //! Going through a run, a column of channels at a time: maxima of positions, then the windows that
 //! these complete.
 
-use super::{CHUNK, Level, SPREAD, TOGETHER, Weighed, Windows};
+use super::{Level, SPREAD, STEP, Slide, TOGETHER, Weighed, Windows};
 use crate::ism::fast::simd::{PAD, Simd, kernel};
-
-/// Positions made before the windows that they complete are weighed.
-const STEP: usize = 16;
 
 /// Positions, and windows, ahead whose rows are asked for.
 const AHEAD: usize = 16;
@@ -48,6 +45,51 @@ impl Places for Four {
     }
 }
 
+/// How many cells have no edge part, one and two; of parts and heads. Numbers that the compiler
+/// knows spare a fifth of the time.
+trait Cells: Copy {
+    fn kinds(slide: &Slide) -> [usize; 3];
+    fn parts(windows: &Windows<'_>) -> usize;
+    fn heads(windows: &Windows<'_>) -> usize;
+}
+
+#[derive(Clone, Copy)]
+struct Any;
+
+impl Cells for Any {
+    #[inline(always)]
+    fn kinds(slide: &Slide) -> [usize; 3] {
+        slide.kinds
+    }
+    #[inline(always)]
+    fn parts(windows: &Windows<'_>) -> usize {
+        windows.parts.len()
+    }
+    #[inline(always)]
+    fn heads(windows: &Windows<'_>) -> usize {
+        windows.heads
+    }
+}
+
+/// Four heads, so many cells without edge parts, and one at either end of the window.
+#[derive(Clone, Copy)]
+struct Usual<const PLAIN: usize>;
+
+impl<const PLAIN: usize> Cells for Usual<PLAIN> {
+    #[inline(always)]
+    fn kinds(_: &Slide) -> [usize; 3] {
+        [PLAIN, 2, 0]
+    }
+    #[inline(always)]
+    fn parts(_: &Windows<'_>) -> usize {
+        2
+    }
+    #[inline(always)]
+    fn heads(_: &Windows<'_>) -> usize {
+        4
+    }
+}
+
 /// A vector from the rows of all places, `row(positions from the first place)`.
 #[inline(always)]
 unsafe fn load<S: Simd, P: Places>(
@@ -68,11 +110,11 @@ unsafe fn load<S: Simd, P: Places>(
 
 #[inline(always)]
 unsafe fn slide_body<S: Simd>(windows: &Windows<'_>, scratch: &mut [f32], sums: &mut [f32]) {
-    let (rows, offsets) = (windows.rows, windows.offsets);
+    let (rows, starts) = (windows.rows, windows.starts);
     assert!(scratch.len() >= windows.slide.scratch());
-    assert!(sums.len() >= offsets.len() * windows.heads);
+    assert!(sums.len() >= starts.len() * windows.heads);
     let (made, sums) = (scratch.as_mut_ptr(), sums.as_mut_ptr());
-    let next = offsets.last().map(|o| *o as usize + 1) == Some(offsets.len());
+    let next = starts[starts.len() - 1] - starts[0] == starts.len() - 1;
     // SAFETY: the caller's promise.
     unsafe {
         // Without rows beyond the table there is nothing to choose.
@@ -80,39 +122,55 @@ unsafe fn slide_body<S: Simd>(windows: &Windows<'_>, scratch: &mut [f32], sums: 
         if !rows.others.is_empty() {
             let row = |id: u32| rows.row(id);
             return if next {
-                through::<S, One, true>(windows, One, row, made, sums)
+                through::<S, One, Any, true>(windows, One, row, made, sums)
             } else {
-                through::<S, One, false>(windows, One, row, made, sums)
+                through::<S, One, Any, false>(windows, One, row, made, sums)
             };
         }
         if !next {
-            return through::<S, One, false>(windows, One, known, made, sums);
+            return through::<S, One, Any, false>(windows, One, known, made, sums);
         }
-        let Some(narrow) = windows
-            .narrow
-            .filter(|_| S::LANES == PAD && windows.heads == 4)
-        else {
-            return through::<S, One, true>(windows, One, known, made, sums);
+        if S::LANES != PAD || windows.heads != 4 || rows.step != PAD {
+            return through::<S, One, Any, true>(windows, One, known, made, sums);
+        }
+        match windows.slide.kinds {
+            [1, 2, 0] => quick::<S, Usual<1>>(windows, made, sums),
+            [2, 2, 0] => quick::<S, Usual<2>>(windows, made, sums),
+            [3, 2, 0] => quick::<S, Usual<3>>(windows, made, sums),
+            _ => quick::<S, Any>(windows, made, sums),
+        }
+    }
+}
+
+/// Next windows of four heads, all of whose rows are the table's.
+#[inline(always)]
+unsafe fn quick<S: Simd, C: Cells>(windows: &Windows<'_>, made: *mut f32, sums: *mut f32) {
+    let (rows, starts) = (windows.rows, windows.starts);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let row = |id: u32| rows.first.add(id as usize * PAD);
+        let Some(narrow) = windows.narrow else {
+            return through::<S, One, C, true>(windows, One, row, made, sums);
         };
         // Four parts of the run at once, then what is left.
-        let each = offsets.len() / 4;
+        let each = starts.len() / 4;
         if each > 0 {
             let parts = Windows {
-                offsets: &offsets[..each],
+                starts: &starts[..each],
                 weights: narrow,
                 ..*windows
             };
-            through::<S, Four, true>(&parts, Four(each), known, made, sums);
+            through::<S, Four, C, true>(&parts, Four(each), row, made, sums);
         }
         let rest = Windows {
             ids: &windows.ids[4 * each..],
-            offsets: &offsets[..offsets.len() - 4 * each],
+            starts: &starts[4 * each..],
             edges: &windows.edges[4 * each * windows.parts.len()..],
             ..*windows
         };
-        if !rest.offsets.is_empty() {
+        if !rest.starts.is_empty() {
             let sums = sums.add(4 * each * windows.heads);
-            through::<S, One, true>(&rest, One, known, made, sums);
+            through::<S, One, Any, true>(&rest, One, row, made, sums);
         }
     }
 }
@@ -120,72 +178,74 @@ unsafe fn slide_body<S: Simd>(windows: &Windows<'_>, scratch: &mut [f32], sums: 
 /// The column, [`STEP`] positions at a time, and the windows that these complete. `NEXT`: each
 /// window begins one position behind the one before.
 #[inline(always)]
-unsafe fn through<S: Simd, P: Places, const NEXT: bool>(
+unsafe fn through<S: Simd, P: Places, C: Cells, const NEXT: bool>(
     windows: &Windows<'_>,
     places: P,
     row: impl Fn(u32) -> *const f32,
     made: *mut f32,
     sums: *mut f32,
 ) {
-    let (slide, offsets, heads) = (windows.slide, windows.offsets, windows.heads);
-    let all = offsets.len();
-    let positions = offsets[all - 1] as usize + slide.reach;
+    let (slide, starts, heads) = (windows.slide, windows.starts, windows.heads);
+    let all = starts.len();
+    let offset = |w: usize| offset::<NEXT>(starts, w);
+    let positions = starts[all - 1] - starts[0] + slide.reach;
     let mut w = 0;
     // SAFETY: the caller's promise.
     unsafe {
-        for base in (0..positions).step_by(CHUNK) {
-            if base > 0 {
-                for level in &slide.levels {
-                    let from = made.add((level.at + CHUNK) * PAD);
-                    std::ptr::copy(from, made.add(level.at * PAD), level.kept * PAD);
+        for from in (0..positions).step_by(STEP) {
+            let to = (from + STEP).min(positions);
+            let mut source: Option<&Level> = None;
+            for level in &slide.levels {
+                let out = made.add(level.ring.place(from * PAD));
+                match source {
+                    None => {
+                        let row = |at: usize| row(*windows.ids.get_unchecked(at));
+                        let range = (from, to, positions);
+                        first_level::<S, P>(places, &row, level.size, out, range);
+                    }
+                    Some(source) => next_level::<S>(made, source, level, out, (from, to)),
                 }
+                if level.ring.begins(from * PAD) {
+                    let again = out.add(level.ring.len());
+                    std::ptr::copy_nonoverlapping(out, again, STEP * PAD);
+                }
+                source = Some(level);
             }
-            let end = (base + CHUNK).min(positions);
-            for from in (base..end).step_by(STEP) {
-                let to = (from + STEP).min(end);
-                let mut source = None;
-                for level in &slide.levels {
-                    let out = made.add((level.chunk() + from - base) * PAD);
-                    match source {
-                        None => {
-                            let row = |at: usize| row(*windows.ids.get_unchecked(at));
-                            let range = (from, to, positions);
-                            first_level::<S, P>(places, &row, level.size, out, range);
-                        }
-                        Some(source) => next_level::<S>(source, level, out, to - from),
-                    }
-                    source = Some(out.cast_const());
+            while w < all {
+                let mut together = TOGETHER.min(all - w);
+                let first = offset(w);
+                let mut last = offset(w + together - 1);
+                if !NEXT && last - first > SPREAD {
+                    (together, last) = (1, first);
                 }
-                while w < all {
-                    let mut together = TOGETHER.min(all - w);
-                    let first = *offsets.get_unchecked(w) as usize;
-                    let mut last = *offsets.get_unchecked(w + together - 1) as usize;
-                    if !NEXT && last - first > SPREAD {
-                        (together, last) = (1, first);
-                    }
-                    if last + slide.reach > to {
-                        break;
-                    }
-                    // As many windows as the registers hold sums for.
-                    if together == TOGETHER && S::LANES == PAD {
-                        let sums = sums.add(w * heads);
-                        weigh::<S, P, TOGETHER, NEXT>(windows, places, made, base, w, sums);
-                        w += together;
-                        continue;
-                    }
-                    let end = w + together;
-                    while w < end {
-                        let sums = sums.add(w * heads);
-                        w += if w + 2 <= end {
-                            weigh::<S, P, 2, NEXT>(windows, places, made, base, w, sums)
-                        } else {
-                            weigh::<S, P, 1, NEXT>(windows, places, made, base, w, sums)
-                        };
-                    }
+                if last + slide.reach > to {
+                    break;
+                }
+                // As many windows as the registers hold sums for.
+                if together == TOGETHER && S::LANES == PAD {
+                    let sums = sums.add(w * heads);
+                    weigh::<S, P, C, TOGETHER, NEXT>(windows, places, made, w, sums);
+                    w += together;
+                    continue;
+                }
+                let end = w + together;
+                while w < end {
+                    let sums = sums.add(w * heads);
+                    w += if w + 2 <= end {
+                        weigh::<S, P, C, 2, NEXT>(windows, places, made, w, sums)
+                    } else {
+                        weigh::<S, P, C, 1, NEXT>(windows, places, made, w, sums)
+                    };
                 }
             }
         }
     }
+}
+
+/// Positions from the first window to one.
+#[inline(always)]
+fn offset<const NEXT: bool>(starts: &[usize], w: usize) -> usize {
+    if NEXT { w } else { starts[w] - starts[0] }
 }
 
 /// Makes the first level's maxima of positions `from..to`, of so many. Those of the run's first
@@ -246,58 +306,76 @@ unsafe fn slide_values<S: Simd, P: Places, const SIZE: usize>(
     }
 }
 
-/// Makes a level's maxima of `n` positions from those of the level before, which keeps
-/// `size - from` positions before them.
+/// Makes a level's maxima of positions `from..to` from those of the level before.
 #[inline(always)]
-unsafe fn next_level<S: Simd>(source: *const f32, level: &Level, out: *mut f32, n: usize) {
-    let (step, ratio) = (level.from * PAD, level.ratio);
+unsafe fn next_level<S: Simd>(
+    made: *const f32,
+    source: &Level,
+    level: &Level,
+    out: *mut f32,
+    (from, to): (usize, usize),
+) {
     // SAFETY: the caller's promise.
     unsafe {
-        for at in (0..n * PAD).step_by(S::LANES) {
-            let new = source.add(at);
-            let value = S::load(new);
-            let best = match ratio {
-                1 => value,
-                2 => S::max(value, S::load(new.sub(step))),
-                _ => {
-                    let old = S::max(S::load(new.sub(2 * step)), S::load(new.sub(3 * step)));
-                    S::max(S::max(value, S::load(new.sub(step))), old)
-                }
-            };
-            S::store(out.add(at), best);
+        let back = |steps: usize| {
+            let position = from.wrapping_sub(steps * level.from);
+            made.add(source.ring.place(position.wrapping_mul(PAD)))
+        };
+        let n = to - from;
+        match level.ratio {
+            1 => join::<S, 1>([back(0)], out, n),
+            2 => join::<S, 2>([back(0), back(1)], out, n),
+            _ => join::<S, 4>([back(0), back(1), back(2), back(3)], out, n),
         }
     }
 }
 
-/// Weighs the cells of `N` windows from `w` on, in the chunk from `base` on, and adds them to
-/// their sums. `NEXT`: each begins one position behind the one before. Returns `N`.
+/// Maxima of so many rows from each of the places on.
 #[inline(always)]
-unsafe fn weigh<S: Simd, P: Places, const N: usize, const NEXT: bool>(
+unsafe fn join<S: Simd, const N: usize>(from: [*const f32; N], out: *mut f32, n: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let one = |at: usize| {
+            let mut best = S::load(from[0].add(at));
+            for from in &from[1..] {
+                best = S::max(best, S::load(from.add(at)));
+            }
+            S::store(out.add(at), best);
+        };
+        // The usual number, known to the compiler.
+        if n == STEP {
+            for at in (0..STEP * PAD).step_by(S::LANES) {
+                one(at);
+            }
+        } else {
+            for at in (0..n * PAD).step_by(S::LANES) {
+                one(at);
+            }
+        }
+    }
+}
+
+/// Weighs the cells of `N` windows from `w` on, and adds them to their sums. `NEXT`: each begins
+/// one position behind the one before. Returns `N`.
+#[inline(always)]
+unsafe fn weigh<S: Simd, P: Places, C: Cells, const N: usize, const NEXT: bool>(
     windows: &Windows<'_>,
     places: P,
     made: *const f32,
-    base: usize,
     w: usize,
     out: *mut f32,
 ) -> usize {
-    let (slide, heads, parts) = (windows.slide, windows.heads, windows.parts.len());
-    // SAFETY: the caller's promise. A window may begin before the chunk: only sums with a cell's
-    // rows are places in `made`.
+    let slide = windows.slide;
+    let (heads, parts) = (C::heads(windows), C::parts(windows));
+    let [plain, edged, twice] = C::kinds(slide);
+    // SAFETY: the caller's promise.
     unsafe {
-        let offsets = windows.offsets.as_ptr().add(w);
-        let made = made.wrapping_sub(base * PAD);
-        let mut at = [made.wrapping_add(*offsets as usize * PAD); N];
-        for (i, at) in at.iter_mut().enumerate().skip(1) {
-            *at = if NEXT {
-                at.wrapping_add(i * PAD)
-            } else {
-                made.wrapping_add(*offsets.add(i) as usize * PAD)
-            };
-        }
+        let at: [usize; N] = std::array::from_fn(|i| PAD * offset::<NEXT>(windows.starts, w + i));
         let edges = windows.edges.as_ptr().add(w * parts);
-        if w + AHEAD + N <= windows.offsets.len() {
+        if w + AHEAD + N <= windows.starts.len() {
             let soon = edges.add(AHEAD * parts);
-            for (part, rows) in windows.parts.iter().enumerate() {
+            for part in 0..parts {
+                let rows = *windows.parts.get_unchecked(part);
                 for i in 0..N {
                     for place in 0..P::COUNT {
                         let at = (i + place * places.apart()) * parts + part;
@@ -311,11 +389,17 @@ unsafe fn weigh<S: Simd, P: Places, const N: usize, const NEXT: bool>(
         }
         for h in (0..heads).step_by(4) {
             let mut sums = [[S::zero(); 4]; N];
-            let weights = windows.weights.as_ptr().add(h * PAD);
             let best = |cell: &Weighed, i: usize, lane: usize| {
-                let at = at.get_unchecked(i).wrapping_add(lane);
-                let one = S::load(at.wrapping_add(cell.rows[0]));
-                S::max(one, S::load(at.wrapping_add(cell.rows[1])))
+                let [one, two] = cell.ends.map(|end| {
+                    // The next windows' rows are the next ones.
+                    let place = if NEXT {
+                        cell.ring.place(at[0] + end) + i * PAD
+                    } else {
+                        cell.ring.place(at[i] + end)
+                    };
+                    S::load(made.add(place + lane))
+                });
+                S::max(one, two)
             };
             let edge = |part: usize, i: usize, lane: usize| {
                 let rows = windows.parts.get_unchecked(part);
@@ -324,25 +408,30 @@ unsafe fn weigh<S: Simd, P: Places, const N: usize, const NEXT: bool>(
                     rows.add(id as usize * PAD)
                 })
             };
+            let mut weights = windows.weights.as_ptr().add(h * PAD);
             // One loop a kind, so that sums stay in registers.
-            for cell in slide.cells.get_unchecked(..slide.kinds[0]) {
-                let weights = weights.add(cell.weights * heads * PAD);
+            let mut cells = slide.cells.as_ptr();
+            for _ in 0..plain {
+                let cell = &*cells;
                 add::<S, N>(&mut sums, weights, |i, lane| best(cell, i, lane));
+                (cells, weights) = (cells.add(1), weights.add(heads * PAD));
             }
-            for cell in slide.cells.get_unchecked(slide.kinds[0]..slide.kinds[1]) {
-                let weights = weights.add(cell.weights * heads * PAD);
+            for _ in 0..edged {
+                let cell = &*cells;
                 let [part, _] = cell.edges;
                 add::<S, N>(&mut sums, weights, |i, lane| {
                     S::max(best(cell, i, lane), edge(part, i, lane))
                 });
+                (cells, weights) = (cells.add(1), weights.add(heads * PAD));
             }
-            for cell in slide.cells.get_unchecked(slide.kinds[1]..) {
-                let weights = weights.add(cell.weights * heads * PAD);
+            for _ in 0..twice {
+                let cell = &*cells;
                 let [first, second] = cell.edges;
                 add::<S, N>(&mut sums, weights, |i, lane| {
                     let edges = S::max(edge(first, i, lane), edge(second, i, lane));
                     S::max(best(cell, i, lane), edges)
                 });
+                (cells, weights) = (cells.add(1), weights.add(heads * PAD));
             }
             if P::COUNT == 4 {
                 for (i, sums) in sums.into_iter().enumerate() {
