@@ -1,5 +1,6 @@
 //! Training as a library: what is learned, that a run repeats, resumes and exports what it trained.
 
+mod flags;
 mod frames;
 mod padding;
 
