@@ -2,6 +2,7 @@
 
 mod flags;
 mod frames;
+mod full_disk;
 mod padding;
 
 use std::collections::HashMap;
