@@ -486,3 +486,6 @@ fn padding(node: &NodeProto, kernel: &[usize], width: usize) -> Option<Padding> 
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
