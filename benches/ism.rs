@@ -5,6 +5,8 @@
 //! tasks), and prints medians, their ratio, and each target; last the embedded default model. Needs ONNX Runtime
 //! (`ORT_DYLIB_PATH`, as the program). `cargo bench --bench ism -- paper` runs one network, and
 //! `ism` or `predict` among the arguments one part of the fast engine alone, for profiles.
+//! `cargo bench --bench ism -- frontier` runs the fast engine alone on networks of the default model's
+//! shape with more and fewer filters in the last convolution: bases a second against capacity.
 
 use std::path::Path;
 use std::thread;
@@ -15,11 +17,16 @@ use mpra_score::ism::fast::{FastEngine, Plan, Strands, Tables};
 use mpra_score::ism::{Engine, FullEngine, Scores, Stretch, Want};
 use mpra_score::model::onnx::{GraphBuilder, presets};
 use mpra_score::model::{Embedded, Model, ModelFile, ModelOptions, Runtime};
+use mpra_score::train::Scaling;
+use mpra_score::train::cnn::{Architecture, Layers, Parameters, to_onnx};
 
 const THREADS: usize = 2;
 const ROUNDS: usize = 5;
 const WINDOW: u32 = 145;
 const STRIDE: u32 = 29;
+/// Filters of the last convolution of the networks of `frontier`.
+const FRONTIER: [usize; 5] = [28, 36, 44, 48, 56];
+const FRONTIER_TASKS: usize = 4;
 
 struct Target {
     ratio: f64,
@@ -36,6 +43,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "ONNX Runtime {}, {THREADS} threads, medians of {ROUNDS}, alternating",
         runtime.version()
     );
+    if only.iter().any(|o| o == "frontier") {
+        frontier()?;
+        if only.len() == 1 {
+            return Ok(());
+        }
+    }
     type Preset = fn(presets::Normal<'_>) -> GraphBuilder;
     let networks: [(&str, Preset, Target); 4] = [
         (
@@ -86,6 +99,66 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let bytes = Embedded::Default.bytes().to_vec();
         run_network("default", bytes, &target, &parts, &runtime)?;
+    }
+    Ok(())
+}
+
+/// The fast engine on networks of the default model's shape, `FRONTIER` filters in the last
+/// convolution. Weights are random: the time does not depend on them. Each round runs every network
+/// once, so that a slow moment of the machine hits them alike.
+fn frontier() -> Result<(), Box<dyn std::error::Error>> {
+    let mut plans = Vec::new();
+    for filters in FRONTIER {
+        let layers: Layers =
+            format!("conv 240x5, relu, conv 240x5, relu, conv {filters}x5, relu, dense").parse()?;
+        let window = WINDOW as usize;
+        let arch = Architecture::new(window, window, 0, layers.0)?;
+        let tasks: Vec<String> = (0..FRONTIER_TASKS).map(|t| format!("task_{t}")).collect();
+        let scaling = Scaling {
+            mean: vec![0.0; FRONTIER_TASKS],
+            scale: vec![1.0; FRONTIER_TASKS],
+        };
+        let parameters = Parameters::random(&arch, FRONTIER_TASKS, 1);
+        let bytes = to_onnx(&arch, &parameters, &scaling, &tasks, "");
+        let name = format!("frontier {filters}");
+        let file = ModelFile::from_bytes(Path::new(&name), bytes)?;
+        let spec = file.spec(&ModelOptions::default())?;
+        plans.push((filters, arch, Plan::new(&file, &spec)?));
+    }
+    let lattice = Lattice::genome(WINDOW, STRIDE).ok_or("no lattice")?;
+    let mut networks = Vec::new();
+    for (filters, arch, plan) in &plans {
+        let begun = Instant::now();
+        let tables = Tables::build(plan);
+        println!(
+            "frontier {filters}: {arch}; built in {:.2} s",
+            begun.elapsed().as_secs_f64()
+        );
+        networks.push((*filters, tables));
+    }
+    let mut workers = Vec::new();
+    for (filters, tables) in &networks {
+        let mut engines: Vec<Box<dyn Engine>> = Vec::new();
+        for _ in 0..THREADS {
+            engines.push(Box::new(FastEngine::new(tables, Strands::Forward)));
+        }
+        // The first pass warms them, the second says how many bases take about a second.
+        run(&mut engines, lattice, 65_536, Want::Importance)?;
+        let seconds = run(&mut engines, lattice, 65_536, Want::Importance)?.0;
+        let bases = (65_536.0 / seconds.max(1e-3)) as u32;
+        workers.push((*filters, engines, bases, Vec::new()));
+    }
+    for _ in 0..ROUNDS {
+        for (_, engines, bases, rates) in &mut workers {
+            let (seconds, _) = run(engines, lattice, *bases, Want::Importance)?;
+            rates.push(f64::from(*bases) * THREADS as f64 / seconds);
+        }
+    }
+    println!("\nfilters\tbases/s (median of {ROUNDS})\tlowest\thighest");
+    for (filters, _, _, rates) in workers {
+        let lowest = rates.iter().copied().fold(f64::INFINITY, f64::min);
+        let highest = rates.iter().copied().fold(0.0, f64::max);
+        println!("{filters}\t{:.0}\t{lowest:.0}\t{highest:.0}", median(rates));
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ mod shared;
 mod sharpr;
 mod train;
 mod train_kmer;
+mod values;
 mod variants;
 
 use anyhow::Result;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
-use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{ArgGroup, Args, CommandFactory, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mpra_score::Error;
 use mpra_score::genome::Aliases;
@@ -19,6 +20,7 @@ use mpra_score::train::cnn::{
 use super::interrupt;
 use super::shared::{all_cores, command_line, say};
 use super::train_kmer::TrainKmerArgs;
+use super::values::{above_zero, rate, share, span, whole, zero_or_more};
 
 const OUTPUT_HELP: &str = "\
 Output files, in the folder --out:
@@ -41,6 +43,8 @@ same model.onnx on the same machine.";
     after_long_help = OUTPUT_HELP,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
+    // So that a negative number is told what is wrong with it, not that it is no flag.
+    allow_negative_numbers = true,
     group(ArgGroup::new("source").required(true).multiple(true).args(["data", "teacher"]))
 )]
 pub struct TrainArgs {
@@ -51,7 +55,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Weight of the loss on --data beside a teacher
-    #[arg(long, value_name = "WEIGHT", default_value_t = 0.1)]
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.1, value_parser = above_zero::<f32>)]
     data_weight: f32,
     /// Teacher: labels are this model's outputs on stretches of --fasta; several are averaged
     #[arg(long, value_name = "FILE", requires_all = ["fasta", "tasks"])]
@@ -91,33 +95,35 @@ pub struct TrainArgs {
     )]
     teacher_tasks: Option<Vec<String>>,
     /// Draw so many stretches at random places, instead of cutting regions from their starts on
-    #[arg(long, value_name = "N", help_heading = "Teacher")]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1_000_000_000usize), help_heading = "Teacher")]
     random: Option<usize>,
     /// Bases of a stretch; its windows share the convolutions [default: the window]
-    #[arg(long, value_name = "BASES", help_heading = "Teacher")]
+    #[arg(long, value_name = "BASES", value_parser = whole(1..=MANY), help_heading = "Teacher")]
     stretch: Option<usize>,
     /// Bases from one window of a stretch to the next
     #[arg(
         long,
         value_name = "BASES",
         default_value_t = 5,
+        value_parser = whole(1..=MANY),
         help_heading = "Teacher"
     )]
     step: usize,
     /// Share of the output for the reverse complement in a label: 0 forward strand, 0.5 mean of both
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, help_heading = "Teacher")]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share::<f32>, help_heading = "Teacher")]
     reverse_share: f32,
     /// Mutated copies of every training stretch; the loss then also counts differences to the original
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Teacher")]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole(0..=1000usize), help_heading = "Teacher")]
     mutants: usize,
     /// Changed bases of a mutated copy
-    #[arg(long, value_name = "LOW-HIGH", default_value = "1-40", value_parser = range, help_heading = "Teacher")]
+    #[arg(long, value_name = "LOW-HIGH", default_value = "1-40", value_parser = span, help_heading = "Teacher")]
     changes: (usize, usize),
     /// Weight of the loss on differences
     #[arg(
         long,
         value_name = "WEIGHT",
         default_value_t = 1.0,
+        value_parser = zero_or_more::<f32>,
         help_heading = "Teacher"
     )]
     pair_weight: f32,
@@ -146,13 +152,14 @@ pub struct TrainArgs {
     /// A named architecture
     #[arg(long, value_enum, default_value = "compact", help_heading = "Network")]
     preset: Preset,
-    /// Layers instead of the preset's, for instance `conv 64x9, relu, maxpool 8, dense 50, relu, dense`
+    /// Layers instead of the preset's, for instance `conv 64x9, relu, maxpool 8, dense 50, relu, dense`;
+    /// `conv 64x9 same` is padded with zeros, so that there are as many positions behind it
     #[arg(long, value_name = "LAYERS", help_heading = "Network")]
     arch: Option<String>,
     /// Draw N architectures over the paper's ranges (1-10 convolutions of 30-100 filters 8-15 wide,
     /// pool 10-50, 1-2 dense layers), train them by successive halving, and keep the best; the
-    /// preset then only says the input
-    #[arg(long, value_name = "N", conflicts_with_all = ["arch", "init"], help_heading = "Network")]
+    /// preset then only says the input. Draws that would not fit it are padded
+    #[arg(long, value_name = "N", value_parser = whole(1..=100_000usize), conflicts_with_all = ["arch", "init"], help_heading = "Network")]
     search: Option<usize>,
     /// Start from this model's weights, as far as the layers agree; of more filters than the network
     /// has, those are taken that weigh most in its next layer
@@ -160,25 +167,26 @@ pub struct TrainArgs {
     init: Option<PathBuf>,
     /// Join the model of --init with its reverse complement: twice its filters, and this share of the
     /// outputs from the other strand
-    #[arg(long, value_name = "SHARE", value_parser = share, requires = "init", help_heading = "Network")]
+    #[arg(long, value_name = "SHARE", value_parser = share::<f32>, requires = "init", help_heading = "Network")]
     init_reverse: Option<f32>,
     /// Do not change the first N convolutions
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Network")]
     freeze: usize,
 
     /// Passes over the training data, at most
-    #[arg(long, value_name = "N", default_value_t = 50, help_heading = "Fitting")]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = whole(1..=MANY), help_heading = "Fitting")]
     epochs: usize,
     /// Sequences of a batch
     #[arg(
         long,
         value_name = "N",
         default_value_t = 128,
+        value_parser = whole(1..=MANY),
         help_heading = "Fitting"
     )]
     batch: usize,
     /// Highest learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 1e-3, value_parser = rate, help_heading = "Fitting")]
+    #[arg(long, value_name = "RATE", default_value_t = 1e-3, value_parser = rate::<f64>, help_heading = "Fitting")]
     lr: f64,
     /// Way of the learning rate
     #[arg(
@@ -189,7 +197,7 @@ pub struct TrainArgs {
     )]
     schedule: ScheduleFlag,
     /// Stop after so many epochs without a better validation loss
-    #[arg(long, value_name = "N", default_value_t = 5, help_heading = "Fitting")]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = whole(1..=MANY), help_heading = "Fitting")]
     patience: usize,
     /// Show each sequence as its reverse complement half of the time
     #[arg(long, help_heading = "Fitting")]
@@ -230,26 +238,13 @@ enum ScheduleFlag {
     OneCycle,
 }
 
-fn share(text: &str) -> Result<f32, String> {
-    match text.parse() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("expected a number from 0 to 1".into()),
-    }
-}
+/// Far beyond any use, so that sums of such numbers do not overflow.
+const MANY: usize = 1_000_000;
 
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if rate > 0.0 && rate <= 10.0 => Ok(rate),
-        _ => Err("expected a number above 0, at most 10".into()),
-    }
-}
-
-fn range(text: &str) -> Result<(usize, usize), String> {
-    let parsed = text.split_once('-').and_then(|(low, high)| {
-        let (low, high) = (low.parse().ok()?, high.parse().ok()?);
-        (1 <= low && low <= high).then_some((low, high))
-    });
-    parsed.ok_or_else(|| "expected LOW-HIGH, for instance 1-40".into())
+fn usage(message: &str) -> anyhow::Error {
+    super::Cli::command()
+        .error(ErrorKind::ValueValidation, message)
+        .into()
 }
 
 #[derive(Debug, Subcommand)]
@@ -267,9 +262,17 @@ impl TrainArgs {
         })
         .map_err(Error::from)?;
         if let Some(text) = &self.arch {
-            let layers: Layers = text.parse().map_err(Error::from)?;
-            arch = Architecture::new(arch.window, arch.length, arch.offset, layers.0)
-                .map_err(Error::from)?;
+            let layers = text.parse::<Layers>();
+            arch = layers
+                .and_then(|l| Architecture::new(arch.window, arch.length, arch.offset, l.0))
+                .map_err(|e| usage(&format!("--arch: {e}")))?;
+        }
+        if self.search.is_none() && self.freeze > arch.convolutions() {
+            return Err(usage(&format!(
+                "--freeze {} is more than the network's {} convolution(s)",
+                self.freeze,
+                arch.convolutions()
+            )));
         }
         let mut pairs = Vec::new();
         let mut tasks = Vec::new();

@@ -12,6 +12,7 @@ use mpra_score::train::kmer::{Config, Epoch, LONGEST, Penalty, Progress, run};
 
 use super::interrupt;
 use super::shared::{all_cores, command_line, say};
+use super::values::{above_zero, share, whole, zero_or_more};
 
 const OUTPUT: &str = "\
 Output:
@@ -28,7 +29,7 @@ Output:
 /// that each length has the same share of the sum of squares, 1 in all. The steps are those of
 /// scikit-learn's SGDRegressor (squared_error, invscaling).
 #[derive(Debug, Args)]
-#[command(after_long_help = OUTPUT)]
+#[command(after_long_help = OUTPUT, allow_negative_numbers = true)]
 pub struct TrainKmerArgs {
     /// Examples: the Parquet file of `mpra-score dataset`, or a tab-separated table with columns
     /// `sequence`, `split` (train, validation, test), labels and perhaps `weight`, `region`
@@ -41,13 +42,13 @@ pub struct TrainKmerArgs {
     #[arg(long, value_enum, default_value = "standardised")]
     values: ValuesFlag,
     /// Bases of the longest k-mers
-    #[arg(long, value_name = "K", default_value_t = LONGEST)]
+    #[arg(long, value_name = "K", default_value_t = LONGEST, value_parser = whole(1..=LONGEST))]
     longest: usize,
     /// What keeps weights small
     #[arg(long, value_enum, default_value = "l2")]
     penalty: PenaltyFlag,
     /// Share of L1 in the elastic net
-    #[arg(long, value_name = "SHARE", default_value_t = 0.15)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.15, value_parser = share::<f64>)]
     l1_share: f64,
     /// Strength of the penalty; of several the one with the least validation error is taken, task
     /// by task
@@ -55,21 +56,22 @@ pub struct TrainKmerArgs {
         long,
         value_delimiter = ',',
         value_name = "A,B",
+        value_parser = zero_or_more::<f64>,
         default_value = "1e-5,1e-4,1e-3,1e-2"
     )]
     alpha: Vec<f64>,
     /// Learning rate of step t: ETA0 / t^POWER_T
-    #[arg(long, value_name = "ETA0", default_value_t = 0.1)]
+    #[arg(long, value_name = "ETA0", default_value_t = 0.1, value_parser = above_zero::<f64>)]
     eta0: f64,
     /// See --eta0
-    #[arg(long, value_name = "POWER_T", default_value_t = 0.25)]
+    #[arg(long, value_name = "POWER_T", default_value_t = 0.25, value_parser = zero_or_more::<f64>)]
     power_t: f64,
     /// Passes over the training rows, at most
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole(1..=1_000_000usize))]
     epochs: usize,
     /// Passes without a better validation error before the best weights are taken; 0: all passes
     /// are made, and the last weights are taken
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = whole(0..=1_000_000usize))]
     patience: usize,
     /// Give all rows the same weight, whatever the column `weight` says
     #[arg(long)]
@@ -78,7 +80,7 @@ pub struct TrainKmerArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Bootstrap replicates for the intervals of the test figures; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = whole(0..=1_000_000u64))]
     bootstrap: u64,
     /// The ONNX Runtime library [default: $ORT_DYLIB_PATH, the program's folder, ../lib, the
     /// system]

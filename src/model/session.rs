@@ -5,7 +5,7 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
 
 use super::{ModelError, ModelFile, ModelOptions, ModelSpec, Predict, Runtime};
-use crate::encode::BASES;
+use crate::encode::{BASES, OneHot};
 
 /// A model that ONNX Runtime runs on one thread. Workers each take their own, by
 /// [`Model::another`].
@@ -82,6 +82,73 @@ impl Model {
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
     }
+
+    /// Predicts from whole inputs: `rows` holds base codes, `[rows, columns of the input]`, with no
+    /// frame laid around them. `activities` and errors are as in [`Predict::predict`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn predict_columns(
+        &mut self,
+        rows: &[u8],
+        activities: &mut [f32],
+    ) -> Result<(), ModelError> {
+        let whole = OneHot {
+            offset: 0,
+            ..self.spec.one_hot
+        };
+        self.predict_encoded(whole, rows, whole.length, activities)
+    }
+
+    /// Rows of `width` base codes, made into the model's input by `one_hot`.
+    fn predict_encoded(
+        &mut self,
+        one_hot: OneHot,
+        windows: &[u8],
+        width: usize,
+        activities: &mut [f32],
+    ) -> Result<(), ModelError> {
+        let tasks = self.spec.tasks.len();
+        let rows = windows.len() / width;
+        debug_assert_eq!(activities.len(), rows * tasks);
+        // A model with a fixed batch gets its last batch filled up with zeros.
+        let batch = self.spec.fixed_batch.unwrap_or(rows).max(1);
+        let row_len = one_hot.row_len();
+        for (windows, activities) in windows
+            .chunks(batch * width)
+            .zip(activities.chunks_mut(batch * tasks))
+        {
+            let used = windows.len() / width;
+            self.input.resize(batch * row_len, 0.0);
+            for (codes, row) in windows
+                .chunks_exact(width)
+                .zip(self.input.chunks_exact_mut(row_len))
+            {
+                one_hot.encode(codes, row);
+            }
+            self.input[used * row_len..].fill(0.0);
+            let (_, values) = run(&mut self.session, &self.spec, &self.input, batch)?;
+            if values.len() != batch * tasks {
+                return Err(ModelError::Run(format!(
+                    "{batch} windows of {tasks} tasks gave {} values",
+                    values.len()
+                )));
+            }
+            activities.copy_from_slice(&values[..activities.len()]);
+            if let Some(at) = activities.iter().position(|v| !v.is_finite()) {
+                let codes = &windows[at / tasks * width..][..width];
+                return Err(ModelError::NotFinite {
+                    value: activities[at],
+                    task: self.spec.tasks[at % tasks].clone(),
+                    sequence: codes
+                        .iter()
+                        .map(|&c| BASES.get(c as usize).copied().unwrap_or('N'))
+                        .collect(),
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Predict for Model {
@@ -94,46 +161,7 @@ impl Predict for Model {
     }
 
     fn predict(&mut self, windows: &[u8], activities: &mut [f32]) -> Result<(), ModelError> {
-        let (window, tasks) = (self.window(), self.tasks());
-        let rows = windows.len() / window;
-        debug_assert_eq!(activities.len(), rows * tasks);
-        // A model with a fixed batch gets its last batch filled up with zeros.
-        let batch = self.spec.fixed_batch.unwrap_or(rows).max(1);
-        let row_len = self.spec.one_hot.row_len();
-        for (windows, activities) in windows
-            .chunks(batch * window)
-            .zip(activities.chunks_mut(batch * tasks))
-        {
-            let used = windows.len() / window;
-            self.input.resize(batch * row_len, 0.0);
-            for (codes, row) in windows
-                .chunks_exact(window)
-                .zip(self.input.chunks_exact_mut(row_len))
-            {
-                self.spec.one_hot.encode(codes, row);
-            }
-            self.input[used * row_len..].fill(0.0);
-            let (_, values) = run(&mut self.session, &self.spec, &self.input, batch)?;
-            if values.len() != batch * tasks {
-                return Err(ModelError::Run(format!(
-                    "{batch} windows of {tasks} tasks gave {} values",
-                    values.len()
-                )));
-            }
-            activities.copy_from_slice(&values[..activities.len()]);
-            if let Some(at) = activities.iter().position(|v| !v.is_finite()) {
-                let codes = &windows[at / tasks * window..][..window];
-                return Err(ModelError::NotFinite {
-                    value: activities[at],
-                    task: self.spec.tasks[at % tasks].clone(),
-                    sequence: codes
-                        .iter()
-                        .map(|&c| BASES.get(c as usize).copied().unwrap_or('N'))
-                        .collect(),
-                });
-            }
-        }
-        Ok(())
+        self.predict_encoded(self.spec.one_hot, windows, self.window(), activities)
     }
 }
 

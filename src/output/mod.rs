@@ -81,20 +81,27 @@ impl OutputError {
             Self::Exists(_) => {
                 Some("--force replaces them; or name another folder with --out".into())
             }
-            Self::Write(e, _) | Self::Folder(e, _) => match e.kind() {
-                io::ErrorKind::StorageFull => Some("the disk is full".into()),
-                io::ErrorKind::QuotaExceeded => Some("the quota is used up".into()),
-                // EMFILE has no kind of its own.
-                _ if e.raw_os_error() == Some(24) => Some(
-                    "raise the limit (`ulimit -n`), or write fewer tasks at a time with --tasks"
-                        .into(),
-                ),
-                _ => None,
-            },
+            Self::Write(e, _) | Self::Folder(e, _) => write_hint(e),
             Self::Foreign(_) => Some("move it away".into()),
             _ => None,
         }
     }
+}
+
+/// One line on why a file could not be written, when the user can do something about it.
+pub(crate) fn write_hint(e: &io::Error) -> Option<String> {
+    Some(match e.kind() {
+        io::ErrorKind::StorageFull => "the disk is full".into(),
+        io::ErrorKind::QuotaExceeded => "the quota is used up".into(),
+        io::ErrorKind::FileTooLarge => {
+            "the file is larger than files may be here: raise the limit (`ulimit -f`)".into()
+        }
+        // EMFILE has no kind of its own.
+        _ if e.raw_os_error() == Some(24) => {
+            "raise the limit (`ulimit -n`), or write fewer tasks at a time with --tasks".into()
+        }
+        _ => return None,
+    })
 }
 
 /// An output folder while a run fills it.

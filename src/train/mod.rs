@@ -21,6 +21,7 @@ pub use stretches::{Mutants, StretchSource, stretches};
 use std::io;
 use std::path::PathBuf;
 
+use crate::output::write_hint;
 use crate::plot::PlotError;
 
 /// What can go wrong in training.
@@ -118,10 +119,7 @@ impl TrainError {
                 "give the same flags, or --force to throw the unfinished run away".into(),
             ),
             Self::Diverged { .. } => Some("--lr lowers the learning rate".into()),
-            Self::Write(e, _) if e.kind() == io::ErrorKind::StorageFull => {
-                Some("the disk is full".into())
-            }
-            Self::Plot(_) | Self::Setting(_) => None,
+            Self::Write(e, _) | Self::Plot(PlotError::Write(e, _)) => write_hint(e),
             _ => None,
         }
     }
@@ -143,4 +141,40 @@ pub(crate) fn write_whole(path: &std::path::Path, bytes: &[u8]) -> Result<(), Tr
         Ok(())
     };
     write().map_err(|e| TrainError::Write(e, path.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_says_why() {
+        for (kind, hint) in [
+            (io::ErrorKind::StorageFull, "the disk is full"),
+            (io::ErrorKind::QuotaExceeded, "the quota is used up"),
+            (io::ErrorKind::FileTooLarge, "ulimit -f"),
+        ] {
+            let path = PathBuf::from("out/state-3.bin");
+            let whole = TrainError::Write(kind.into(), path.clone());
+            assert!(whole.to_string().contains("state-3.bin"));
+            let figure = TrainError::Plot(PlotError::Write(kind.into(), path.clone()));
+            let regression = kmer::KmerError::Write(kind.into(), path);
+            for found in [whole.hint(), figure.hint(), regression.hint()] {
+                assert!(found.is_some_and(|f| f.contains(hint)), "{kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn files_are_whole_or_as_they_were() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        write_whole(&path, b"old").unwrap();
+        write_whole(&path, b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        let missing = dir.path().join("none/f");
+        let error = write_whole(&missing, b"x").unwrap_err();
+        assert!(error.to_string().contains("none/f"), "{error}");
+    }
 }

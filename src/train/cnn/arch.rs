@@ -3,15 +3,45 @@ use std::str::FromStr;
 
 use super::super::TrainError;
 
+/// What a convolution sees beyond the ends of its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// Nothing: there are `width - 1` positions less behind it.
+    None,
+    /// Zeros, so many that there are as many positions behind it as before it. Of an odd number one
+    /// more stands on the right (ONNX's `SAME_UPPER`).
+    Same,
+}
+
+impl Padding {
+    /// Zero columns on the left and on the right of the input of a filter so wide.
+    pub fn columns(self, width: usize) -> (usize, usize) {
+        match self {
+            Self::None => (0, 0),
+            Self::Same => ((width - 1) / 2, width / 2),
+        }
+    }
+
+    /// Positions that a filter so wide takes away.
+    pub fn loss(self, width: usize) -> usize {
+        match self {
+            Self::None => width - 1,
+            Self::Same => 0,
+        }
+    }
+}
+
 /// A layer of a convolutional network, in the order of the data's way.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Layer {
-    /// Convolution along the sequence, stride 1, without padding.
+    /// Convolution along the sequence, stride 1.
     Conv {
         /// Number of filters.
         filters: usize,
         /// Columns a filter spans.
         width: usize,
+        /// What it sees beyond the ends.
+        padding: Padding,
     },
     /// `max(0, x)`.
     Relu,
@@ -32,7 +62,7 @@ pub enum Layer {
 /// value).
 ///
 /// As text: `conv 128x5, relu, conv 32x1, conv 48x5, relu, maxpool 4, dropout 0.1, dense 100, relu,
-/// dense`. A convolution without `relu` behind it is linear.
+/// dense`. A convolution without `relu` behind it is linear; `conv 64x9 same` is padded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
     /// Bases of a window.
@@ -129,16 +159,20 @@ impl Architecture {
         for (i, layer) in layers.iter().enumerate() {
             let mut weights = 0;
             match *layer {
-                Layer::Conv { filters, width } => {
+                Layer::Conv {
+                    filters,
+                    width,
+                    padding,
+                } => {
                     if pooled || flat {
                         return no("a convolution stands behind a pool or a dense layer");
                     }
                     if filters == 0 || width == 0 || width > positions {
                         return no(&format!(
-                            "`conv {filters}x{width}` on {positions} positions leaves nothing"
+                            "`{layer}` on {positions} positions leaves nothing"
                         ));
                     }
-                    positions -= width - 1;
+                    positions -= padding.loss(width);
                     weights = width.saturating_mul(channels).saturating_mul(filters);
                     channels = filters;
                 }
@@ -189,10 +223,32 @@ impl Architecture {
     /// Bases by which the convolutions shorten the input.
     pub fn reach(&self) -> usize {
         let widths = self.layers.iter().map(|l| match l {
-            Layer::Conv { width, .. } => width - 1,
+            Layer::Conv { width, padding, .. } => padding.loss(*width),
             _ => 0,
         });
         widths.sum()
+    }
+
+    /// Number of convolutions.
+    pub fn convolutions(&self) -> usize {
+        let convs = self.layers.iter();
+        convs.filter(|l| matches!(l, Layer::Conv { .. })).count()
+    }
+
+    /// The widest zero padding of a convolution at one end; 0 where none is padded.
+    pub fn widest_padding(&self) -> usize {
+        let columns = self.layers.iter().map(|l| match l {
+            // Never less on the right than on the left.
+            Layer::Conv { width, padding, .. } => padding.columns(*width).1,
+            _ => 0,
+        });
+        columns.max().unwrap_or(0)
+    }
+
+    /// Whether windows of a longer sequence share their convolutions: not where each has zeros of its
+    /// own at its ends.
+    pub fn shares_convolutions(&self) -> bool {
+        self.is_bare() && self.widest_padding() == 0
     }
 
     /// Whether the window fills the input.
@@ -216,7 +272,17 @@ impl fmt::Display for Architecture {
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Conv { filters, width } => write!(f, "conv {filters}x{width}"),
+            Self::Conv {
+                filters,
+                width,
+                padding,
+            } => {
+                write!(f, "conv {filters}x{width}")?;
+                match padding {
+                    Padding::None => Ok(()),
+                    Padding::Same => f.write_str(" same"),
+                }
+            }
             Self::Relu => f.write_str("relu"),
             Self::BatchNorm => f.write_str("batchnorm"),
             Self::Dropout(p) => write!(f, "dropout {p}"),
@@ -240,7 +306,7 @@ impl FromStr for Layers {
             let words: Vec<&str> = part.split_whitespace().collect();
             layer(&words).ok_or_else(|| {
                 TrainError::Setting(format!(
-                    "{:?} is no layer; expected conv FILTERSxWIDTH, relu, batchnorm, dropout P, maxpool N, avgpool N, dense N or dense",
+                    "{:?} is no layer; expected conv FILTERSxWIDTH, conv FILTERSxWIDTH same, relu, batchnorm, dropout P, maxpool N, avgpool N, dense N or dense",
                     part.trim()
                 ))
             })
@@ -251,11 +317,16 @@ impl FromStr for Layers {
 
 fn layer(words: &[&str]) -> Option<Layer> {
     Some(match words {
-        ["conv", size] => {
+        ["conv", size, rest @ ..] => {
             let (filters, width) = size.split_once('x')?;
             Layer::Conv {
                 filters: filters.parse().ok()?,
                 width: width.parse().ok()?,
+                padding: match rest {
+                    [] => Padding::None,
+                    ["same"] => Padding::Same,
+                    _ => return None,
+                },
             }
         }
         ["relu"] => Layer::Relu,
@@ -285,11 +356,27 @@ mod tests {
     }
 
     #[test]
+    fn padded_convolutions_keep_their_positions() {
+        let layers = "conv 8x5 same, relu, conv 8x4 same, conv 8x3, maxpool 143, dense";
+        let layers: Layers = layers.parse().unwrap();
+        let arch = Architecture::new(145, 145, 0, layers.0.clone()).unwrap();
+        assert_eq!(arch.reach(), 2);
+        // Width 4: one zero on the left, two on the right.
+        assert_eq!(Padding::Same.columns(4), (1, 2));
+        assert_eq!(Padding::Same.columns(5), (2, 2));
+        assert_eq!(Padding::Same.columns(1), (0, 0));
+        assert_eq!(arch.widest_padding(), 2);
+        assert!(arch.is_bare() && !arch.shares_convolutions());
+        assert_eq!(arch.to_string().parse::<Layers>().unwrap(), layers);
+    }
+
+    #[test]
     fn impossible_layers_are_refused() {
         for (text, why) in [
             ("relu, dense", "first layer"),
             ("conv 8x5, relu", "last layer"),
             ("conv 8x146, dense", "leaves nothing"),
+            ("conv 8x146 same, dense", "leaves nothing"),
             ("conv 8x5, maxpool 142, dense", "leaves nothing"),
             ("conv 8x5, maxpool 4, conv 8x5, dense", "behind a pool"),
             ("conv 8x5, dropout 1.5, dense", "dropout"),
@@ -299,7 +386,14 @@ mod tests {
             let error = Architecture::new(145, 145, 0, text.parse::<Layers>().unwrap().0);
             assert!(error.unwrap_err().to_string().contains(why), "{text}");
         }
-        for text in ["", "conv 5", "conv axb", "pool 3", "dense x"] {
+        for text in [
+            "",
+            "conv 5",
+            "conv axb",
+            "conv 8x5 valid",
+            "pool 3",
+            "dense x",
+        ] {
             assert!(text.parse::<Layers>().is_err(), "{text}");
         }
     }

@@ -94,6 +94,9 @@ impl Hardware {
     }
 }
 
+/// Most of anything that is counted: far beyond any use, so that sums do not overflow.
+const MANY: usize = 1_000_000;
+
 /// A run of `mpra-score train`.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -130,6 +133,68 @@ pub struct Config {
     pub ort_lib: Option<PathBuf>,
     /// The command line, for the provenance.
     pub command_line: Vec<String>,
+}
+
+impl Config {
+    /// Judges the settings that do not depend on the data.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] for a number outside its range, NaN and infinity among them, or for
+    /// settings that do not go together.
+    pub fn check(&self) -> Result<(), TrainError> {
+        let fail = |text: String| Err(TrainError::Setting(text));
+        let fit = &self.fit;
+        for (flag, number) in [
+            ("--batch", Some(fit.batch)),
+            ("--epochs", Some(fit.epochs)),
+            ("--patience", Some(fit.patience)),
+            ("--search", self.search),
+        ] {
+            if number.is_some_and(|n| !(1..=MANY).contains(&n)) {
+                return fail(format!("{flag} is 1 to {MANY}"));
+            }
+        }
+        // Comparisons that NaN fails.
+        let above_zero = |v: f64| v > 0.0 && v.is_finite();
+        if !above_zero(fit.rate) {
+            return fail(format!("--lr is a number above 0, not {}", fit.rate));
+        }
+        if let Some((_, weight)) = &self.beside
+            && !above_zero((*weight).into())
+        {
+            return fail(format!("--data-weight is a number above 0, not {weight}"));
+        }
+        if !(fit.pair_weight >= 0.0 && fit.pair_weight.is_finite()) {
+            let weight = fit.pair_weight;
+            return fail(format!("--pair-weight is 0 or more, not {weight}"));
+        }
+        let mut shares = vec![("--init-reverse", self.init_reverse)];
+        if let Source::Teacher(source) = &self.source {
+            shares.push(("--reverse-share", Some(source.reverse)));
+            if let Some(mutants) = &source.mutants
+                && !(1 <= mutants.fewest && mutants.fewest <= mutants.most)
+            {
+                return fail("--changes are LOW to HIGH, from 1 on".into());
+            }
+        }
+        for (flag, share) in shares {
+            if share.is_some_and(|s| !(0.0..=1.0).contains(&s)) {
+                return fail(format!("{flag} is from 0 to 1"));
+            }
+        }
+        if self.search.is_none() && fit.frozen > self.arch.convolutions() {
+            return fail(format!(
+                "--freeze {} is more than the network's {} convolution(s)",
+                fit.frozen,
+                self.arch.convolutions()
+            ));
+        }
+        if self.search.is_some() && (self.init.is_some() || self.beside.is_some()) {
+            let text = "--search draws its networks: --init, and --data beside a teacher, do not go with it";
+            return fail(text.into());
+        }
+        Ok(())
+    }
 }
 
 /// What a run did.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{Config, Fit, Parameters, Source, sha256};
+use super::{Config, Fit, Parameters, Source, draw, sha256};
 use crate::dataset::Split;
 use crate::genome::{BedSource, Fasta, InvalidPolicy, Regions, read_bed};
 use crate::model::{Model, ModelFile, Runtime};
@@ -117,10 +117,20 @@ pub(super) fn examples(
         "left_out": left_out,
         "sequences_sha256": sha256(&examples.codes),
     });
-    if !config.arch.is_bare() && examples.windows > 1 {
+    if examples.windows > 1 && !shares_convolutions(config)? {
         examples = examples.split_windows(window, 1);
     }
     Ok((examples, what))
+}
+
+/// Whether the network, and each that a search draws, can share convolutions among the windows of a
+/// sequence. All draws of a search see the same batches.
+fn shares_convolutions(config: &Config) -> Result<bool, TrainError> {
+    let mut shares = config.arch.shares_convolutions();
+    for i in 0..config.search.unwrap_or(0) {
+        shares &= draw(&config.arch, config.fit.seed, i)?.shares_convolutions();
+    }
+    Ok(shares)
 }
 
 /// The output that each task has in another model, by `pairs` or by its own name.

@@ -22,7 +22,11 @@ pub fn to_onnx(
     for (i, layer) in arch.layers.iter().enumerate() {
         let name = |what: &str| format!("layer{i}.{what}");
         match *layer {
-            Layer::Conv { filters, width } => {
+            Layer::Conv {
+                filters,
+                width,
+                padding,
+            } => {
                 let (from, bias) = (next(), next());
                 let mut to = Vec::with_capacity(from.len());
                 for filter in 0..filters {
@@ -35,9 +39,18 @@ pub fn to_onnx(
                 }
                 let weight = graph.weight(&name("weight"), &[filters, channels, width], &to);
                 let bias = graph.weight(&name("bias"), &[filters], bias);
-                tensor = graph.node("Conv", &[&tensor, &weight, &bias], vec![]);
+                let attributes = match padding.columns(width) {
+                    (0, 0) => vec![],
+                    (left, right) => {
+                        vec![AttributeProto::of_ints(
+                            "pads",
+                            &[left as i64, right as i64],
+                        )]
+                    }
+                };
+                tensor = graph.node("Conv", &[&tensor, &weight, &bias], attributes);
                 channels = filters;
-                positions -= width - 1;
+                positions -= padding.loss(width);
             }
             Layer::Relu => tensor = graph.node("Relu", &[&tensor], vec![]),
             // Off when a model is used.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::arch::{Architecture, Layer};
 use super::network::{self, Geometry, Mode, Parameters, Running, forward, matrix, values};
 use super::state::{Moments, State};
+use super::watch::{Epoch, Watch};
 use crate::dataset::{Split, pearson};
 use crate::encode::{UNKNOWN, reverse_complement};
 use crate::train::{Examples, Random, Scaling, TrainError};
@@ -63,50 +64,6 @@ pub struct FitConfig {
     pub frozen: usize,
 }
 
-/// An epoch's figures. Losses are weighted mean squared errors of standardised labels.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Epoch {
-    /// From 1.
-    pub epoch: usize,
-    /// Learning rate of its last step.
-    pub rate: f64,
-    /// Mean loss of its batches, dropout on, differences of pairs included.
-    pub train: f64,
-    /// Loss on the validation side.
-    pub validation: f64,
-    /// Pearson correlation on the validation side, by task.
-    #[serde(deserialize_with = "maybe_nan")]
-    pub pearson: Vec<f64>,
-    /// The same on the validation side of the further data; NaN for tasks that it lacks.
-    #[serde(default, deserialize_with = "maybe_nan")]
-    pub beside: Vec<f64>,
-    /// Time it took.
-    pub seconds: f64,
-}
-
-/// JSON has no NaN: serde writes it as null.
-fn maybe_nan<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
-    let values = Vec::<Option<f64>>::deserialize(from)?;
-    Ok(values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect())
-}
-
-/// Is told how far fitting is.
-pub trait Watch: Sync {
-    /// A step of so many is done; `loss` is its batch's.
-    fn step(&self, done: u64, of: u64, epoch: usize, loss: f64);
-    /// An epoch is done.
-    fn epoch(&self, epoch: &Epoch, of: usize, left_seconds: f64);
-}
-
-/// Tells nobody.
-#[derive(Clone, Copy, Debug)]
-pub struct Unwatched;
-
-impl Watch for Unwatched {
-    fn step(&self, _: u64, _: u64, _: usize, _: f64) {}
-    fn epoch(&self, _: &Epoch, _: usize, _: f64) {}
-}
-
 /// A network and the data it is fitted to.
 pub struct Fit<'a> {
     /// The architecture.
@@ -149,7 +106,10 @@ impl Fit<'_> {
         let windows = examples.windows;
         let fits = match windows {
             1 => examples.columns == arch.length || examples.columns == arch.window,
-            _ => arch.is_bare() && examples.columns == arch.window + (windows - 1) * examples.step,
+            _ => {
+                arch.shares_convolutions()
+                    && examples.columns == arch.window + (windows - 1) * examples.step
+            }
         };
         if !fits {
             return Err(TrainError::Windows(format!(
@@ -171,6 +131,12 @@ impl Fit<'_> {
         })
     }
 
+    /// Whether the data's sequences are whole inputs of a framed network, in which a window has a
+    /// place of its own.
+    pub(super) fn has_own_frames(&self) -> bool {
+        !self.arch.is_bare() && self.examples.columns == self.arch.length
+    }
+
     /// Fits from a state on, until epoch `until` is done or until validation no longer gains. `save` is
     /// called after every epoch with a state to go on from.
     ///
@@ -188,7 +154,6 @@ impl Fit<'_> {
         let config = self.config;
         let geometry = self.geometry()?;
         let plain = self.device.clone();
-        let device = self.device.clone().autodiff();
         let trained = self.trained();
         let adam: Adam = AdamConfig::new().with_epsilon(1e-8).build();
         let mut weights = state.current.tensors(&plain);
@@ -230,20 +195,7 @@ impl Fit<'_> {
                     })
                     .collect();
                 let mut statistics = Vec::new();
-                let mode = Mode::Train {
-                    random,
-                    statistics: &mut statistics,
-                };
-                let output = forward(
-                    self.arch,
-                    &leaves,
-                    &running,
-                    &batch.codes,
-                    geometry,
-                    mode,
-                    &device,
-                );
-                let mut loss = self.loss(output, &batch, &device);
+                let mut loss = self.learn(&leaves, &running, &batch, random, &mut statistics)?;
                 if let (Some(beside), Some(others)) = (beside, &others) {
                     let fit = &beside.fit;
                     let mut random = Random::new(config.seed, &[0xbe51, done]);
@@ -252,20 +204,9 @@ impl Fit<'_> {
                         (0..n).map(|_| others[random.below(others.len())]).collect();
                     let geometry = fit.geometry()?;
                     let batch = fit.batch(&chunk, &[], epoch, geometry, &mut random);
-                    let mode = Mode::Train {
-                        random,
-                        statistics: &mut Vec::new(),
-                    };
-                    let output = forward(
-                        self.arch,
-                        &leaves,
-                        &running,
-                        &batch.codes,
-                        geometry,
-                        mode,
-                        &device,
-                    );
-                    loss = loss + fit.loss(output, &batch, &device) * beside.weight;
+                    // Running statistics are those of the main data.
+                    let other = fit.learn(&leaves, &running, &batch, random, &mut Vec::new())?;
+                    loss = loss + other * beside.weight;
                 }
                 let gradients = loss.backward();
                 let loss = values(loss.reshape([1, 1]));
@@ -318,6 +259,36 @@ impl Fit<'_> {
             save(&state)?;
         }
         Ok(state)
+    }
+
+    /// Outputs of the network as it is, `[windows, tasks]`.
+    fn pass(
+        &self,
+        weights: &[Tensor<2>],
+        running: &[Running],
+        codes: &[u8],
+        mode: Mode<'_>,
+        device: &Device,
+    ) -> Result<Tensor<2>, TrainError> {
+        let geometry = self.geometry()?;
+        Ok(forward(
+            self.arch, weights, running, codes, geometry, mode, device,
+        ))
+    }
+
+    /// The loss of a batch, with what it takes to learn from it.
+    fn learn(
+        &self,
+        leaves: &[Tensor<2>],
+        running: &[Running],
+        batch: &Batch,
+        random: Random,
+        statistics: &mut Vec<(Tensor<2>, Tensor<2>)>,
+    ) -> Result<Tensor<1>, TrainError> {
+        let device = self.device.clone().autodiff();
+        let mode = Mode::Train { random, statistics };
+        let output = self.pass(leaves, running, &batch.codes, mode, &device)?;
+        Ok(self.loss(output, batch, &device))
     }
 
     /// Which matrices are changed by fitting.
@@ -466,15 +437,9 @@ impl Fit<'_> {
             for (&i, slot) in chunk.iter().zip(codes.chunks_exact_mut(geometry.columns)) {
                 self.place(i as usize, false, slot);
             }
-            out.extend(values(forward(
-                self.arch,
-                &weights,
-                &parameters.running,
-                &codes,
-                geometry,
-                Mode::Predict,
-                &self.device,
-            )));
+            let running = &parameters.running;
+            let output = self.pass(&weights, running, &codes, Mode::Predict, &self.device)?;
+            out.extend(values(output));
         }
         Ok(out)
     }

@@ -1,6 +1,6 @@
 //! Starting from another model: its leading convolutions, and all of it where the shapes agree.
 
-use super::arch::{Architecture, Layer};
+use super::arch::{Architecture, Layer, Padding};
 use super::network::Parameters;
 use crate::encode::{BASES, Layout};
 use crate::model::onnx::{GraphProto, NodeProto, TensorProto};
@@ -11,6 +11,7 @@ use crate::train::{Scaling, TrainError};
 struct Conv {
     filters: usize,
     width: usize,
+    padding: Padding,
     weight: Vec<f32>,
     bias: Vec<f32>,
     relu: bool,
@@ -24,6 +25,8 @@ struct Conv {
 /// known.
 struct Source {
     convs: Vec<Conv>,
+    /// So many of them can be taken; the next one is known only to tell which filters it weighs.
+    usable: usize,
     dense: Option<Dense>,
     pooled: bool,
 }
@@ -37,8 +40,9 @@ struct Dense {
     channel_major: bool,
 }
 
-/// Copies weights into `parameters`, layer by layer from the input on, as long as width and ReLU
-/// agree; batch normalisations of the other model move into the layer behind them. Where the other
+/// Copies weights into `parameters`, layer by layer from the input on, as long as width, padding and
+/// ReLU agree; batch normalisations of the other model move into the layer behind them, as far as that
+/// is exact (a shift does not move into a padded convolution, which sees zeros beyond the ends). Where the other
 /// model has more filters, those are taken that weigh most in its next layer (root of the sum of
 /// squares). When all convolutions agree, its last dense layer is taken too; `outputs` says which of
 /// its outputs each task starts from. With `reverse` the other model is first joined with its own
@@ -74,15 +78,21 @@ pub fn start_from(
     let mut inputs = 4;
     while let Some(layer) = layers.next() {
         match *layer {
-            Layer::Conv { filters, width } => {
+            Layer::Conv {
+                filters,
+                width,
+                padding,
+            } => {
                 let relu = layers.peek() == Some(&&Layer::Relu);
                 let Some([weight, bias]) = weights.next() else {
                     break;
                 };
-                let Some(conv) = source.convs.get(next) else {
+                let Some(conv) = source.convs.get(next).filter(|_| next < source.usable) else {
                     break;
                 };
+                let zeros = |p: Padding| p.columns(width);
                 if (conv.width, conv.relu) != (width, relu)
+                    || zeros(conv.padding) != zeros(padding)
                     || conv.filters < filters
                     || conv.weight.len() != width * inputs * conv.filters
                 {
@@ -200,6 +210,10 @@ impl Source {
         let Some(dense) = &self.dense else {
             return Err("its dense layer is not understood");
         };
+        let lopsided = |c: &Conv| c.padding == Padding::Same && c.width.is_multiple_of(2);
+        if self.convs.iter().any(lopsided) {
+            return Err("a padded convolution of even width has more zeros on one side");
+        }
         let channels = self.convs.last().map_or(4, |c| c.filters);
         let positions = dense.weight.len() / dense.outputs / channels;
         let mut joined = Dense {
@@ -248,11 +262,19 @@ impl Source {
         Ok(())
     }
 
-    /// Moves the batch normalisations into the layers behind them.
+    /// Moves the batch normalisations into the layers behind them, up to one that is padded: its zeros
+    /// stand behind the shift, so that it has no like without one.
     fn fold(&mut self) {
+        self.usable = self.convs.len();
         let mut affine: Option<(Vec<f32>, Vec<f32>)> = None;
-        for conv in &mut self.convs {
+        for (i, conv) in self.convs.iter_mut().enumerate() {
             if let Some((scale, shift)) = &affine {
+                let padded = conv.padding.columns(conv.width) != (0, 0);
+                if padded && shift.iter().any(|s| *s != 0.0) {
+                    self.usable = i;
+                    self.dense = None;
+                    return;
+                }
                 for (row, values) in conv.weight.chunks_exact_mut(conv.filters).enumerate() {
                     let channel = row % scale.len();
                     for (value, bias) in values.iter_mut().zip(&mut conv.bias) {
@@ -304,6 +326,7 @@ fn read(graph: &GraphProto, spec: &ModelSpec) -> Source {
     };
     let mut out = Source {
         convs: Vec::new(),
+        usable: 0,
         dense: None,
         pooled: false,
     };
@@ -402,9 +425,8 @@ fn conv<'a>(
     };
     let (filters, inputs) = (dims[0], dims[1]);
     let ones = |name: &str| node.ints(name).is_none_or(|v| v.iter().all(|&x| x == 1));
-    let unpadded = node.ints("pads").is_none_or(|p| p.iter().all(|&x| x == 0))
-        && ["", "NOTSET", "VALID"].contains(&node.string("auto_pad").as_str());
-    if !(ones("strides") && ones("dilations") && unpadded && node.int("group", 1) == 1) {
+    let padding = padding(node, &dims[2..], width)?;
+    if !(ones("strides") && ones("dilations") && node.int("group", 1) == 1) {
         return None;
     }
     let bias = match node.input.get(2).filter(|n| !n.is_empty()) {
@@ -428,6 +450,7 @@ fn conv<'a>(
     Some(Conv {
         filters,
         width,
+        padding,
         weight,
         bias,
         relu: false,
@@ -435,3 +458,34 @@ fn conv<'a>(
         deviation: vec![1.0; filters],
     })
 }
+
+/// How a convolution is padded; `None` where it is in a way that no layer here has. `kernel` is its
+/// size by axis, `width` that along the sequence.
+fn padding(node: &NodeProto, kernel: &[usize], width: usize) -> Option<Padding> {
+    let (left, right) = Padding::Same.columns(width);
+    let none = |pads: &[i64]| pads.iter().all(|&p| p == 0);
+    match node.string("auto_pad").as_str() {
+        "" | "NOTSET" => match node.ints("pads") {
+            None => Some(Padding::None),
+            Some(pads) if none(pads) => Some(Padding::None),
+            Some(pads) if pads.len() == 2 * kernel.len() => {
+                // The sequence lies along one axis; the other, if there is one, must not be padded.
+                let axis = kernel.iter().position(|&k| k == width)?;
+                let (before, after) = pads.split_at(kernel.len());
+                let others =
+                    (0..kernel.len()).all(|i| i == axis || before[i] == 0 && after[i] == 0);
+                let along = (before[axis], after[axis]);
+                (others && along == (left as i64, right as i64)).then_some(Padding::Same)
+            }
+            Some(_) => None,
+        },
+        "VALID" => Some(Padding::None),
+        "SAME_UPPER" => Some(Padding::Same),
+        // The same for odd widths.
+        "SAME_LOWER" if left == right => Some(Padding::Same),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

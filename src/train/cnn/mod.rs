@@ -11,16 +11,18 @@ mod report;
 mod run;
 mod search;
 mod state;
+mod watch;
 
-pub use arch::{Architecture, Layer, Layers};
+pub use arch::{Architecture, Layer, Layers, Padding};
 pub use config::{Config, Hardware, Source, Summary, TeacherSource};
 pub use export::to_onnx;
-pub use fit::{Beside, Epoch, Fit, FitConfig, Schedule, Unwatched, Watch};
+pub use fit::{Beside, Fit, FitConfig, Schedule};
 pub use init::start_from;
 pub use network::{Geometry, Parameters, Running, Weights};
 pub use run::run;
 pub use search::draw;
 pub use state::{Moments, Notes, State};
+pub use watch::{Epoch, Unwatched, Watch};
 
 use sha2::{Digest, Sha256};
 

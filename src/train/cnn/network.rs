@@ -5,7 +5,8 @@
 //! field reaches into the next sequence hold nothing of use and are never read.
 //!
 //! A sequence may be longer than a window: then it holds several windows, `step` bases apart, that
-//! share all convolutions. That is exact, because nothing is padded.
+//! share all convolutions. That is exact, as long as nothing is padded; sequences of padded networks
+//! hold one window each, and stand so far apart that the zeros of one are between it and the next.
 
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -79,11 +80,15 @@ impl Parameters {
                 });
             };
             match *layer {
-                Layer::Conv { filters, width } => {
+                Layer::Conv {
+                    filters,
+                    width,
+                    padding,
+                } => {
                     let inputs = width * channels;
                     push(inputs, filters, if i == 0 { width } else { inputs });
                     channels = filters;
-                    positions -= width - 1;
+                    positions -= padding.loss(width);
                 }
                 Layer::MaxPool(size) | Layer::AvgPool(size) => positions /= size,
                 Layer::Dense(outputs) => {
@@ -150,7 +155,8 @@ pub(super) enum Mode<'a> {
     },
 }
 
-/// A pass over `codes`, `[batch, geometry.columns]`: the outputs, `[batch * windows, tasks]`.
+/// A pass over `codes`, `[batch, geometry.columns]`: the outputs, `[batch * windows, tasks]`. Several
+/// windows a sequence only where [`Architecture::shares_convolutions`].
 pub(super) fn forward(
     arch: &Architecture,
     weights: &[Tensor<2>],
@@ -166,8 +172,10 @@ pub(super) fn forward(
         step,
     } = geometry;
     let batch = codes.len() / columns;
+    let gap = arch.widest_padding();
+    debug_assert!(windows == 1 || gap == 0);
     // Windows are cut out of the rows in groups of `group` positions.
-    let group = if windows == 1 { columns } else { step };
+    let group = if windows == 1 { columns + gap } else { step };
     let stride = columns.div_ceil(group) * group;
     let mut rows = batch * stride + arch.reach();
     let mut layers = arch.layers.iter().peekable();
@@ -177,28 +185,39 @@ pub(super) fn forward(
 
     let mut positions = arch.length;
     let mut known = columns;
-    let Some(&Layer::Conv { width, .. }) = layers.next() else {
+    let Some(&Layer::Conv { width, padding, .. }) = layers.next() else {
         unreachable!("an architecture begins with a convolution");
     };
-    rows -= width - 1;
-    positions -= width - 1;
-    known -= width - 1;
+    rows -= padding.loss(width);
+    positions -= padding.loss(width);
+    known -= padding.loss(width);
     let (Some(weight), Some(bias)) = pair() else {
         unreachable!("a convolution has weights");
     };
-    let taps = one_hot_taps(codes, columns, stride, rows, width);
+    let left = padding.columns(width).0;
+    let taps = one_hot_taps(codes, columns, stride, rows, width, left);
     let mut x = matrix(taps, [rows, 4 * width], device).matmul(weight) + bias;
 
+    // 1 where a row is one of the first `known` positions of its sequence, otherwise 0.
+    let mask = |rows: usize, known: usize| {
+        let valid = |row: usize| row < batch * stride && row % stride < known;
+        let mask = (0..rows).map(|r| f32::from(u8::from(valid(r)))).collect();
+        matrix(mask, [rows, 1], device)
+    };
     let mut normalised = 0;
     while let Some(layer) = layers.next_if(|l| !matches!(l, Layer::Dense(_))) {
         match *layer {
-            Layer::Conv { width, .. } => {
+            Layer::Conv { width, padding, .. } => {
                 let (Some(weight), Some(bias)) = pair() else {
                     unreachable!("a convolution has weights");
                 };
-                rows -= width - 1;
-                positions -= width - 1;
-                known -= width - 1;
+                let margins = padding.columns(width);
+                if margins != (0, 0) {
+                    x = with_margins(x * mask(rows, known), margins, device);
+                }
+                rows -= padding.loss(width);
+                positions -= padding.loss(width);
+                known -= padding.loss(width);
                 x = convolve(x, weight, width, rows) + bias;
             }
             Layer::Relu => x = relu(x),
@@ -220,9 +239,7 @@ pub(super) fn forward(
                         matrix(before.variance.clone(), [1, channels], device),
                     ),
                     Mode::Train { statistics, .. } => {
-                        let valid = |row: usize| row < batch * stride && row % stride < known;
-                        let mask = (0..rows).map(|r| f32::from(u8::from(valid(r)))).collect();
-                        let mask = matrix(mask, [rows, 1], device);
+                        let mask = mask(rows, known);
                         let share = 1.0 / (batch * known) as f32;
                         let mean = (x.clone() * mask.clone()).sum_dim(0) * share;
                         let off = (x.clone() - mean.clone()) * mask;
@@ -357,13 +374,23 @@ fn convolve(x: Tensor<2>, weight: Tensor<2>, width: usize, rows: usize) -> Tenso
     (1..width).fold(product(0), |sum, tap| sum + product(tap))
 }
 
-/// The first convolution's inputs: for each row the one-hot columns of `width` bases, tap by tap.
+/// The rows with so many rows of zeros before and behind them.
+fn with_margins(x: Tensor<2>, margins: (usize, usize), device: &Device) -> Tensor<2> {
+    let [_, channels] = x.dims();
+    let zeros = |n: usize| (n > 0).then(|| Tensor::zeros([n, channels], device));
+    let parts = [zeros(margins.0), Some(x), zeros(margins.1)];
+    Tensor::cat(parts.into_iter().flatten().collect(), 0)
+}
+
+/// The first convolution's inputs: for each row the one-hot columns of `width` bases, tap by tap, the
+/// first of them `left` columns before the row's own.
 fn one_hot_taps(
     codes: &[u8],
     columns: usize,
     stride: usize,
     rows: usize,
     width: usize,
+    left: usize,
 ) -> Vec<f32> {
     let mut taps = vec![0.0; rows * 4 * width];
     for (sequence, codes) in codes.chunks_exact(columns).enumerate() {
@@ -371,7 +398,7 @@ fn one_hot_taps(
             if code >= UNKNOWN {
                 continue;
             }
-            let at = sequence * stride + column;
+            let at = sequence * stride + column + left;
             for tap in 0..width.min(at + 1) {
                 if at - tap < rows {
                     taps[((at - tap) * width + tap) * 4 + code as usize] = 1.0;

@@ -11,12 +11,19 @@ use crate::output::OutputDir;
 use crate::plot::{Density, Line, Style, density, lines};
 use crate::train::TrainError;
 
+/// How far the exported file may be from the network, in standard deviations of a label.
+const TOLERANCE: f32 = 1e-4;
+
 /// The test side as ONNX Runtime predicts it, in label units.
+#[derive(Debug)]
 pub(super) struct Tested {
     predicted: Vec<f32>,
     labels: Vec<f32>,
     pub rows: usize,
+    /// Largest difference from the network, in standard deviations of a label.
     pub largest: f32,
+    /// Whether ONNX Runtime was given windows, or whole inputs column by column.
+    pub inputs: &'static str,
 }
 
 impl Tested {
@@ -32,7 +39,14 @@ impl Tested {
     }
 }
 
-/// Runs the exported file on the test side and compares it with the network.
+/// Runs the exported file on the test side and compares it with the network: ONNX Runtime gets the
+/// very inputs that the network gets. Data with a frame of their own are fed column by column, since
+/// a window's place in them is theirs and not the one that the file's metadata give; windows go
+/// through the file's own frame, so that it is checked, too.
+///
+/// # Errors
+/// [`TrainError::Export`] at the first output that is more than 1e-4 of the labels' standard
+/// deviation away, or when the file does not run.
 pub(super) fn check(
     fit: &Fit<'_>,
     best: &Parameters,
@@ -44,7 +58,16 @@ pub(super) fn check(
     let tasks = examples.tasks.len();
     let network = fit.predict(best, &which)?;
     let mut model = Model::open(ModelFile::read(path)?, &ModelOptions::default(), runtime)?;
-    let window = model.window();
+    let said = model.spec();
+    let frame = (said.window, said.one_hot.length, said.one_hot.offset);
+    if frame != (fit.arch.window, fit.arch.length, fit.arch.offset) {
+        return Err(TrainError::Windows(format!(
+            "the exported file says (window, columns, offset) {frame:?}, the network was trained with {:?}",
+            (fit.arch.window, fit.arch.length, fit.arch.offset)
+        ))
+        .into());
+    }
+    let framed = fit.has_own_frames();
     let mut predicted = vec![0.0; network.len()];
     let mut labels = Vec::with_capacity(network.len());
     let mut codes = Vec::new();
@@ -53,19 +76,18 @@ pub(super) fn check(
         .zip(predicted.chunks_exact_mut(examples.windows * tasks))
     {
         let sequence = examples.sequence(i as usize);
-        codes.clear();
-        for k in 0..examples.windows {
-            let from = match examples.columns == fit.arch.length && !fit.arch.is_bare() {
-                // The data's own frame: the model sees the window's columns only.
-                true => fit.arch.offset,
-                false => k * examples.step,
-            };
-            codes.extend_from_slice(&sequence[from..from + window]);
+        if framed {
+            model.predict_columns(sequence, out)?;
+        } else {
+            codes.clear();
+            for k in 0..examples.windows {
+                let from = k * examples.step;
+                codes.extend_from_slice(&sequence[from..from + fit.arch.window]);
+            }
+            model.predict(&codes, out)?;
         }
-        model.predict(&codes, out)?;
         labels.extend_from_slice(examples.labels_of(i as usize));
     }
-    let framed = examples.columns == fit.arch.length && !fit.arch.is_bare();
     let mut largest = 0.0f32;
     for (at, (onnx, network)) in predicted.iter().zip(&network).enumerate() {
         let task = at % tasks;
@@ -73,12 +95,8 @@ pub(super) fn check(
         let network = (f64::from(*network) * scale + fit.scaling.mean[task]) as f32;
         // In units of the labels' deviation, which is what was trained.
         let off = (onnx - network).abs() / scale as f32;
-        // Data with frames of their own hold bases where the model has none.
-        if framed {
-            continue;
-        }
         largest = largest.max(off);
-        if off.is_nan() || off > 1e-4 {
+        if off.is_nan() || off > TOLERANCE {
             return Err(TrainError::Export {
                 row: at / tasks,
                 task: examples.tasks[task].clone(),
@@ -88,11 +106,16 @@ pub(super) fn check(
             .into());
         }
     }
+    tracing::info!(
+        "the exported model gives what the network gives on {} test window(s): at most {largest:e} of a label's standard deviation apart",
+        predicted.len() / tasks
+    );
     Ok(Tested {
         rows: predicted.len() / tasks,
         predicted,
         labels,
         largest,
+        inputs: if framed { "columns" } else { "windows" },
     })
 }
 
@@ -162,3 +185,6 @@ pub(super) fn figures(
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

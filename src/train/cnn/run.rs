@@ -30,15 +30,7 @@ pub fn run(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summar
 }
 
 fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary, Error> {
-    if config.fit.batch == 0 || config.fit.epochs == 0 || config.search == Some(0) {
-        let text = "--batch, --epochs and --search are at least 1";
-        return Err(TrainError::Setting(text.into()).into());
-    }
-    if config.search.is_some() && (config.init.is_some() || config.beside.is_some()) {
-        let text =
-            "--search draws its networks: --init, and --data beside a teacher, do not go with it";
-        return Err(TrainError::Setting(text.into()).into());
-    }
+    config.check()?;
     config.hardware.device()?;
     // Before any work: without it the export cannot be checked.
     let runtime = Runtime::load(config.ort_lib.as_deref()).map_err(ModelError::from)?;
@@ -212,7 +204,9 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
         "validation_loss": best.as_ref().map(|b| b.validation),
         "test_loss": loss,
         "test": metrics,
-        "export": {"windows": test.rows, "largest_difference": test.largest},
+        "export": {
+            "windows": test.rows, "inputs": test.inputs, "largest_difference": test.largest,
+        },
         "sha256": sha256(&onnx),
     });
     let text = format!("{model:#}\n");

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::run::same_run;
-use super::{Architecture, Fit, Layer, Notes, Parameters, State, Watch};
+use super::{Architecture, Fit, Layer, Notes, Padding, Parameters, State, Watch};
 use crate::output::OutputDir;
 use crate::train::{Random, TrainError};
 use crate::{Cancel, Error};
@@ -15,8 +15,8 @@ use crate::{Cancel, Error};
 /// One in so many goes on to the next round, with so many times the epochs.
 const KEEP: usize = 3;
 
-/// Draws tried before giving up: deep and wide ones leave no position.
-const TRIES: usize = 10_000;
+/// The least of the paper's pools.
+const LEAST_POOL: usize = 10;
 
 /// What a search leaves behind to be taken up again.
 #[derive(Serialize, Deserialize)]
@@ -30,36 +30,46 @@ struct SearchNotes {
 
 /// The architecture of a draw over the paper's ranges: 1 to 10 convolutions of 30 to 100 filters 8 to
 /// 15 wide, each with ReLU; max pool 10 to 50; 1 or 2 dense layers, the first of two with 30 to 100
-/// outputs. Draws that leave no position are drawn again.
+/// outputs. Where its convolutions leave fewer positions than the pool takes, all of them are padded:
+/// so every draw fits, and each number of layers, width and pool is as likely as any other. Pools and
+/// widths go up to the input's columns where those are fewer than 50 or 15.
 ///
 /// # Errors
-/// [`TrainError::Setting`] when the input is too short for any.
+/// [`TrainError::Setting`] for an input of fewer than 10 columns, the least pool.
 pub fn draw(input: &Architecture, seed: u64, number: usize) -> Result<Architecture, TrainError> {
+    if input.length < LEAST_POOL {
+        return Err(TrainError::Setting(format!(
+            "--search needs an input of at least {LEAST_POOL} columns, not {}",
+            input.length
+        )));
+    }
     let mut random = Random::new(seed, &[0x5ea2, number as u64]);
     let mut between = |low: usize, high: usize| low + random.below(high - low + 1);
-    for _ in 0..TRIES {
-        let mut layers = Vec::new();
-        for _ in 0..between(1, 10) {
-            layers.push(Layer::Conv {
-                filters: between(30, 100),
-                width: between(8, 15),
-            });
-            layers.push(Layer::Relu);
-        }
-        layers.push(Layer::MaxPool(between(10, 50)));
-        if between(1, 2) == 2 {
-            layers.extend([Layer::Dense(Some(between(30, 100))), Layer::Relu]);
-        }
-        layers.push(Layer::Dense(None));
-        let arch = Architecture::new(input.window, input.length, input.offset, layers);
-        if let Ok(arch) = arch {
-            return Ok(arch);
-        }
+    let convs: Vec<(usize, usize)> = (0..between(1, 10))
+        .map(|_| (between(30, 100), between(8, input.length.min(15))))
+        .collect();
+    let pool = between(LEAST_POOL, input.length.min(50));
+    let hidden = (between(1, 2) == 2).then(|| between(30, 100));
+    let reach: usize = convs.iter().map(|c| c.1 - 1).sum();
+    let padding = match reach + pool <= input.length {
+        true => Padding::None,
+        false => Padding::Same,
+    };
+    let mut layers = Vec::new();
+    for (filters, width) in convs {
+        layers.push(Layer::Conv {
+            filters,
+            width,
+            padding,
+        });
+        layers.push(Layer::Relu);
     }
-    Err(TrainError::Setting(format!(
-        "no architecture of the search fits an input of {} columns",
-        input.length
-    )))
+    layers.push(Layer::MaxPool(pool));
+    if let Some(outputs) = hidden {
+        layers.extend([Layer::Dense(Some(outputs)), Layer::Relu]);
+    }
+    layers.push(Layer::Dense(None));
+    Architecture::new(input.window, input.length, input.offset, layers)
 }
 
 /// Searches, writes `search.tsv`, and returns the best architecture with its fitted state. The last
@@ -200,4 +210,84 @@ fn write_table(
     }
     let path = out.file("search.tsv");
     fs::write(&path, text).map_err(|e| TrainError::Write(e, path.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(window: usize, length: usize) -> Architecture {
+        let layers = vec![
+            Layer::Conv {
+                filters: 1,
+                width: 1,
+                padding: Padding::None,
+            },
+            Layer::Dense(None),
+        ];
+        Architecture::new(window, length, 0, layers).unwrap()
+    }
+
+    /// Number of convolutions, whether they are padded, positions that unpadded ones would take, pool.
+    fn shape(arch: &Architecture) -> (usize, bool, usize, usize) {
+        let (mut convs, mut reach, mut pool) = (Vec::new(), 0, 0);
+        for layer in &arch.layers {
+            match *layer {
+                Layer::Conv { width, padding, .. } => {
+                    assert!((8..=15).contains(&width));
+                    convs.push(padding);
+                    reach += width - 1;
+                }
+                Layer::MaxPool(size) => pool = size,
+                _ => {}
+            }
+        }
+        assert!(convs.iter().all(|p| *p == convs[0]), "{arch}");
+        (convs.len(), convs[0] == Padding::Same, reach, pool)
+    }
+
+    #[test]
+    fn every_draw_fits_and_none_is_drawn_again() {
+        let n = 3000;
+        for length in [145, 295] {
+            let input = input(145, length);
+            let (mut depths, mut pools, mut padded) = ([0usize; 11], [0usize; 51], 0);
+            for number in 0..n {
+                let (depth, same, reach, pool) = shape(&draw(&input, 7, number).unwrap());
+                // Padded where it would not fit, and nowhere else.
+                assert_eq!(same, reach + pool > length);
+                depths[depth] += 1;
+                pools[pool] += 1;
+                padded += usize::from(same);
+            }
+            // Five standard deviations around each's equal share.
+            let even = |count: usize, share: f64| {
+                let mean = n as f64 * share;
+                (count as f64 - mean).abs() < 5.0 * (mean * (1.0 - share)).sqrt()
+            };
+            assert!(depths[1..].iter().all(|&c| even(c, 0.1)), "{depths:?}");
+            assert!(
+                pools[10..].iter().all(|&c| even(c, 1.0 / 41.0)),
+                "{pools:?}"
+            );
+            // The deepest and widest draw takes 10 * 14 + 50 columns.
+            match length {
+                // About one in 27, most of them of 8 convolutions and more.
+                145 => assert!(padded > n / 50, "{padded}"),
+                _ => assert_eq!(padded, 0),
+            }
+        }
+    }
+
+    #[test]
+    fn short_inputs_cut_the_ranges_and_the_shortest_is_refused() {
+        for length in [10, 12, 40] {
+            for number in 0..200 {
+                let (_, _, _, pool) = shape(&draw(&input(length, length), 1, number).unwrap());
+                assert!(pool <= length);
+            }
+        }
+        let error = draw(&input(9, 9), 1, 0).unwrap_err();
+        assert!(error.to_string().contains("at least 10 columns"), "{error}");
+    }
 }

@@ -5,9 +5,8 @@ use burn::optim::{AdamState, AdaptiveMomentumState};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::fit::Epoch;
 use super::network::{Parameters, Weights, matrix, values};
-use super::sha256;
+use super::{Epoch, sha256};
 use crate::train::{TrainError, write_whole};
 
 /// Adam's first and second moments of each matrix, and how many steps they hold; empty where a matrix

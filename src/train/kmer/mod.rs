@@ -17,6 +17,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::labelled::LabelledError;
+use crate::output::write_hint;
 use crate::plot::PlotError;
 
 /// What can go wrong with a k-mer regression.
@@ -89,6 +90,7 @@ impl KmerError {
                 "the column `split` says train, validation or test; --patience 0 does without validation"
                     .into(),
             ),
+            Self::Write(e, _) | Self::Plot(PlotError::Write(e, _)) => write_hint(e),
             Self::Diverged { .. } => Some("--eta0 lowers the learning rate".into()),
             _ => None,
         }

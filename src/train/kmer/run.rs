@@ -360,8 +360,9 @@ fn check(config: &Config) -> Result<Kmers, KmerError> {
     if config.alphas.len() > 1 && config.patience == 0 {
         return fail("several --alpha need validation rows to choose by: --patience 1 or more");
     }
-    if !positive(config.eta0) || !config.power_t.is_finite() {
-        return fail("--eta0 is above 0, --power-t a finite number");
+    let power = config.power_t;
+    if !(positive(config.eta0) && power.is_finite() && power >= 0.0) {
+        return fail("--eta0 is above 0, --power-t 0 or more");
     }
     if config.epochs == 0 {
         return fail("--epochs is 1 or more");

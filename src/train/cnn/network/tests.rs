@@ -1,4 +1,4 @@
-use super::super::arch::Layers;
+use super::super::arch::{Layers, Padding};
 use super::*;
 
 fn arch(window: usize, layers: &str) -> Architecture {
@@ -36,9 +36,20 @@ fn naive(arch: &Architecture, parameters: &Parameters, window: &[u8]) -> Vec<f64
     let mut flat: Option<Vec<f64>> = None;
     for layer in &arch.layers {
         match *layer {
-            Layer::Conv { filters, width } => {
+            Layer::Conv {
+                filters,
+                width,
+                padding,
+            } => {
                 let (w, b) = (weights.next().unwrap(), weights.next().unwrap());
                 let inputs = rows[0].len();
+                let (left, right) = match padding {
+                    Padding::None => (0, 0),
+                    // One more on the right where they cannot be alike.
+                    Padding::Same => ((width - 1) / 2, width - 1 - (width - 1) / 2),
+                };
+                let zeros = |n: usize| vec![vec![0.0; inputs]; n];
+                rows = [zeros(left), rows, zeros(right)].concat();
                 rows = (0..rows.len() + 1 - width)
                     .map(|p| {
                         (0..filters)
@@ -133,8 +144,54 @@ fn windows_of_a_sequence_are_those_of_the_definition() {
 }
 
 #[test]
+fn padded_convolutions_see_zeros_beyond_the_ends() {
+    for layers in [
+        "conv 6x3 same, relu, conv 5x4 same, relu, dense",
+        // Widths up to the input's, and both kinds.
+        "conv 6x8 same, conv 3x1 same, relu, conv 5x12 same, relu, maxpool 4, dense",
+        "conv 4x2 same, relu, conv 3x3, relu, conv 5x10 same, relu, conv 2x2, relu, avgpool 3, dense 7, relu, dense",
+        "conv 4x3, relu, conv 3x9 same, relu, dense",
+    ] {
+        let layers: Layers = layers.parse().unwrap();
+        // A frame wider than the window is read whole, too.
+        for length in [12, 15] {
+            let arch = Architecture::new(12, length, length - 12, layers.0.clone()).unwrap();
+            let mut parameters = Parameters::random(&arch, 2, 7);
+            for (i, w) in parameters.weights.iter_mut().skip(1).step_by(2).enumerate() {
+                // Biases tell zeros that are padding from values that are none.
+                w.values.iter_mut().for_each(|b| *b = 0.3 + 0.2 * i as f32);
+            }
+            let codes = bases(5 * length, 11);
+            let geometry = Geometry {
+                columns: length,
+                windows: 1,
+                step: length,
+            };
+            let got = run(&arch, &parameters, &codes, geometry, Mode::Predict);
+            let expected: Vec<f64> = (codes.chunks_exact(length))
+                .flat_map(|sequence| naive(&arch, &parameters, sequence))
+                .collect();
+            assert_eq!(got.len(), expected.len());
+            for (g, e) in got.iter().zip(expected) {
+                assert!((f64::from(*g) - e).abs() < 1e-5, "{arch}: {g} {e}");
+            }
+        }
+    }
+}
+
+#[test]
 fn batch_statistics_are_those_of_valid_positions() {
-    let arch = arch(12, "conv 3x3, batchnorm, dense");
+    batch_statistics("conv 3x3, batchnorm, dense", 0);
+    batch_statistics("conv 3x4 same, batchnorm, conv 2x3 same, dense", 1);
+}
+
+/// Compares the statistics behind the first convolution, which has so many zeros on the left.
+fn batch_statistics(layers: &str, left: usize) {
+    let arch = arch(12, layers);
+    let Some(&Layer::Conv { width, padding, .. }) = arch.layers.first() else {
+        unreachable!();
+    };
+    let positions = 12 - padding.loss(width);
     let parameters = Parameters::random(&arch, 1, 3);
     let codes = bases(2 * 12, 5);
     let geometry = Geometry {
@@ -155,10 +212,13 @@ fn batch_statistics_are_those_of_valid_positions() {
     for channel in 0..3 {
         let mut seen = Vec::new();
         for sequence in codes.chunks_exact(12) {
-            for p in 0..10 {
-                let taps = (0..3).filter(|t| sequence[p + t] < UNKNOWN);
-                let value = |t: usize| w[(t * 4 + sequence[p + t] as usize) * 3 + channel];
-                seen.push(f64::from(taps.map(value).sum::<f32>()));
+            for p in 0..positions {
+                let base = |t: usize| -> Option<usize> {
+                    let code = *sequence.get((p + t).checked_sub(left)?)?;
+                    (code < UNKNOWN).then_some(code as usize)
+                };
+                let value = |t: usize| Some(w[(t * 4 + base(t)?) * 3 + channel]);
+                seen.push(f64::from((0..width).filter_map(value).sum::<f32>()));
             }
         }
         let n = seen.len() as f64;
