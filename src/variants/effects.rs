@@ -61,6 +61,12 @@ pub(super) struct Site<'a> {
 }
 
 impl Site<'_> {
+    /// Whether only single bases are changed.
+    fn is_single(&self) -> bool {
+        let one = |allele: &[u8]| allele.len() == 1;
+        self.reference.is_none_or(one) && self.alts.split(|&b| b == b',').all(one)
+    }
+
     fn end(&self) -> u32 {
         self.start + self.reference.map_or(1, <[u8]>::len) as u32
     }
@@ -227,8 +233,9 @@ impl Scorer {
     }
 
     /// Bases that must be known beside a record: haplotypes reach over three windows.
-    fn flank(&self) -> u32 {
-        4 * self.lattice.window()
+    fn flank(&self, singles: bool) -> u32 {
+        let windows = if singles { 1 } else { 4 };
+        windows * self.lattice.window()
     }
 
     /// Scores records (by index, ascending) of one contig that lie close to each other.
@@ -240,7 +247,7 @@ impl Scorer {
         end: u32,
         out: &mut Calls,
     ) -> Result<(), Error> {
-        let flank = self.flank();
+        let flank = self.flank(group.iter().all(|&record| sites[record].is_single()));
         let origin = i64::from(sites[group[0]].start) - i64::from(flank);
         let length = (i64::from(end) + i64::from(flank) - origin) as usize;
         if self.checked.insert(contig) {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::Tables;
-use super::strand::{Run, Strand};
+use super::strand::{Run, Strand, between};
 use crate::encode::{BASES, UNKNOWN, reverse_complement};
 use crate::ism::{Engine, Scores, Stretch, Want};
 use crate::model::ModelError;
@@ -29,7 +29,7 @@ pub struct FastEngine {
     strands: Strands,
     codes: Vec<u8>,
     reversed: Vec<u8>,
-    wanted: Vec<bool>,
+    wanted: Vec<usize>,
     starts: Vec<usize>,
     effects: Vec<f32>,
     other: Vec<f32>,
@@ -79,7 +79,6 @@ impl FastEngine {
         self.codes.resize(len + 2 * margin, any);
         self.wanted.clear();
         if effects {
-            self.wanted.resize(len + 2 * margin, false);
             let next = stretch
                 .wanted
                 .partition_point(|i| i64::from(i.end()) <= first);
@@ -89,9 +88,9 @@ impl FastEngine {
                 if a == len {
                     break;
                 }
-                for i in margin + a..margin + b {
-                    self.wanted[i] = self.codes[i] != UNKNOWN;
-                }
+                let bases = margin + a..margin + b;
+                let known = |i: &usize| self.codes[*i] != UNKNOWN;
+                self.wanted.extend(bases.filter(known));
             }
         }
         self.starts.clear();
@@ -128,7 +127,7 @@ impl FastEngine {
         let len = self.codes.len();
         self.reversed.resize(len, 0);
         reverse_complement(&self.codes, &mut self.reversed);
-        self.wanted.reverse();
+        let wanted: Vec<usize> = self.wanted.iter().rev().map(|b| len - 1 - b).collect();
         let mirrored: Vec<usize> = self.starts.iter().rev().map(|s| len - s - window).collect();
         let mut others = vec![0.0; activities.len()];
         self.other.resize(self.effects.len(), 0.0);
@@ -136,13 +135,12 @@ impl FastEngine {
             Run {
                 codes: &self.reversed,
                 starts: &mirrored,
-                wanted: &self.wanted,
+                wanted: &wanted,
                 effects,
             },
             &mut others,
             &mut self.other,
         );
-        self.wanted.reverse();
         let windows = activities.chunks_exact_mut(tasks);
         for (activities, others) in windows.zip(others.chunks_exact(tasks).rev()) {
             for (a, b) in activities.iter_mut().zip(others) {
@@ -174,12 +172,10 @@ impl FastEngine {
             .iter()
             .zip(self.effects.chunks_exact(window * 4 * tasks))
         {
-            for (column, effects) in effects.chunks_exact(4 * tasks).enumerate() {
-                if !self.wanted[start + column] {
-                    continue;
-                }
-                let code = usize::from(self.codes[start + column]);
-                let position = first + (start + column - margin) as i64;
+            for &at in between(&self.wanted, start, start + window) {
+                let effects = &effects[(at - start) * 4 * tasks..][..4 * tasks];
+                let code = usize::from(self.codes[at]);
+                let position = first + (at - margin) as i64;
                 let base = (position - origin) as usize;
                 self.covered[base] += 1;
                 let sums = &mut self.importance_sums[base * tasks..(base + 1) * tasks];

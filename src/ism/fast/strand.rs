@@ -101,6 +101,21 @@ impl Tables {
         self.reducer.way == Way::Max && self.tabled.trunk.stages().is_empty()
     }
 
+    /// Reference values at positions `range`, or where they are.
+    fn reference(
+        &self,
+        scratch: &mut Scratch,
+        context: Context<'_>,
+        range: (usize, usize),
+        strip: &mut Strip,
+    ) {
+        if self.looks_up_all() {
+            self.tabled.known(scratch, context, range, strip);
+        } else {
+            self.tabled.reference(scratch, context, range, strip);
+        }
+    }
+
     /// Whether so many windows over so many bases share sliding maxima.
     fn is_dense(&self, windows: usize, bases: usize) -> bool {
         windows * DENSE > bases
@@ -130,10 +145,16 @@ pub(super) struct Run<'a> {
     pub(super) codes: &'a [u8],
     /// Index of each window's first base, ascending.
     pub(super) starts: &'a [usize],
-    /// By index: whether the base's effects are wanted; never for unknown bases.
-    pub(super) wanted: &'a [bool],
+    /// Indices of the bases whose effects are wanted, ascending; never of unknown ones.
+    pub(super) wanted: &'a [usize],
     /// Whether any effects are.
     pub(super) effects: bool,
+}
+
+/// Those of ascending indices that lie in `from..to`.
+pub(super) fn between(indices: &[usize], from: usize, to: usize) -> &[usize] {
+    let behind = &indices[indices.partition_point(|&i| i < from)..];
+    &behind[..behind.partition_point(|&i| i < to)]
 }
 
 /// The state of one thread and strand.
@@ -217,7 +238,7 @@ impl Strand {
             self.predict(plan, run, activities);
             return;
         }
-        tables.tabled.reference(
+        tables.reference(
             &mut self.scratch,
             context,
             (1, run.codes.len() - span),
@@ -314,29 +335,22 @@ impl Strand {
             codes: run.codes,
             frame: None,
         };
-        let mut base = ring.done.max(start);
         let end = start + tables.window;
-        while base < end {
+        let mut left = between(run.wanted, ring.done.max(start), end);
+        while let Some(&base) = left.first() {
             // A batch of neighbours that are contiguous in the ring.
             let slot = base % ring.capacity;
-            let most = BATCH.min(end - base).min(ring.capacity - slot);
-            let count = run.wanted[base..base + most]
-                .iter()
-                .take_while(|w| **w)
-                .count();
-            if count == 0 {
-                base += 1;
-                continue;
-            }
-            let bases: [usize; BATCH] = std::array::from_fn(|i| base + i);
+            let most = BATCH.min(ring.capacity - slot).min(left.len());
+            let next = |(i, b): &(usize, &usize)| **b == base + i;
+            let count = left[..most].iter().enumerate().take_while(next).count();
             ring.made.fill(
                 tables,
                 &mut self.scratch,
                 (context, &self.shared),
-                &bases[..count],
+                &left[..count],
                 slot,
             );
-            base += count;
+            left = &left[count..];
         }
         ring.done = end.max(ring.done);
     }
@@ -351,8 +365,8 @@ impl Strand {
         let lone = span - 1; // columns next to an edge that reach beyond it
         self.columns.clear();
         if run.effects {
-            let wanted = |c: &usize| run.wanted[start + c];
-            self.columns.extend((0..window).filter(wanted));
+            let wanted = between(run.wanted, start, start + window);
+            self.columns.extend(wanted.iter().map(|b| b - start));
         }
         // Which of the edge's strips serves a column, if any.
         let merged = 2 * lone >= window;
@@ -370,30 +384,23 @@ impl Strand {
             self.edge_blocks(&side);
         }
 
+        let edge = |position: usize| {
+            let strip = &self.edge.strips[usize::from(position >= interior.0 && !merged)];
+            let at = position + span; // in the frame's context
+            let values = at.checked_sub(strip.from).and_then(|i| strip.row(row, i));
+            // Else there is no base of the window in its field.
+            values.unwrap_or_else(|| tables.blank[position * row..(position + 1) * row].as_ptr())
+        };
+        let from = interior.0.clamp(reducer.from, reducer.to);
+        let to = interior.1.clamp(from, reducer.to);
         self.rows.clear();
-        for position in reducer.from..reducer.to {
-            let values = if (interior.0..interior.1).contains(&position) {
-                let at = start + position - tables.first - self.shared.from;
-                &self.shared.values[at * row..(at + 1) * row]
-            } else {
-                let at = position + span; // in the frame's context
-                let strip = if position < interior.0 || merged {
-                    0
-                } else {
-                    1
-                };
-                let strip = &self.edge.strips[strip];
-                let values = at
-                    .checked_sub(strip.from)
-                    .and_then(|i| strip.values.get(i * row..(i + 1) * row));
-                match values {
-                    Some(values) => values,
-                    // No base of the window in its field.
-                    None => &tables.blank[position * row..(position + 1) * row],
-                }
-            };
-            self.rows.push(values.as_ptr());
+        self.rows.extend((reducer.from..from).map(edge));
+        if from < to {
+            let at = start + from - tables.first - self.shared.from;
+            self.shared
+                .push_rows(row, at, at + to - from, &mut self.rows);
         }
+        self.rows.extend((to..reducer.to).map(edge));
 
         self.edits.clear();
         let mut edged = 0;
@@ -435,10 +442,9 @@ impl Strand {
         for (range, strip) in ranges.into_iter().zip(&mut self.edge.strips) {
             strip.from = 0;
             strip.values.clear();
+            strip.known.clear();
             if let Some(range) = range {
-                tables
-                    .tabled
-                    .reference(&mut self.scratch, context, range, strip);
+                tables.reference(&mut self.scratch, context, range, strip);
             }
         }
     }

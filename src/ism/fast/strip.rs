@@ -43,6 +43,31 @@ pub(super) struct Strip {
     rows: Vec<Floats>,
     /// `[positions, row]`
     pub(super) values: Floats,
+    /// Where the rows of values are, if not in `values`.
+    pub(super) known: Vec<*const f32>,
+}
+
+impl Strip {
+    /// Rows of values of `from..to`, counted from the first position.
+    pub(super) fn push_rows(&self, row: usize, from: usize, to: usize, rows: &mut Vec<*const f32>) {
+        if self.known.is_empty() {
+            let values = self.values[from * row..to * row].chunks_exact(row);
+            rows.extend(values.map(<[f32]>::as_ptr));
+        } else {
+            rows.extend_from_slice(&self.known[from..to]);
+        }
+    }
+
+    /// The row of values of a position, counted from the first one, if there is one.
+    pub(super) fn row(&self, row: usize, at: usize) -> Option<*const f32> {
+        match self.known.is_empty() {
+            true => self
+                .values
+                .get(at * row..(at + 1) * row)
+                .map(<[f32]>::as_ptr),
+            false => self.known.get(at).copied(),
+        }
+    }
 }
 
 /// What a thread keeps between calls.
@@ -146,8 +171,13 @@ impl Tabled {
         let codes = context.codes;
         ids.clear();
         ids.reserve(to - from);
-        // Without bounds only unknown bases need more than the rolling code.
-        let plain = context.frame.is_none();
+        // Away from a frame's ends only unknown bases need more than the rolling code.
+        let mut plain = 0..usize::MAX;
+        if context.frame.is_some() && self.trunk.depth > 0 {
+            let (from, to) = context.bounds(&self.trunk, self.trunk.depth);
+            let deep = self.trunk.deep_pads();
+            plain = from + deep.0..to.saturating_sub(deep.1);
+        }
         let mask = self.zero() - 1;
         let mut code = 0u32;
         let mut unknown = 0usize; // bases until the last unknown one has left
@@ -159,7 +189,7 @@ impl Tabled {
             code = (code << 2 | u32::from(c & 3)) & mask;
             if i + 1 >= k {
                 let at = from + i + 1 - k;
-                ids.push(if plain && unknown == 0 {
+                ids.push(if unknown == 0 && plain.contains(&at) {
                     code
                 } else {
                     self.id_of(extra, context, &codes[at..at + k], at)
@@ -239,6 +269,26 @@ impl Tabled {
             after(&stage.after, &mut strip.values, stage.row);
             row = stage.row;
         }
+    }
+
+    /// Where the reference values at positions `from..to` of a trunk that is all table are. They
+    /// stay there until `scratch.extra` is pruned.
+    pub(super) fn known(
+        &self,
+        scratch: &mut Scratch,
+        context: Context<'_>,
+        (from, to): (usize, usize),
+        strip: &mut Strip,
+    ) {
+        strip.from = from;
+        self.ids(&mut scratch.extra, context, (from, to), &mut strip.ids);
+        strip.known.clear();
+        strip.known.extend(strip.ids.iter().map(|&id| {
+            let row = self.row(&scratch.extra, id);
+            // Rows lie all over the table.
+            prefetch(row);
+            row.as_ptr()
+        }));
     }
 
     /// The rows that hold the reference values at positions `from..to` of a trunk that is all
