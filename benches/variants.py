@@ -26,8 +26,8 @@ parser.add_argument("--table", action="store_true", help="with --large: write th
 args = parser.parse_args()
 
 TARGET = 50_000
-# Bases between changes, and changes.
-DENSITIES = {3: 1_000_000, 30: 500_000, 300: 200_000, 3_000: 50_000}
+# Bases between changes, and changes; the last as sparse as the markers of a genotyping chip.
+DENSITIES = {3: 1_000_000, 30: 500_000, 300: 200_000, 3_000: 200_000}
 NETWORK = "paper"
 
 rng = np.random.default_rng(1)

@@ -1,5 +1,7 @@
 //! Matrix products.
 
+use super::simd::{Level, PAD, Simd, kernel};
+
 /// `c[m, n] = a[m, k] b[k, n]`, row-major, with the rows of `a`, `b` and `c` this far apart.
 pub(super) fn product(
     (m, k, n): (usize, usize, usize),
@@ -32,5 +34,62 @@ pub(super) fn product(
             c_step as isize,
             1,
         );
+    }
+}
+
+/// `c[n] = a[k] b[k, n]`: of one row a general product spends its time on rearranging `b`. `n` is
+/// a multiple of [`PAD`].
+pub(super) fn row_product(level: Level, a: &[f32], b: &[f32], k: usize, c: &mut [f32]) {
+    let n = c.len();
+    assert!(n.is_multiple_of(PAD) && a.len() >= k && b.len() >= k * n);
+    // SAFETY: by the assertion.
+    unsafe { add_rows(level, &a[..k], b, c) }
+}
+
+kernel! {
+    fn add_rows = add_rows_body(a: &[f32], b: &[f32], c: &mut [f32])
+}
+
+#[inline(always)]
+unsafe fn add_rows_body<S: Simd>(a: &[f32], b: &[f32], c: &mut [f32]) {
+    // Sums of so many vectors stay in registers.
+    const WIDE: usize = 8;
+    let n = c.len();
+    // SAFETY: the caller's promise: `b` has a row of `n` floats for each of `a`, and `n` is a
+    // whole number of vectors.
+    unsafe {
+        let mut at = 0;
+        while at < n {
+            let (from, to) = (b.as_ptr().add(at), c.as_mut_ptr().add(at));
+            if n - at >= WIDE * S::LANES {
+                sums::<S, WIDE>(a, from, n, to);
+                at += WIDE * S::LANES;
+            } else {
+                sums::<S, 1>(a, from, n, to);
+                at += S::LANES;
+            }
+        }
+    }
+}
+
+/// `N` vectors of sums of rows that lie `step` floats apart.
+#[inline(always)]
+unsafe fn sums<S: Simd, const N: usize>(a: &[f32], b: *const f32, step: usize, c: *mut f32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sums = [S::zero(); N];
+        for (i, &x) in a.iter().enumerate() {
+            // Behind a ReLU many are.
+            if x == 0.0 {
+                continue;
+            }
+            let (x, row) = (S::splat(x), b.add(i * step));
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = S::fma(x, S::load(row.add(v * S::LANES)), *sum);
+            }
+        }
+        for (v, sum) in sums.into_iter().enumerate() {
+            S::store(c.add(v * S::LANES), sum);
+        }
     }
 }

@@ -23,13 +23,14 @@
 //! # Parts
 //! [`Plan`] reads the graph (`graph`, `axes`, `ops`) into a `network`, and says why it cannot.
 //! [`Tables`] are its table (`trunk`, `table`) and head (`reduce`, `head`), built once. A
-//! [`FastEngine`] is one thread's state (`strip`, `strand`, `blocks`, `predict`); `simd`, `kernels`,
+//! [`FastEngine`] is one thread's state (`strip`, `extra`, `strand`, `blocks`, `predict`); `simd`, `kernels`,
 //! `maxima` and `slide` are the inner loops.
 
 mod axes;
 mod blocks;
 mod check;
 mod engine;
+mod extra;
 mod floats;
 mod gemm;
 mod graph;

@@ -73,6 +73,8 @@ pub(super) trait Simd {
     const LANES: usize;
     type V: Copy;
     unsafe fn zero() -> Self::V;
+    /// The same number in all lanes.
+    unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
     unsafe fn store(to: *mut f32, v: Self::V);
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
@@ -109,6 +111,10 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn zero() -> Self::V {
         [0.0; 8]
+    }
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self::V {
+        [x; 8]
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self::V {
@@ -167,6 +173,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn zero() -> Self::V {
             unsafe { _mm512_setzero_ps() }
+        }
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> Self::V {
+            unsafe { _mm512_set1_ps(x) }
         }
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self::V {
@@ -278,6 +288,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn zero() -> Self::V {
             unsafe { _mm256_setzero_ps() }
+        }
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> Self::V {
+            unsafe { _mm256_set1_ps(x) }
         }
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self::V {

@@ -1,10 +1,11 @@
 //! The trunk over a stretch of codes: reference values, and values under every change of a base.
 
+use super::extra::Extra;
 use super::floats::Floats;
 use super::kernels;
 use super::network::Elementwise;
 use super::simd::Level;
-use super::table::{Extra, project};
+use super::table::project;
 use super::trunk::{Stage, Trunk};
 use crate::encode::UNKNOWN;
 
