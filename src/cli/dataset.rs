@@ -12,6 +12,7 @@ use mpra_score::dataset::{
 };
 use mpra_score::genome::Aliases;
 
+use super::interrupt;
 use super::shared::all_cores;
 
 /// Training examples from count tables: activities, sequences, splits, weights, and a report.
@@ -261,6 +262,7 @@ impl DatasetArgs {
 
     /// Runs the subcommand.
     pub fn run(self) -> Result<()> {
+        interrupt::end_at_once()?;
         let config = self.config()?;
         let summary = dataset::run(&config)?;
         tracing::info!(

@@ -21,6 +21,7 @@ pub struct MergeArgs {
 }
 
 pub fn run(args: MergeArgs, quiet: bool) -> Result<()> {
+    super::interrupt::end_at_once()?;
     let command = super::shared::command_line();
     let summary = mpra_score::score::merge(&args.shards, &args.out, args.force, &command)?;
     if !quiet {

@@ -9,6 +9,7 @@ use mpra_score::genome::{Aliases, BedSource};
 use mpra_score::model::ModelSource;
 use mpra_score::motifs::{Config, Sequences, run};
 
+use super::interrupt;
 use super::shared::{ModelFlags, command_line, say};
 
 const OUTPUT: &str = "\
@@ -83,6 +84,7 @@ pub struct MotifsArgs {
 impl MotifsArgs {
     /// Runs the subcommand.
     pub fn run(self, quiet: bool) -> Result<()> {
+        interrupt::end_at_once()?;
         let aliases = match &self.chrom_alias {
             None => Aliases::None,
             Some(name) if name.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,

@@ -9,6 +9,7 @@ use mpra_score::Error;
 use mpra_score::genome::Aliases;
 use mpra_score::overlap::{Common, Named, by_name, correlate, enrichment, profile};
 
+use super::interrupt;
 use super::shared::all_cores;
 
 /// Score tracks against annotations: enrichment, factors, profiles, agreement
@@ -29,6 +30,7 @@ enum OverlapCommand {
 impl OverlapArgs {
     /// Runs the subcommand.
     pub fn run(self) -> Result<()> {
+        interrupt::end_at_once()?;
         let files = match self.command {
             OverlapCommand::Enrichment(args) => enrichment::run(&args.config()?),
             OverlapCommand::ByName(args) => by_name::run(&args.config()?),

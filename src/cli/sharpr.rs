@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory, ValueEnum};
 use mpra_score::Error;
 use mpra_score::sharpr::{self, Config, Design, Precision, Start, Step};
 
+use super::interrupt;
 use super::shared::all_cores;
 
 /// Per-base activities from tiled designs (the Sharpr-MPRA model, Ernst et al. 2016).
@@ -207,6 +208,7 @@ impl SharprArgs {
 
     /// Runs the subcommand.
     pub fn run(self) -> Result<()> {
+        interrupt::end_at_once()?;
         let config = self.config()?;
         let summary = sharpr::run(&config)?;
         tracing::info!(

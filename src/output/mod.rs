@@ -11,6 +11,7 @@ pub use append::AppendFile;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -110,14 +111,48 @@ pub(crate) fn write_hint(e: &io::Error) -> Option<String> {
 /// it, the folder; unless the run is one that can be resumed and has left a checkpoint.
 #[derive(Debug)]
 pub struct OutputDir {
-    folder: PathBuf,
-    partial: PathBuf,
-    created: Option<PathBuf>,
+    place: Place,
     names: Vec<String>,
     lock: Option<File>,
     force: bool,
     resumable: bool,
     committed: bool,
+}
+
+/// Where a run writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    folder: PathBuf,
+    partial: PathBuf,
+    /// The topmost folder that the run made.
+    created: Option<PathBuf>,
+}
+
+impl Place {
+    fn remove(&self) {
+        // Nothing can be done about a failure here, and what led here matters more.
+        let _ = fs::remove_dir_all(&self.partial);
+        if let Some(created) = &self.created {
+            let mut folder = self.folder.clone();
+            // Only empty folders go, from the innermost to the one this run made first.
+            while fs::remove_dir(&folder).is_ok() && folder != *created && folder.pop() {}
+        }
+    }
+}
+
+/// Places of this process's runs that are neither committed nor dropped.
+fn unfinished_places() -> MutexGuard<'static, Vec<Place>> {
+    static PLACES: Mutex<Vec<Place>> = Mutex::new(Vec::new());
+    // A list of names is whole whatever thread panicked.
+    PLACES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes what this process's unfinished runs wrote, as dropping their [`OutputDir`]s would: for
+/// a program that ends at once when it is interrupted.
+pub fn remove_unfinished() {
+    for place in unfinished_places().drain(..) {
+        place.remove();
+    }
 }
 
 impl OutputDir {
@@ -183,10 +218,14 @@ impl OutputDir {
                 }
             }
         }
-        Ok(Self {
+        let place = Place {
             folder: folder.into(),
             partial,
             created,
+        };
+        unfinished_places().push(place.clone());
+        Ok(Self {
+            place,
             names: Vec::new(),
             lock: Some(lock),
             force: existing.force,
@@ -201,7 +240,7 @@ impl OutputDir {
     /// [`OutputError::Exists`] for a file that is there and not to be replaced, or a folder.
     pub fn reserve<S: AsRef<str>>(&self, names: &[S]) -> Result<(), OutputError> {
         for name in names {
-            let path = self.folder.join(name.as_ref());
+            let path = self.place.folder.join(name.as_ref());
             match path.symlink_metadata() {
                 Ok(metadata) if metadata.is_dir() => return Err(OutputError::IsAFolder(path)),
                 Ok(_) if !self.force => return Err(OutputError::Exists(path)),
@@ -216,7 +255,7 @@ impl OutputDir {
     /// # Errors
     /// When they cannot be read.
     pub fn checkpoint<T: DeserializeOwned>(&self) -> Result<Option<T>, OutputError> {
-        let path = self.partial.join(CHECKPOINT);
+        let path = self.place.partial.join(CHECKPOINT);
         match fs::read(&path) {
             Ok(text) => {
                 serde_json::from_slice(&text)
@@ -234,26 +273,26 @@ impl OutputDir {
     /// Leaves notes from which a run can go on; they replace the earlier ones at once or not at
     /// all, also when the machine goes down.
     pub fn write_checkpoint<T: Serialize>(&self, notes: &T) -> Result<(), OutputError> {
-        let path = self.partial.join(CHECKPOINT);
+        let path = self.place.partial.join(CHECKPOINT);
         let write = || -> io::Result<()> {
-            let next = self.partial.join("checkpoint.next");
+            let next = self.place.partial.join("checkpoint.next");
             let mut file = File::create(&next)?;
             file.write_all(&serde_json::to_vec(notes)?)?;
             file.sync_data()?;
             fs::rename(&next, &path)?;
-            File::open(&self.partial)?.sync_all()
+            File::open(&self.place.partial)?.sync_all()
         };
         write().map_err(|e| OutputError::Write(e, path.clone()))
     }
 
     /// The folder itself.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        &self.place.folder
     }
 
     /// The folder for unfinished and temporary files.
     pub fn partial(&self) -> &Path {
-        &self.partial
+        &self.place.partial
     }
 
     /// Registers a file of the results and returns the path to write it to until the commit.
@@ -261,7 +300,7 @@ impl OutputDir {
         if !self.names.iter().any(|n| n == name) {
             self.names.push(name.to_owned());
         }
-        self.partial.join(name)
+        self.place.partial.join(name)
     }
 
     /// Names of the registered files, in order of registration.
@@ -276,32 +315,32 @@ impl OutputDir {
     /// When a file is in the way (nothing is changed then), or one cannot be written or moved.
     pub fn commit(mut self, run: &serde_json::Value) -> Result<Vec<PathBuf>, OutputError> {
         self.reserve(&self.names)?;
-        let run_path = self.partial.join(RUN_JSON);
+        let run_path = self.place.partial.join(RUN_JSON);
         let mut text = format!("{run:#}");
         text.push('\n');
         fs::write(&run_path, text).map_err(|e| OutputError::Write(e, run_path.clone()))?;
-        let stale: Vec<String> = (earlier_outputs(&self.folder).into_iter())
+        let stale: Vec<String> = (earlier_outputs(&self.place.folder).into_iter())
             .filter(|name| !self.names.contains(name))
             .collect();
         // While files of two runs lie side by side, no run.json says that they belong together.
-        remove_if_there(&self.folder.join(RUN_JSON))?;
+        remove_if_there(&self.place.folder.join(RUN_JSON))?;
         let mut paths = Vec::with_capacity(self.names.len() + 1);
         for name in &self.names {
-            let to = self.folder.join(name);
-            fs::rename(self.partial.join(name), &to)
+            let to = self.place.folder.join(name);
+            fs::rename(self.place.partial.join(name), &to)
                 .map_err(|e| OutputError::Write(e, to.clone()))?;
             paths.push(to);
         }
         for name in stale {
-            remove_if_there(&self.folder.join(name))?;
+            remove_if_there(&self.place.folder.join(name))?;
         }
-        let to = self.folder.join(RUN_JSON);
+        let to = self.place.folder.join(RUN_JSON);
         fs::rename(&run_path, &to).map_err(|e| OutputError::Write(e, to.clone()))?;
         paths.push(to);
         self.committed = true;
         drop(self.lock.take());
         // The results are in place: a folder that cannot be removed any more is no failure.
-        let _ = fs::remove_dir_all(&self.partial);
+        let _ = fs::remove_dir_all(&self.place.partial);
         Ok(paths)
     }
 }
@@ -338,16 +377,11 @@ fn refuse_foreign(partial: &Path) -> Result<(), OutputError> {
 
 impl Drop for OutputDir {
     fn drop(&mut self) {
-        let can_go_on = self.resumable && self.partial.join(CHECKPOINT).exists();
+        unfinished_places().retain(|p| *p != self.place);
+        let can_go_on = self.resumable && self.place.partial.join(CHECKPOINT).exists();
         if !self.committed && !can_go_on {
             drop(self.lock.take());
-            // Nothing can be done about a failure here, and the error that led here matters more.
-            let _ = fs::remove_dir_all(&self.partial);
-            if let Some(created) = &self.created {
-                let mut folder = self.folder.clone();
-                // Only empty folders go, from the innermost to the one this run made first.
-                while fs::remove_dir(&folder).is_ok() && folder != *created && folder.pop() {}
-            }
+            self.place.remove();
         }
     }
 }

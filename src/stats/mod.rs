@@ -9,6 +9,11 @@ pub(crate) use estimates::{Moments, curvature, interval, p_from_normal, p_from_n
 pub struct Random(u64);
 
 impl Random {
+    /// The generator in this state, which is all that it has.
+    pub fn from_state(state: u64) -> Self {
+        Self(state)
+    }
+
     /// A stream for a seed and two numbers, such as a replicate and a block.
     pub fn new(seed: u64, a: u64, b: u64) -> Self {
         let mut mixed = Self(seed);

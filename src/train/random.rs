@@ -1,15 +1,18 @@
-/// SplitMix64 (Steele, Lea and Flood 2014): the same numbers on every machine and in every version,
-/// so that a seed names a run.
+use crate::stats;
+
+/// What training draws: the same numbers on every machine and in every version, so that a seed
+/// names a run.
 #[derive(Clone, Debug)]
-pub struct Random(u64);
+pub struct Random(stats::Random);
 
 impl Random {
     /// Numbers that a seed and the place of use (epoch, step, example, ...) decide. A run that is
     /// taken up again therefore needs no generator state.
     pub fn new(seed: u64, place: &[u64]) -> Self {
-        let mut random = Self(seed);
+        let mut random = Self(stats::Random::from_state(seed));
         for &part in place {
-            random.0 = random.bits().wrapping_add(part);
+            let state = random.bits().wrapping_add(part);
+            random.0 = stats::Random::from_state(state);
         }
         random.bits();
         random
@@ -17,11 +20,7 @@ impl Random {
 
     /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.next()
     }
 
     /// Uniform in 0..1, 1 excluded.
