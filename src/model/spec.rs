@@ -305,6 +305,11 @@ impl ModelFile {
         Ok(spec)
     }
 
+    /// Whether the file itself names its tasks.
+    pub fn names_tasks(&self) -> bool {
+        self.proto.metadata("mpra_score.tasks").is_some()
+    }
+
     fn metadata_json<T: for<'de> Deserialize<'de>>(
         &self,
         key: &str,

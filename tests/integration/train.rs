@@ -471,6 +471,14 @@ fn a_student_starts_from_its_teacher_and_learns_from_it() {
         assert!((a - b).abs() < 1e-3, "{a} {b}");
     }
 
+    // So does a student of it, whose output is the task itself; names said of the teacher are not its.
+    let mut again = same.clone();
+    again.out = here.join("again");
+    again.init = Some(same.out.join("model.onnx"));
+    again.init_options.task_names = Some(vec!["made".into(), "more".into()]);
+    let summary = go(&again).unwrap();
+    assert!(summary.test[0].1 > 0.999_999, "{:?}", summary.test);
+
     // Joined with its reverse complement it is the mean of both strands.
     let mut both = same.clone();
     both.out = here.join("both");

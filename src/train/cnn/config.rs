@@ -112,7 +112,7 @@ pub struct Config {
     pub init_pairs: Vec<(String, String)>,
     /// Join that model with its reverse complement, with this share of the outputs.
     pub init_reverse: Option<f32>,
-    /// What the user says of it.
+    /// What the user says of it; names of tasks only where its metadata have none.
     pub init_options: ModelOptions,
     /// Draw so many architectures at random and take the best by successive halving; `arch` then
     /// only says the input.

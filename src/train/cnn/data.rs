@@ -141,7 +141,11 @@ pub(super) fn output_pairs(
 ) -> Result<Vec<Option<usize>>, TrainError> {
     let of = |task: &String| match pairs.iter().find(|(t, _)| t == task) {
         None => Ok(names.iter().position(|n| n == task)),
-        Some((_, output)) => find_output(names, output).map(Some),
+        Some((_, output)) => match names.contains(output) {
+            // An earlier student has the task itself.
+            false if names.contains(task) => Ok(names.iter().position(|n| n == task)),
+            _ => find_output(names, output).map(Some),
+        },
     };
     tasks.iter().map(of).collect()
 }

@@ -52,7 +52,12 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
     let mut init = Value::Null;
     if let Some(path) = &config.init {
         let file = ModelFile::read(path)?;
-        let spec = file.spec(&config.init_options)?;
+        let mut said = config.init_options.clone();
+        if file.names_tasks() {
+            // The names are a teacher's then.
+            said.task_names = None;
+        }
+        let spec = file.spec(&said)?;
         let outputs = output_pairs(&spec.tasks, tasks, &config.init_pairs)?;
         let layers = start_from(
             &mut start,
