@@ -72,6 +72,10 @@ impl std::fmt::Debug for WordHasher {
 /// Floats of extra rows beyond which they are forgotten: 128 MB.
 const MOST: usize = 32 << 20;
 
+/// Floats of a layer's inner rows beyond which these are forgotten: 16 MB, all words of five bases
+/// for 1,200 floats each.
+const MOST_INNER: usize = 4 << 20;
+
 impl Extra {
     pub(super) fn new(trunk: &Trunk) -> Self {
         let mut extra = Self {
@@ -197,7 +201,7 @@ impl Extra {
         let value = self.value(trunk, l - 1, word);
         let row = self.projected(&trunk.layers[l], &value);
         let inner = &mut self.inner[l];
-        if inner.rows.len() > MOST {
+        if inner.rows.len() > MOST_INNER {
             inner.rows.clear();
             inner.index.clear();
         }
