@@ -323,6 +323,8 @@ impl OutputDir {
             .filter(|name| !self.names.contains(name))
             .collect();
         // While files of two runs lie side by side, no run.json says that they belong together.
+        // An interrupt waits until they do not.
+        let mut unfinished = unfinished_places();
         remove_if_there(&self.place.folder.join(RUN_JSON))?;
         let mut paths = Vec::with_capacity(self.names.len() + 1);
         for name in &self.names {
@@ -341,6 +343,7 @@ impl OutputDir {
         drop(self.lock.take());
         // The results are in place: a folder that cannot be removed any more is no failure.
         let _ = fs::remove_dir_all(&self.place.partial);
+        unfinished.retain(|p| *p != self.place);
         Ok(paths)
     }
 }
