@@ -10,10 +10,9 @@ use mpra_score::dataset::{
     self, Config, CoordinateSource, Geometry, MissingValues, ReplicateRule, Shares, SplitRule,
     Strands, parse_experiment, read_sheet,
 };
-use mpra_score::genome::Aliases;
 
 use super::interrupt;
-use super::shared::all_cores;
+use super::shared::{aliases, all_cores};
 
 /// Training examples from count tables: activities, sequences, splits, weights, and a report.
 ///
@@ -216,11 +215,7 @@ impl DatasetArgs {
             Some(path) if path.as_os_str() == "none" => CoordinateSource::None,
             Some(path) => CoordinateSource::File(path),
         };
-        let aliases = match self.chrom_alias {
-            None => Aliases::None,
-            Some(path) if path.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
-            Some(path) => Aliases::from_file(&path).map_err(Error::from)?,
-        };
+        let aliases = aliases(self.chrom_alias.as_deref())?;
         Ok(Config {
             experiments,
             sheet: self.sheet,

@@ -6,18 +6,16 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, CommandFactory, ValueEnum};
-use mpra_score::Error;
 use mpra_score::dataset::Split;
 use mpra_score::evaluate::{
     self, Against, Bootstrap, Common, ExamplesConfig, Fields, Side, Summary, VariantsConfig,
 };
-use mpra_score::genome::Aliases;
 use mpra_score::labelled::Source;
 use mpra_score::model::ModelSource;
 use mpra_score::output::Existing;
 
 use super::interrupt;
-use super::shared::{ModelFlags, all_cores, command_line, say};
+use super::shared::{ModelFlags, aliases, all_cores, command_line, say};
 use super::train_kmer::ValuesFlag;
 
 const OUTPUT: &str = "\
@@ -189,11 +187,7 @@ impl EvaluateArgs {
                 )
                 .into());
         }
-        let aliases = match &self.chrom_alias {
-            None => Aliases::None,
-            Some(name) if name.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
-            Some(path) => Aliases::from_file(path).map_err(Error::from)?,
-        };
+        let aliases = aliases(self.chrom_alias.as_deref())?;
         let common = Common {
             model: ModelSource::from_arg(self.model.as_deref()),
             model_options: self.model_flags.options(),

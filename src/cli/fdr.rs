@@ -4,12 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{ArgGroup, Args, ValueEnum};
-use mpra_score::Error;
 use mpra_score::fdr::{self, Config, FoldBy, PTable, Summary};
-use mpra_score::genome::Aliases;
 
 use super::interrupt;
-use super::shared::say;
+use super::shared::{aliases, say};
 
 const HELP: &str = "\
 Procedures:
@@ -146,11 +144,7 @@ impl FdrArgs {
     }
 
     fn config(self) -> Result<Config> {
-        let aliases = match &self.chrom_alias {
-            None => Aliases::None,
-            Some(name) if name.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
-            Some(path) => Aliases::from_file(path).map_err(Error::from)?,
-        };
+        let aliases = aliases(self.chrom_alias.as_deref())?;
         Ok(Config {
             table: PTable {
                 path: self.pvalues,

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{ArgGroup, Args};
-use mpra_score::Error;
-use mpra_score::genome::{Aliases, BedSource};
+use mpra_score::genome::BedSource;
 use mpra_score::model::ModelSource;
 use mpra_score::motifs::{Config, Sequences, run};
 
 use super::interrupt;
-use super::shared::{ModelFlags, command_line, say};
+use super::shared::{ModelFlags, aliases, command_line, say};
 
 const OUTPUT: &str = "\
 Output:
@@ -85,11 +84,7 @@ impl MotifsArgs {
     /// Runs the subcommand.
     pub fn run(self, quiet: bool) -> Result<()> {
         interrupt::end_at_once()?;
-        let aliases = match &self.chrom_alias {
-            None => Aliases::None,
-            Some(name) if name.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
-            Some(path) => Aliases::from_file(path).map_err(Error::from)?,
-        };
+        let aliases = aliases(self.chrom_alias.as_deref())?;
         let sequences = match (self.fasta, self.bed, self.data) {
             (Some(fasta), Some(bed), _) => Sequences::Regions {
                 bed: BedSource::from_arg(&bed),

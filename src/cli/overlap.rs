@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use mpra_score::Error;
-use mpra_score::genome::Aliases;
 use mpra_score::overlap::{Common, Named, by_name, correlate, enrichment, profile};
 
 use super::interrupt;
-use super::shared::all_cores;
+use super::shared::{aliases, all_cores};
 
 /// Score tracks against annotations: enrichment, factors, profiles, agreement
 #[derive(Debug, Args)]
@@ -83,11 +82,7 @@ struct CommonArgs {
 
 impl CommonArgs {
     fn common(self) -> Result<Common> {
-        let aliases = match &self.chrom_alias {
-            None => Aliases::None,
-            Some(name) if name.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
-            Some(path) => Aliases::from_file(path).map_err(Error::from)?,
-        };
+        let aliases = aliases(self.chrom_alias.as_deref())?;
         Ok(Common {
             out: self.out,
             force: self.force,

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, ValueEnum};
-use mpra_score::Error;
-use mpra_score::genome::{Aliases, BedSource, InvalidPolicy};
+use mpra_score::genome::{BedSource, InvalidPolicy};
 use mpra_score::model::ModelSource;
 use mpra_score::output::Existing;
 use mpra_score::overlap::Named;
@@ -15,7 +14,7 @@ use mpra_score::score::{
 
 use super::interrupt;
 use super::progress::Bar;
-use super::shared::{EngineFlag, ModelFlags, StrandFlag, all_cores, say};
+use super::shared::{EngineFlag, ModelFlags, StrandFlag, aliases, all_cores, say};
 
 const OUTPUT_HELP: &str = "\
 Output files, in the folder --out. Coordinates are 0-based and half-open, contigs as the FASTA
@@ -244,11 +243,7 @@ impl ScoreArgs {
     }
 
     fn config(self) -> Result<ScoreConfig> {
-        let aliases = match &self.chrom_alias {
-            None => Aliases::None,
-            Some(name) if name.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
-            Some(path) => Aliases::from_file(path).map_err(Error::from)?,
-        };
+        let aliases = aliases(self.chrom_alias.as_deref())?;
         Ok(ScoreConfig {
             // clap requires --bed unless --genome is given.
             regions: match &self.bed {

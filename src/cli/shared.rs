@@ -1,9 +1,12 @@
 //! Flags that mean the same in several subcommands.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use clap::{Args, ValueEnum};
+use mpra_score::Error;
+use mpra_score::genome::Aliases;
 use mpra_score::model::{Frame, ModelOptions};
 use mpra_score::score::{EngineChoice, Strand};
 
@@ -88,6 +91,15 @@ impl From<EngineFlag> for EngineChoice {
             EngineFlag::Full => Self::Full,
         }
     }
+}
+
+/// What `--chrom-alias` says: a file, or `ucsc-ensembl`.
+pub fn aliases(flag: Option<&Path>) -> Result<Aliases> {
+    Ok(match flag {
+        None => Aliases::None,
+        Some(name) if name.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
+        Some(path) => Aliases::from_file(path).map_err(Error::from)?,
+    })
 }
 
 /// As many threads as the machine has cores.

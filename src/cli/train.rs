@@ -8,7 +8,6 @@ use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, CommandFactory, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mpra_score::Error;
-use mpra_score::genome::Aliases;
 use mpra_score::model::ModelOptions;
 use mpra_score::output::Existing;
 use mpra_score::train::Mutants;
@@ -18,7 +17,7 @@ use mpra_score::train::cnn::{
 };
 
 use super::interrupt;
-use super::shared::{all_cores, command_line, say};
+use super::shared::{aliases, all_cores, command_line, say};
 use super::train_kmer::TrainKmerArgs;
 use super::values::{above_zero, rate, share, span, whole, zero_or_more};
 
@@ -297,11 +296,7 @@ impl TrainArgs {
                 tasks: (!tasks.is_empty()).then_some(tasks),
             },
             (_, fasta) => {
-                let aliases = match self.chrom_alias {
-                    None => Aliases::None,
-                    Some(path) if path.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
-                    Some(path) => Aliases::from_file(&path).map_err(Error::from)?,
-                };
+                let aliases = aliases(self.chrom_alias.as_deref())?;
                 Source::Teacher(Box::new(TeacherSource {
                     models: self.teacher,
                     options: ModelOptions {

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
-use mpra_score::Error;
-use mpra_score::genome::Aliases;
 use mpra_score::model::ModelSource;
 use mpra_score::overlap::Named;
 use mpra_score::variants::{
@@ -16,7 +14,7 @@ use mpra_score::variants::{
 
 use super::interrupt;
 use super::progress::Bar;
-use super::shared::{EngineFlag, ModelFlags, StrandFlag, all_cores, say};
+use super::shared::{EngineFlag, ModelFlags, StrandFlag, aliases, all_cores, say};
 
 const OUTPUT_HELP: &str = "\
 Output: the same records in the same order, with these INFO fields (for each ALT allele):
@@ -302,11 +300,7 @@ fn background(text: &str) -> Result<BackgroundSource, String> {
 
 impl ScoringArgs {
     fn scoring(self, background: BackgroundSource) -> Result<Scoring> {
-        let aliases = match &self.chrom_alias {
-            None => Aliases::None,
-            Some(name) if name.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
-            Some(path) => Aliases::from_file(path).map_err(Error::from)?,
-        };
+        let aliases = aliases(self.chrom_alias.as_deref())?;
         Ok(Scoring {
             fasta: self.fasta.context("--fasta is required")?,
             write_index: self.write_index,
