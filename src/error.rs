@@ -2,6 +2,10 @@ use crate::dataset::DatasetError;
 use crate::evaluate::EvaluateError;
 use crate::fdr::FdrError;
 use crate::genome::GenomeError;
+use crate::input::InputError;
+use crate::intervals::IntervalError;
+use crate::ism::IsmError;
+use crate::job::JobError;
 use crate::model::ModelError;
 use crate::motifs::MotifError;
 use crate::output::OutputError;
@@ -16,12 +20,24 @@ use crate::variants::VariantError;
 /// Any error of the library: one enum a stage, gathered for callers that run several stages.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The running of a job: threads, being asked to stop.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// A text file.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Annotations.
+    #[error(transparent)]
+    Intervals(#[from] IntervalError),
     /// Genome, regions, names.
     #[error(transparent)]
     Genome(#[from] GenomeError),
     /// The model and ONNX Runtime.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The choice of an engine.
+    #[error(transparent)]
+    Ism(#[from] IsmError),
     /// The output folder.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -58,23 +74,38 @@ pub enum Error {
     /// False discovery rates.
     #[error(transparent)]
     Fdr(#[from] FdrError),
-    /// The run was interrupted (Ctrl-C, SIGTERM).
-    #[error("interrupted")]
-    Interrupted {
-        /// Whether it can be resumed; otherwise its files were removed.
-        kept: bool,
-    },
 }
 
 impl Error {
+    /// Whether the job was asked to stop, and if so whether it can be resumed.
+    pub fn interrupted(&self) -> Option<bool> {
+        let job = match self {
+            Self::Job(e)
+            | Self::Dataset(DatasetError::Job(e))
+            | Self::Sharpr(SharprError::Job(e))
+            | Self::Overlap(OverlapError::Job(e))
+            | Self::Variant(VariantError::Job(e))
+            | Self::Fdr(FdrError::Job(e)) => e,
+            _ => return None,
+        };
+        match job {
+            JobError::Interrupted { kept } => Some(*kept),
+            _ => None,
+        }
+    }
+
     /// One line that says how to mend it, when there is a way.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Job(e) => e.hint(),
+            Self::Input(e) => e.hint(),
+            Self::Intervals(e) => e.hint(),
             Self::Genome(e) => e.hint(),
             Self::Model(e) => e.hint(),
+            Self::Ism(e) => e.hint(),
             Self::Output(e) => e.hint(),
             Self::Score(e) => e.hint(),
-            Self::Track(TrackError::File(e)) => e.hint(),
+            Self::Track(e) => e.hint(),
             Self::Dataset(e) => e.hint(),
             Self::Sharpr(e) => e.hint(),
             Self::Overlap(e) => e.hint(),
@@ -84,7 +115,6 @@ impl Error {
             Self::Variant(e) => e.hint(),
             Self::Train(e) => e.hint(),
             Self::Fdr(e) => e.hint(),
-            Self::Track(_) | Self::Interrupted { .. } => None,
         }
     }
 }

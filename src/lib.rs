@@ -45,7 +45,6 @@
 //! assert_eq!(starts[0], 10_000 - 116);
 //! ```
 
-mod cancel;
 pub mod counts;
 pub mod dataset;
 pub mod encode;
@@ -53,7 +52,10 @@ mod error;
 pub mod evaluate;
 pub mod fdr;
 pub mod genome;
+pub mod input;
+pub mod intervals;
 pub mod ism;
+pub mod job;
 pub mod labelled;
 pub mod model;
 pub mod motifs;
@@ -67,8 +69,8 @@ pub mod tracks;
 pub mod train;
 pub mod variants;
 
-pub use cancel::Cancel;
 pub use error::Error;
+pub use job::Cancel;
 
 /// The version of this program, as written into every output.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -39,7 +39,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
     let known = error
         .chain()
         .find_map(|e| e.downcast_ref::<mpra_score::Error>());
-    if let Some(mpra_score::Error::Interrupted { kept }) = known {
+    if let Some(kept) = known.and_then(mpra_score::Error::interrupted) {
         say(&format!(
             "interrupted: {}\n",
             match kept {

@@ -251,15 +251,15 @@ impl DatasetArgs {
             out: self.out,
             force: self.force,
             threads: self.threads.unwrap_or_else(all_cores).get(),
-            command_line: super::shared::command_line(),
+            command: super::shared::command_line(),
         })
     }
 
     /// Runs the subcommand.
     pub fn run(self) -> Result<()> {
-        interrupt::end_at_once()?;
+        let cancel = interrupt::watch()?;
         let config = self.config()?;
-        let summary = dataset::run(&config)?;
+        let summary = dataset::run(&config, &cancel)?;
         tracing::info!(
             "{} of {} tile(s) kept, {} row(s) in {}",
             summary.kept,

@@ -1,7 +1,7 @@
 use std::process::exit;
 
 use anyhow::{Context, Result};
-use mpra_score::{Cancel, output};
+use mpra_score::Cancel;
 
 /// Makes the first Ctrl-C (or SIGTERM) ask the job to stop and remove its unfinished files. Before
 /// there are any (it may be waiting for standard input), and at the second, the program ends at
@@ -17,15 +17,4 @@ pub fn watch() -> Result<Cancel> {
     })
     .context("cannot handle Ctrl-C")?;
     Ok(cancel)
-}
-
-/// For jobs that do not look whether they are to stop: Ctrl-C (or SIGTERM) removes their unfinished
-/// files and ends the program.
-pub fn end_at_once() -> Result<()> {
-    ctrlc::set_handler(|| {
-        output::remove_unfinished();
-        eprintln!("interrupted: unfinished files removed");
-        exit(130);
-    })
-    .context("cannot handle Ctrl-C")
 }

@@ -21,9 +21,9 @@ pub struct MergeArgs {
 }
 
 pub fn run(args: MergeArgs, quiet: bool) -> Result<()> {
-    super::interrupt::end_at_once()?;
+    let cancel = super::interrupt::watch()?;
     let command = super::shared::command_line();
-    let summary = mpra_score::score::merge(&args.shards, &args.out, args.force, &command)?;
+    let summary = mpra_score::score::merge(&args.shards, &args.out, args.force, &command, &cancel)?;
     if !quiet {
         super::score::report(&summary);
     }

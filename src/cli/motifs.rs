@@ -83,7 +83,7 @@ pub struct MotifsArgs {
 impl MotifsArgs {
     /// Runs the subcommand.
     pub fn run(self, quiet: bool) -> Result<()> {
-        interrupt::end_at_once()?;
+        let cancel = interrupt::watch()?;
         let aliases = aliases(self.chrom_alias.as_deref())?;
         let sequences = match (self.fasta, self.bed, self.data) {
             (Some(fasta), Some(bed), _) => Sequences::Regions {
@@ -95,7 +95,7 @@ impl MotifsArgs {
             // clap requires one of the two.
             (None, _, data) => Sequences::Data(data.unwrap_or_default()),
         };
-        let summary = run(&Config {
+        let config = Config {
             model: ModelSource::from_arg(Some(&self.model)),
             model_options: self.flags.options(),
             sequences,
@@ -106,7 +106,8 @@ impl MotifsArgs {
             out: self.out,
             force: self.force,
             command: command_line(),
-        })?;
+        };
+        let summary = run(&config, &cancel)?;
         if !quiet {
             say(format!(
                 "{} filters, {} of them active",

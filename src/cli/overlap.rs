@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use mpra_score::Error;
-use mpra_score::overlap::{Common, Named, by_name, correlate, enrichment, profile};
+use mpra_score::intervals::Named;
+use mpra_score::overlap::{Common, by_name, correlate, enrichment, profile};
 
 use super::interrupt;
 use super::shared::{aliases, all_cores};
@@ -29,12 +30,12 @@ enum OverlapCommand {
 impl OverlapArgs {
     /// Runs the subcommand.
     pub fn run(self) -> Result<()> {
-        interrupt::end_at_once()?;
+        let cancel = interrupt::watch()?;
         let files = match self.command {
-            OverlapCommand::Enrichment(args) => enrichment::run(&args.config()?),
-            OverlapCommand::ByName(args) => by_name::run(&args.config()?),
-            OverlapCommand::Profile(args) => profile::run(&args.config()?),
-            OverlapCommand::Correlate(args) => correlate::run(&args.config()?),
+            OverlapCommand::Enrichment(args) => enrichment::run(&args.config()?, &cancel),
+            OverlapCommand::ByName(args) => by_name::run(&args.config()?, &cancel),
+            OverlapCommand::Profile(args) => profile::run(&args.config()?, &cancel),
+            OverlapCommand::Correlate(args) => correlate::run(&args.config()?, &cancel),
         };
         for file in files.map_err(Error::from)? {
             tracing::info!("{}", file.display());

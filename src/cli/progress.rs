@@ -1,7 +1,7 @@
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mpra_score::score::Progress;
+use mpra_score::job::Progress;
 
 /// A progress bar on standard error, drawn only on a terminal.
 pub struct Bar(ProgressBar);

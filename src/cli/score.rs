@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, ValueEnum};
 use mpra_score::genome::{BedSource, InvalidPolicy};
+use mpra_score::intervals::Named;
 use mpra_score::model::ModelSource;
 use mpra_score::output::Existing;
-use mpra_score::overlap::Named;
 use mpra_score::score::{
     self, Anchor, Formats, Outputs, RegionSource, ScoreConfig, Shard, Summary,
 };

@@ -7,8 +7,8 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use mpra_score::Error;
 use mpra_score::genome::Aliases;
+use mpra_score::ism::{EngineChoice, Strand};
 use mpra_score::model::{Frame, ModelOptions};
-use mpra_score::score::{EngineChoice, Strand};
 
 /// What the user says of a model.
 #[derive(Clone, Debug, Args)]

@@ -202,15 +202,15 @@ impl SharprArgs {
             out: self.out,
             force: self.force,
             threads: self.threads.unwrap_or_else(all_cores).get(),
-            command_line: super::shared::command_line(),
+            command: super::shared::command_line(),
         })
     }
 
     /// Runs the subcommand.
     pub fn run(self) -> Result<()> {
-        interrupt::end_at_once()?;
+        let cancel = interrupt::watch()?;
         let config = self.config()?;
-        let summary = sharpr::run(&config)?;
+        let summary = sharpr::run(&config, &cancel)?;
         tracing::info!(
             "{} region(s), {} file(s) in {}",
             summary.regions,

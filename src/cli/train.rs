@@ -364,7 +364,7 @@ impl TrainArgs {
             },
             threads: self.threads.unwrap_or_else(all_cores).get(),
             ort_lib: self.ort_lib,
-            command_line: command_line(),
+            command: command_line(),
         })
     }
 

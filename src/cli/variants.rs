@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use mpra_score::intervals::Named;
 use mpra_score::model::ModelSource;
-use mpra_score::overlap::Named;
 use mpra_score::variants::{
     self, BackgroundConfig, BackgroundSource, Combine, Plots, RankBy, Scoring, VariantSource,
     VariantsConfig, VariantsSummary, Windows, enrich,

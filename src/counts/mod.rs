@@ -8,45 +8,24 @@
 
 mod names;
 mod normalize;
-mod places;
 mod read;
-mod text;
 mod tiles;
 
 pub use names::Names;
 pub use normalize::{Normalized, normalize};
-pub use places::{Place, read_places};
 pub use read::{CountTable, Form, Sequences, check_pair, check_unique, read_counts};
-pub use text::{Lines, shorten};
 pub use tiles::{TileLayout, lay_out};
 
-use std::io;
 use std::path::PathBuf;
+
+use crate::input::InputError;
 
 /// What can be wrong with a count table or with the names of its tiles.
 #[derive(Debug, thiserror::Error)]
 pub enum CountsError {
-    /// A file could not be opened.
-    #[error("cannot open {1}")]
-    Open(#[source] io::Error, PathBuf),
-    /// A file could not be read to its end (also a truncated gzip stream).
-    #[error("cannot read {1}")]
-    Read(#[source] io::Error, PathBuf),
-    /// The file has a header and no row, or nothing at all.
-    #[error("{0} holds no row")]
-    Empty(PathBuf),
-    /// A line that does not belong in such a table.
-    #[error("{path}, line {line}: {problem}; expected {expected}")]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// 1-based line number.
-        line: u64,
-        /// What was found.
-        problem: String,
-        /// What would have been right.
-        expected: String,
-    },
+    /// The file as such, or a line that does not belong in such a table.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// RNA and DNA name different tiles on the same row.
     #[error(
         "{rna} and {dna} differ at tile row {row} (header not counted): {rna_id:?} and {dna_id:?}"
@@ -124,11 +103,12 @@ impl CountsError {
             Self::Mismatch { .. } | Self::Barcodes { .. } | Self::Tags { .. } => Some(
                 "give each RNA table the DNA table of the same design, sorted alike".into(),
             ),
-            Self::Line { .. } => Some(
+            Self::Input(InputError::Line { .. }) => Some(
                 "a count table is `ID Sequence Tags Counts` (GEO), or a header of barcode columns and then id and counts (SHARPR), separated by tabs"
                     .into(),
             ),
-            _ => None,
+            Self::Input(e) => e.hint(),
+            Self::Duplicate { .. } => None,
         }
     }
 }

@@ -2,7 +2,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::path::{Path, PathBuf};
 
-use super::{CountsError, Lines, Names, shorten};
+use super::{CountsError, Names};
+use crate::input::{InputError, Lines, shorten};
 
 /// The two published forms of a count table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl CountTable {
 pub fn read_counts(path: &Path, sequences: Sequences) -> Result<CountTable, CountsError> {
     let mut lines = Lines::open(path)?;
     let Some(header) = lines.next_filled()? else {
-        return Err(CountsError::Empty(path.into()));
+        return Err(InputError::Empty(path.into()).into());
     };
     let columns: Vec<&str> = header.split('\t').collect();
     let geo = ["ID", "Sequence", "Tags", "Counts"];
@@ -97,11 +98,11 @@ pub fn read_counts(path: &Path, sequences: Sequences) -> Result<CountTable, Coun
             Form::Sharpr => sharpr_row(line, &columns, &mut table),
         };
         if let Err((problem, expected)) = parsed {
-            return Err(lines.error(problem, expected));
+            return Err(lines.error(problem, expected).into());
         }
     }
     if table.ids.is_empty() {
-        return Err(CountsError::Empty(path.into()));
+        return Err(InputError::Empty(path.into()).into());
     }
     Ok(table)
 }

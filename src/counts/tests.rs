@@ -62,7 +62,10 @@ fn gzip_is_seen_by_content_and_truncation_is_an_error() {
     assert!(table.sequences.is_none());
     fs::write(&path, &packed[..packed.len() - 12]).unwrap();
     let error = read_counts(&path, Sequences::Pass).unwrap_err();
-    assert!(matches!(error, CountsError::Read(..)), "{error}");
+    assert!(
+        matches!(error, CountsError::Input(InputError::Read(..))),
+        "{error}"
+    );
 }
 
 #[test]
@@ -124,7 +127,10 @@ fn bad_tables_name_the_line_and_what_was_found() {
         "{error}"
     );
     let error = read_counts(&dir.path().join("none"), Sequences::Pass).unwrap_err();
-    assert!(matches!(error, CountsError::Open(..)), "{error}");
+    assert!(
+        matches!(error, CountsError::Input(InputError::Open(..))),
+        "{error}"
+    );
 }
 
 #[test]
@@ -235,47 +241,4 @@ fn bad_tile_names() {
     }
     let error = lay(&["7"], 0, 9).unwrap_err().to_string();
     assert!(error.contains("nothing is left of it"), "{error}");
-}
-
-#[test]
-fn places_in_both_forms() {
-    let dir = tempfile::tempdir().unwrap();
-    let expected = Place {
-        chrom: "chr2".into(),
-        start: 5,
-        end: 15,
-    };
-    for text in [
-        "r\tchr2\t5\t15\n",
-        "track name=x\nchr2\t5\t15\tr\t0\t+\n",
-        "# c\nr chr2 5 15\r\n",
-    ] {
-        let places = read_places(&file(dir.path(), "c", text)).unwrap();
-        assert_eq!(places["r"], expected, "{text:?}");
-    }
-    let numbers = "15\t2\t5\t15\n";
-    let place = |name: &str| read_places(&file(dir.path(), name, numbers)).unwrap()["15"].clone();
-    assert_eq!(
-        (place("c.txt").chrom.as_str(), place("c.txt").start),
-        ("2", 5)
-    );
-    assert_eq!(
-        (place("c.bed").chrom.as_str(), place("c.bed").start),
-        ("15", 2)
-    );
-    for (text, part) in [
-        ("r\tchr2\t5\n", "line 1"),
-        ("r\tchr2\tx\t15\n", "line 1"),
-        ("r\tchr2\t15\t15\n", "line 1"),
-        (
-            "r\tchr2\t5\t15\nr\tchr2\t6\t16\n",
-            "line 2: \"r\" has two places",
-        ),
-        ("", "holds no row"),
-    ] {
-        let error = read_places(&file(dir.path(), "c", text))
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains(part), "{text:?}: {error}");
-    }
 }

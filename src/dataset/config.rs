@@ -109,7 +109,7 @@ pub struct Config {
     /// Worker threads.
     pub threads: usize,
     /// The command line, for the provenance.
-    pub command_line: Vec<String>,
+    pub command: Vec<String>,
 }
 
 impl Config {

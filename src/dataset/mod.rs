@@ -25,25 +25,33 @@ pub use config::{
 pub use examples::{Examples, FilterReason, Filtered, make_examples};
 pub use parquet::{Rows, write_parquet};
 pub use places::place_tiles;
-pub use report::{Report, pearson, spearman};
+pub use report::Report;
 pub use run::{Summary, run};
 pub use sequences::{TileSequences, sequences};
 pub use sheet::{Experiment, parse_experiment, read_sheet};
 pub use split::{Shares, Split, SplitRule, groups, split};
 
-use std::io;
 use std::path::PathBuf;
 
 use crate::counts::CountsError;
 use crate::genome::GenomeError;
+use crate::input::InputError;
+use crate::job::JobError;
+use crate::output::OutputError;
 use crate::plot::PlotError;
 
 /// What can go wrong between counts and examples.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
-    /// A count table, tile names or the coordinate file.
+    /// A count table or tile names.
     #[error(transparent)]
     Counts(#[from] CountsError),
+    /// The coordinate file or the table of experiments.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Threads, or being asked to stop.
+    #[error(transparent)]
+    Job(#[from] JobError),
     /// The FASTA.
     #[error(transparent)]
     Genome(#[from] GenomeError),
@@ -91,12 +99,9 @@ pub enum DatasetError {
     /// A task's activities are all equal or too few, so they have no scale.
     #[error("task {0}: its activities do not vary and cannot be standardised")]
     NoVariance(String),
-    /// The worker threads could not be started.
-    #[error("cannot start {0} worker thread(s)")]
-    Threads(usize, #[source] rayon::ThreadPoolBuildError),
     /// A file could not be written.
-    #[error("cannot write {1}")]
-    Write(#[source] io::Error, PathBuf),
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// The Parquet file could not be written.
     #[error("cannot write {1}")]
     Parquet(#[source] ::parquet::errors::ParquetError, PathBuf),
@@ -107,6 +112,9 @@ impl DatasetError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Counts(e) => e.hint(),
+            Self::Input(e) => e.hint(),
+            Self::Job(e) => e.hint(),
+            Self::Output(e) => e.hint(),
             Self::Genome(e) => e.hint(),
             Self::Experiment { .. } => Some(
                 "on the command line: --experiment HepG2:SV40P:1=rna.counts.gz,dna.counts.gz".into(),

@@ -11,8 +11,9 @@ use arrow_array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 
 use super::{Assay, DatasetError, Examples, Frame, Geometry, Split, Strands, TileSequences};
-use crate::counts::Place;
 use crate::encode::{self, BASES};
+use crate::input::Place;
+use crate::output::OutputError;
 
 /// Everything a row of the file is made of.
 pub struct Rows<'a> {
@@ -56,7 +57,7 @@ pub fn write_parquet(
     metadata: &[(String, String)],
 ) -> Result<usize, DatasetError> {
     let schema = Arc::new(schema(rows.assay, metadata));
-    let file = File::create(path).map_err(|e| DatasetError::Write(e, path.into()))?;
+    let file = File::create(path).map_err(|e| OutputError::Write(e, path.into()))?;
     let fail = |e: ParquetError| DatasetError::Parquet(e, path.into());
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)

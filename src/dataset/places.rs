@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::{Assay, CoordinateSource, DatasetError, Geometry};
-use crate::counts::{CountsError, Place, read_places};
+use crate::input::{Place, read_places};
 
 /// The place of every tile, 0-based and half-open; `None` when there are no coordinates at all.
 ///
@@ -35,7 +35,7 @@ pub fn place_tiles(
             }
             places
         }
-        CoordinateSource::File(path) => read_places(path).map_err(|e: CountsError| e)?,
+        CoordinateSource::File(path) => read_places(path)?,
     };
     let mut placed = Vec::with_capacity(assay.tiles.len());
     for (row, id) in assay.tiles.iter().enumerate() {

@@ -2,6 +2,7 @@ use std::fmt::Write as _;
 
 use super::examples::moments;
 use super::{Assay, Examples, FilterReason, Geometry, Split, TileSequences};
+use crate::stats::{pearson, spearman};
 
 /// Bins of the histogram of replicate distances.
 const BINS: usize = 40;
@@ -210,38 +211,4 @@ fn distances(values: &[f64]) -> Option<(f64, f64, Vec<usize>)> {
         counts[((distance / width) as usize).min(BINS - 1)] += 1;
     }
     Some((0.0, width, counts))
-}
-
-/// Pearson's correlation; NaN for fewer than two pairs or values that do not vary.
-pub fn pearson(x: &[f64], y: &[f64]) -> f64 {
-    let n = x.len() as f64;
-    let mean = |v: &[f64]| v.iter().sum::<f64>() / n;
-    let (mx, my) = (mean(x), mean(y));
-    let mut sums = [0.0; 3];
-    for (x, y) in x.iter().zip(y) {
-        let (dx, dy) = (x - mx, y - my);
-        sums[0] += dx * dy;
-        sums[1] += dx * dx;
-        sums[2] += dy * dy;
-    }
-    sums[0] / (sums[1] * sums[2]).sqrt()
-}
-
-/// Spearman's rank correlation, ties at their mean rank.
-pub fn spearman(x: &[f64], y: &[f64]) -> f64 {
-    pearson(&ranks(x), &ranks(y))
-}
-
-fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
-    let mut ranks = vec![0.0; values.len()];
-    let mut before = 0.0;
-    for tied in order.chunk_by(|&a, &b| values[a] == values[b]) {
-        for &i in tied {
-            ranks[i] = before + (tied.len() as f64 + 1.0) / 2.0;
-        }
-        before += tied.len() as f64;
-    }
-    ranks
 }

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
-use std::fs;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,8 @@ use super::{
     write_parquet,
 };
 use crate::genome::Fasta;
-use crate::output::{Existing, OutputDir};
+use crate::job::{self, Cancel, InputFile, RunInfo};
+use crate::output::{Existing, OutputDir, write};
 use crate::{Error, VERSION};
 
 /// What a run did.
@@ -34,12 +35,10 @@ pub struct Summary {
 /// # Errors
 /// Any error of the tables, the coordinates, the FASTA or the output folder; the folder then holds
 /// nothing of this run.
-pub fn run(config: &Config) -> Result<Summary, Error> {
+pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
     config.check()?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(config.threads)
-        .build()
-        .map_err(|e| DatasetError::Threads(config.threads, e))?;
+    let started = Instant::now();
+    cancel.files_begin();
     let mut out = OutputDir::create(
         &config.out,
         Existing {
@@ -47,15 +46,20 @@ pub fn run(config: &Config) -> Result<Summary, Error> {
             resume: false,
         },
     )?;
-    let (mut summary, provenance) = pool.install(|| make(config, &mut out))?;
-    let mut run = provenance;
-    run["threads"] = json!(config.threads);
-    run["outputs"] = json!(out.names());
-    summary.files = out.commit(&run)?;
+    let made = job::on_threads(config.threads, || make(config, &mut out, cancel));
+    let (mut summary, mut run) = made?;
+    cancel.check()?;
+    run.threads = Some(config.threads);
+    run.seconds = Some(started.elapsed().as_secs_f64());
+    summary.files = out.commit(run)?;
     Ok(summary)
 }
 
-fn make(config: &Config, out: &mut OutputDir) -> Result<(Summary, Value), DatasetError> {
+fn make(
+    config: &Config,
+    out: &mut OutputDir,
+    cancel: &Cancel,
+) -> Result<(Summary, RunInfo), DatasetError> {
     let assay = assemble(
         &config.experiments,
         config.tasks.as_deref(),
@@ -63,6 +67,7 @@ fn make(config: &Config, out: &mut OutputDir) -> Result<(Summary, Value), Datase
         config.tile_index,
         config.min_dna,
     )?;
+    cancel.check()?;
     let places = place_tiles(&assay, &config.coordinates, config.geometry)?;
     let independent = matches!(config.split, SplitRule::RandomTiles(_))
         || config.coordinates == CoordinateSource::None;
@@ -79,6 +84,7 @@ fn make(config: &Config, out: &mut OutputDir) -> Result<(Summary, Value), Datase
         fasta.as_ref().map(|fasta| (fasta, &config.aliases)),
         config.geometry,
     )?;
+    cancel.check()?;
     let examples = make_examples(&assay, &sequences, config.replicates, config.missing)?;
     let groups = groups(&assay, places.as_deref())?;
     let sides = split(
@@ -116,14 +122,12 @@ fn make(config: &Config, out: &mut OutputDir) -> Result<(Summary, Value), Datase
     let mut provenance = provenance(config, &assay, &examples, &rows);
     let path = out.file("examples.parquet");
     let metadata = metadata(&provenance);
+    cancel.check()?;
     let written = write_parquet(&path, &rows, &metadata)?;
-    provenance["counts"]["rows"] = json!(written);
-
-    let write = |path: PathBuf, text: String| {
-        fs::write(&path, text).map_err(|e| DatasetError::Write(e, path))
-    };
-    write(out.file("report.tsv"), report.text())?;
-    write(out.file("filtered.tsv"), filtered(&assay, &examples))?;
+    provenance.counts.insert("rows".into(), json!(written));
+    cancel.check()?;
+    write(&out.file("report.tsv"), report.text())?;
+    write(&out.file("filtered.tsv"), filtered(&assay, &examples))?;
     figures::position(&out.file("position.svg"), &assay, &report)?;
     figures::activity(&out.file("activity.svg"), &assay, &examples)?;
     if report.distances.is_some() {
@@ -156,21 +160,25 @@ fn filtered(assay: &Assay, examples: &Examples) -> String {
     text
 }
 
-fn provenance(config: &Config, assay: &Assay, examples: &Examples, rows: &Rows) -> Value {
-    let size =
-        |path: &PathBuf| json!({"path": path, "bytes": fs::metadata(path).map(|m| m.len()).ok()});
-    let mut inputs: Vec<&PathBuf> = Vec::new();
-    let coordinates = match &config.coordinates {
-        CoordinateSource::File(path) => Some(path),
-        _ => None,
-    };
-    let tables = config.experiments.iter().flat_map(|e| [&e.rna, &e.dna]);
-    let others = config.sheet.iter().chain(coordinates).chain(&config.fasta);
-    for path in tables.chain(others) {
-        if !inputs.contains(&path) {
-            inputs.push(path);
+fn provenance(config: &Config, assay: &Assay, examples: &Examples, rows: &Rows) -> RunInfo {
+    let mut run = RunInfo::new("dataset", &config.command);
+    for experiment in &config.experiments {
+        for (role, path) in [("rna", &experiment.rna), ("dna", &experiment.dna)] {
+            if !(run.inputs.iter()).any(|i| i.role == role && i.path == path.to_string_lossy()) {
+                run.input(role, path);
+            }
         }
     }
+    run.inputs("experiments", &config.sheet);
+    if let CoordinateSource::File(path) = &config.coordinates {
+        run.input("coordinates", path);
+    }
+    run.inputs.extend(
+        config
+            .fasta
+            .iter()
+            .map(|path| InputFile::sized("fasta", path)),
+    );
     let tasks: Vec<Value> = assay
         .tasks
         .iter()
@@ -194,21 +202,13 @@ fn provenance(config: &Config, assay: &Assay, examples: &Examples, rows: &Rows) 
             validation, test, ..
         } => json!({"by": config.split.as_str(), "validation": validation, "test": test}),
     };
-    json!({
-        "program": "mpra-score",
-        "version": VERSION,
-        "subcommand": "dataset",
-        "command_line": config.command_line,
-        "inputs": inputs.into_iter().map(size).collect::<Vec<_>>(),
-        "settings": {
-            "min_dna": config.min_dna,
-            "tile_index": config.tile_index,
-            "replicates": format!("{:?}", config.replicates).to_lowercase(),
-            "missing": format!("{:?}", config.missing).to_lowercase(),
-            "sequences": if config.fasta.is_some() { "fasta" } else { "table" },
-            "strands": match config.strands { Strands::Forward => "+", Strands::Both => "+-" },
-        },
-        "tasks": tasks,
+    run.settings = job::map(json!({
+        "min_dna": config.min_dna,
+        "tile_index": config.tile_index,
+        "replicates": format!("{:?}", config.replicates).to_lowercase(),
+        "missing": format!("{:?}", config.missing).to_lowercase(),
+        "sequences": if config.fasta.is_some() { "fasta" } else { "table" },
+        "strands": match config.strands { Strands::Forward => "+", Strands::Both => "+-" },
         "split": split,
         "input": {
             "frame": format!("{:?}", config.frame).to_lowercase(),
@@ -217,23 +217,25 @@ fn provenance(config: &Config, assay: &Assay, examples: &Examples, rows: &Rows) 
             "step": config.geometry.step,
             "tiles": config.geometry.tiles,
         },
-        "counts": {
-            "tiles_read": assay.tiles.len(),
-            "tiles_kept": examples.tiles.len(),
-            "tiles_filtered": examples.filtered.len(),
-            "regions": assay.layout.regions.len(),
-        },
-    })
+    }));
+    run.results.insert("tasks".into(), json!(tasks));
+    run.counts = job::map(json!({
+        "tiles_read": assay.tiles.len(),
+        "tiles_kept": examples.tiles.len(),
+        "tiles_filtered": examples.filtered.len(),
+        "regions": assay.layout.regions.len(),
+    }));
+    run
 }
 
 /// The parts of the provenance that a user of the file looks up by name, and the whole.
-fn metadata(provenance: &Value) -> Vec<(String, String)> {
-    let part = |key: &str| (format!("mpra_score.{key}"), provenance[key].to_string());
+fn metadata(run: &RunInfo) -> Vec<(String, String)> {
+    let part = |key: &str, value: &Value| (format!("mpra_score.{key}"), value.to_string());
     vec![
         ("mpra_score.version".into(), VERSION.into()),
-        part("tasks"),
-        part("split"),
-        part("input"),
-        ("mpra_score.provenance".into(), provenance.to_string()),
+        part("tasks", &run.results["tasks"]),
+        part("split", &run.settings["split"]),
+        part("input", &run.settings["input"]),
+        part("provenance", &json!(run)),
     ]
 }

@@ -1,7 +1,8 @@
 use super::{Assay, DatasetError, FilterReason, Geometry};
-use crate::counts::{Names, Place};
+use crate::counts::Names;
 use crate::encode::{self, BASES, UNKNOWN};
 use crate::genome::{Aliases, Fasta};
+use crate::input::Place;
 
 /// The sequence of every tile.
 #[derive(Clone, Debug, Default)]

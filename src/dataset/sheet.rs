@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::DatasetError;
-use crate::counts::{CountsError, Lines};
+use crate::input::{InputError, Lines};
 
 /// One replicate of one task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub fn read_sheet(path: &Path) -> Result<Vec<Experiment>, DatasetError> {
         read_tsv(path)?
     };
     if list.is_empty() {
-        return Err(CountsError::Empty(path.into()).into());
+        return Err(InputError::Empty(path.into()).into());
     }
     Ok(list
         .into_iter()
@@ -138,7 +138,7 @@ enum Number {
 
 fn read_toml(path: &Path) -> Result<Vec<Experiment>, DatasetError> {
     let name = path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|e| CountsError::Open(e, path.into()))?;
+    let text = fs::read_to_string(path).map_err(|e| InputError::Open(e, path.into()))?;
     let sheet: Sheet = toml::from_str(&text).map_err(|e| {
         bad(
             &name,

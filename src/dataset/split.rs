@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::{Assay, DatasetError};
-use crate::counts::Place;
+use crate::input::Place;
 
 /// The side of the split an example is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

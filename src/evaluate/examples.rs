@@ -157,12 +157,10 @@ pub(super) fn run(config: &ExamplesConfig, cancel: &Cancel) -> Result<Summary, E
         "counts": {"rows": data.rows(), "rows_used": rows.len(), "rows_left_out": skipped},
         "outputs": out.names(),
     });
-    if cancel.is_requested() {
-        return Err(Error::Interrupted { kept: false });
-    }
+    cancel.check()?;
     Ok(Summary {
         rows: found,
-        files: out.commit(&run)?,
+        files: out.commit(crate::job::RunInfo::legacy(run))?,
         skipped: skipped.into_iter().collect(),
     })
 }

@@ -1,15 +1,12 @@
 //! Measured variant effects from a VCF's INFO fields or a table.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
 use noodles::vcf;
 
 use super::EvaluateError;
-use crate::counts::{CountsError, Lines};
-use crate::labelled::LabelledError;
+use crate::input::{Input, InputError, Lines, Row, Table};
 
 /// Names of the fields: INFO keys of a VCF, columns of a table.
 #[derive(Clone, Debug)]
@@ -59,25 +56,19 @@ pub struct MeasuredVariant {
 /// # Errors
 /// When the file cannot be read or a row makes no sense.
 pub fn read_variants(path: &Path, fields: &Fields) -> Result<Vec<MeasuredVariant>, EvaluateError> {
-    let open = || -> std::io::Result<Box<dyn BufRead>> {
-        let mut reader = BufReader::new(File::open(path)?);
-        Ok(match reader.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
-            true => Box::new(BufReader::new(MultiGzDecoder::new(reader))),
-            false => Box::new(reader),
-        })
+    let mut input = Input::open(path)?;
+    let head = match input.fill_buf() {
+        Ok(head) => head,
+        Err(e) => return Err(input.error(e).into()),
     };
-    let mut reader = open().map_err(|e| EvaluateError::Read(e, path.into()))?;
-    let head = reader
-        .fill_buf()
-        .map_err(|e| EvaluateError::Read(e, path.into()))?;
     match head.starts_with(b"##fileformat=VCF") {
-        true => from_vcf(reader, path, fields),
-        false => from_table(path, fields),
+        true => from_vcf(input, path, fields),
+        false => from_table(input, path, fields),
     }
 }
 
 fn from_vcf(
-    reader: Box<dyn BufRead>,
+    input: Input,
     path: &Path,
     fields: &Fields,
 ) -> Result<Vec<MeasuredVariant>, EvaluateError> {
@@ -87,7 +78,7 @@ fn from_vcf(
         problem,
         expected: expected.into(),
     };
-    let mut reader = vcf::io::Reader::new(reader);
+    let mut reader = vcf::io::Reader::new(input);
     (reader.read_header()).map_err(|e| fail(0, format!("the header: {e}"), "a VCF header"))?;
     let mut variants = Vec::new();
     let mut with_effect = false;
@@ -166,22 +157,23 @@ fn parse(text: &str) -> Option<f64> {
     }
 }
 
-fn from_table(path: &Path, fields: &Fields) -> Result<Vec<MeasuredVariant>, EvaluateError> {
-    let text = |e: CountsError| EvaluateError::Data(LabelledError::Text(e));
-    let mut lines = Lines::open(path).map_err(text)?;
-    let header = lines.next_filled().map_err(text)?.unwrap_or_default();
-    let names: Vec<String> = (header.split('\t'))
-        .map(|n| n.trim_start_matches('#').trim().to_owned())
-        .collect();
-    let column = |name: &str| names.iter().position(|n| n.eq_ignore_ascii_case(name));
+fn from_table(
+    input: Input,
+    path: &Path,
+    fields: &Fields,
+) -> Result<Vec<MeasuredVariant>, EvaluateError> {
     let fail = |line: u64, problem: String, expected: &str| EvaluateError::Variants {
         path: path.into(),
         place: format!("line {line}"),
         problem,
         expected: expected.into(),
     };
+    let Some(mut table) = Table::new(Lines::new(input))? else {
+        return Err(InputError::Empty(path.into()).into());
+    };
+    let names = table.names().to_vec();
     let needed = |name: &str| {
-        column(name).ok_or_else(|| {
+        table.column(name).ok_or_else(|| {
             fail(
                 1,
                 format!("a header of {}", names.join(", ")),
@@ -192,29 +184,29 @@ fn from_table(path: &Path, fields: &Fields) -> Result<Vec<MeasuredVariant>, Eval
     let (chrom, pos) = (needed("chrom")?, needed("pos")?);
     let (reference, alternative) = (needed("ref")?, needed("alt")?);
     let effect = needed(&fields.effect)?;
-    let (element, barcodes) = (column(&fields.element), column(&fields.barcodes));
-    let id = column("id");
+    let (element, barcodes) = (
+        table.column(&fields.element),
+        table.column(&fields.barcodes),
+    );
+    let id = table.column("id");
     let mut variants = Vec::new();
-    while let Some(line) = lines.next_filled().map_err(text)? {
-        if line.starts_with('#') {
+    while let Some(Row { line, cells }) = table.next_row()? {
+        if cells[0].starts_with('#') {
             continue;
-        }
-        let at = lines.number();
-        let cells: Vec<&str> = line.split('\t').map(str::trim).collect();
-        if cells.len() != names.len() {
-            return Err(fail(
-                at,
-                format!("{} columns", cells.len()),
-                &names.len().to_string(),
-            ));
         }
         let number = |i: usize| {
             parse(cells[i])
-                .ok_or_else(|| fail(at, format!("{} is {:?}", names[i], cells[i]), "a number"))
+                .ok_or_else(|| fail(line, format!("{} is {:?}", names[i], cells[i]), "a number"))
         };
         let position = (cells[pos].parse::<u32>().ok())
             .and_then(|p| p.checked_sub(1))
-            .ok_or_else(|| fail(at, format!("pos is {:?}", cells[pos]), "a 1-based position"))?;
+            .ok_or_else(|| {
+                fail(
+                    line,
+                    format!("pos is {:?}", cells[pos]),
+                    "a 1-based position",
+                )
+            })?;
         let optional = |i: Option<usize>| i.map_or(".", |i| cells[i]).to_owned();
         variants.push(MeasuredVariant {
             contig: cells[chrom].into(),

@@ -22,6 +22,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::Error;
+use crate::input::InputError;
+use crate::job;
 use crate::labelled::LabelledError;
 use crate::plot::PlotError;
 
@@ -31,6 +33,9 @@ pub enum EvaluateError {
     /// The data.
     #[error(transparent)]
     Data(#[from] LabelledError),
+    /// A text file.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// No label fits a task.
     #[error("no label of {path} is a task of {model}: {labels} there, {tasks} here")]
     NoPairs {
@@ -90,6 +95,7 @@ impl EvaluateError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Data(e) => e.hint(),
+            Self::Input(e) => e.hint(),
             Self::NoPairs { .. } => {
                 Some("--map LABEL=TASK says which label is measured against which task".into())
             }
@@ -111,7 +117,9 @@ impl EvaluateError {
 /// For everything that can be wrong with the data, the models, the pairing of labels and tasks and
 /// the output folder.
 pub fn run_examples(config: &ExamplesConfig, cancel: &crate::Cancel) -> Result<Summary, Error> {
-    on_threads(&config.common, || examples::run(config, cancel))
+    job::on_threads(config.common.threads.get(), || {
+        examples::run(config, cancel)
+    })
 }
 
 /// Measures a model on measured effects of variants.
@@ -119,19 +127,9 @@ pub fn run_examples(config: &ExamplesConfig, cancel: &crate::Cancel) -> Result<S
 /// # Errors
 /// As [`run_examples`].
 pub fn run_variants(config: &VariantsConfig, cancel: &crate::Cancel) -> Result<Summary, Error> {
-    on_threads(&config.common, || variants::run(config, cancel))
-}
-
-/// Runs `work` on a pool of the threads asked for.
-fn on_threads<T: Send>(
-    common: &Common,
-    work: impl FnOnce() -> Result<T, Error> + Send,
-) -> Result<T, Error> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(common.threads.get())
-        .build()
-        .map_err(|_| EvaluateError::Thread)?
-        .install(work)
+    job::on_threads(config.common.threads.get(), || {
+        variants::run(config, cancel)
+    })
 }
 
 #[cfg(test)]

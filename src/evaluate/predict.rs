@@ -41,11 +41,13 @@ pub fn predict(
         for worker in workers {
             match worker.join() {
                 Err(_) => return Err(EvaluateError::Thread.into()),
-                Ok(Err(ModelError::Cancelled)) => return Err(Error::Interrupted { kept: false }),
+                Ok(Err(ModelError::Cancelled)) => {
+                    return Err(crate::job::JobError::Interrupted { kept: false }.into());
+                }
                 Ok(result) => result?,
             }
         }
-        Ok(())
+        Ok::<(), Error>(())
     })?;
     Ok(activities)
 }

@@ -181,12 +181,10 @@ pub(super) fn run(config: &VariantsConfig, cancel: &Cancel) -> Result<Summary, E
         "counts": {"variants": variants.len(), "variants_used": usable.len(), "variants_left_out": skipped},
         "outputs": out.names(),
     });
-    if cancel.is_requested() {
-        return Err(Error::Interrupted { kept: false });
-    }
+    cancel.check()?;
     Ok(Summary {
         rows: found,
-        files: out.commit(&run)?,
+        files: out.commit(crate::job::RunInfo::legacy(run))?,
         skipped: skipped.into_iter().collect(),
     })
 }

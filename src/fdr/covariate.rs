@@ -1,19 +1,18 @@
 //! Covariates of hypotheses, from a scored VCF or a track.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::BufRead;
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
 use noodles::{bcf, vcf};
 
 use super::FdrError;
-use super::table::{Hypotheses, bad, open};
-use crate::Cancel;
+use super::table::{Hypotheses, bad};
 use crate::Error;
-use crate::counts::{CountsError, shorten};
 use crate::genome::{Aliases, Interval};
-use crate::overlap::{OverlapError, Scores};
+use crate::input::{Input, Lines, shorten};
+use crate::job::Cancel;
+use crate::tracks::{Scores, TrackError};
 
 /// The INFO field of the effect that is largest over the tasks.
 pub const LARGEST: &str = "MPRA_MAX";
@@ -49,54 +48,35 @@ pub fn join(
     aliases: &Aliases,
     cancel: &Cancel,
 ) -> Result<Joined, Error> {
-    let found = match content(path)? {
-        Content::Other if field.is_some() => {
+    let mut input = Input::open(path).map_err(FdrError::from)?;
+    match content(&mut input)? {
+        Content::Track if field.is_some() => {
             let text = format!("--field is for a VCF, and {} is none", path.display());
-            return Err(FdrError::Setting(text).into());
+            Err(FdrError::Setting(text).into())
         }
-        Content::Other => of_track(table, all, path, aliases, cancel)?,
-        kind => of_vcf(
-            table,
-            all,
-            path,
-            kind,
-            field.unwrap_or(LARGEST),
-            aliases,
-            cancel,
-        )?,
-    };
-    Ok(found)
+        Content::Track => of_track(table, all, input, aliases, cancel),
+        kind => {
+            let field = field.unwrap_or(LARGEST);
+            of_vcf(table, all, input, kind, field, aliases, cancel)
+        }
+    }
 }
 
 enum Content {
     Vcf,
     Bcf,
-    Other,
+    Track,
 }
 
-/// A file, decompressed where it is gzip or bgzip.
-fn unpacked(path: &Path) -> Result<Box<dyn BufRead + Send>, FdrError> {
-    let file = std::fs::File::open(path).map_err(|e| CountsError::Open(e, path.into()))?;
-    let mut file = BufReader::with_capacity(1 << 16, file);
-    let head = file
-        .fill_buf()
-        .map_err(|e| CountsError::Read(e, path.into()))?;
-    Ok(match head.starts_with(&[0x1f, 0x8b]) {
-        true => Box::new(BufReader::new(MultiGzDecoder::new(file))),
-        false => Box::new(file),
-    })
-}
-
-fn content(path: &Path) -> Result<Content, FdrError> {
-    let mut head = Vec::new();
-    unpacked(path)?
-        .take(16)
-        .read_to_end(&mut head)
-        .map_err(|e| CountsError::Read(e, path.into()))?;
+fn content(input: &mut Input) -> Result<Content, FdrError> {
+    let head = match input.fill_buf() {
+        Ok(head) => head,
+        Err(e) => return Err(input.error(e).into()),
+    };
     Ok(match () {
         () if head.starts_with(b"##fileformat=VCF") => Content::Vcf,
         () if head.starts_with(b"BCF") => Content::Bcf,
-        () => Content::Other,
+        () => Content::Track,
     })
 }
 
@@ -144,7 +124,7 @@ fn need_places(table: &Path, all: &Hypotheses, ids_do: bool) -> Result<(), FdrEr
 fn of_vcf(
     table: &Path,
     all: &Hypotheses,
-    path: &Path,
+    input: Input,
     kind: Content,
     field: &str,
     aliases: &Aliases,
@@ -160,7 +140,8 @@ fn of_vcf(
     let mut fitting = seen.clone();
     let mut contigs: HashMap<String, Option<u32>> = HashMap::new();
     let mut first = None;
-    each_record(path, kind, field, cancel, |record| {
+    let path = &input.path().to_owned();
+    each_record(input, kind, field, cancel, |record| {
         let at = match (by_id, record.pos.checked_sub(1)) {
             (false, Some(pos)) => {
                 let id = match contigs.get(record.contig) {
@@ -326,26 +307,25 @@ impl<'a> Record<'a> {
 /// Goes through the records of a VCF or BCF whose header defines the field. Line numbers of a BCF
 /// are those of records.
 fn each_record(
-    path: &Path,
+    input: Input,
     kind: Content,
     field: &str,
     cancel: &Cancel,
     mut with: impl FnMut(&Record<'_>) -> Result<(), FdrError>,
 ) -> Result<(), Error> {
+    let path = &input.path().to_owned();
     let no_field = |known: Vec<String>| FdrError::NoField {
         path: path.into(),
         field: field.into(),
         known,
     };
     let stopped = |line: u64| match line.is_multiple_of(4096) && cancel.is_requested() {
-        true => Err(Error::Interrupted { kept: false }),
+        true => cancel.check(),
         false => Ok(()),
     };
-    // Opened for its check of the end, too.
-    let mut lines = open(path)?;
     if let Content::Bcf = kind {
         let fail = |e| FdrError::Bcf(e, path.into());
-        let mut reader = bcf::io::Reader::from(unpacked(path)?);
+        let mut reader = bcf::io::Reader::from(input);
         let header = reader.read_header().map_err(fail)?;
         if !header.infos().contains_key(field) {
             return Err(no_field(header.infos().keys().map(|k| k.to_string()).collect()).into());
@@ -365,6 +345,7 @@ fn each_record(
         }
         return Ok(());
     }
+    let mut lines = Lines::new(input);
     let mut known = Vec::new();
     loop {
         let number = lines.number() + 1;
@@ -385,13 +366,14 @@ fn each_record(
 fn of_track(
     table: &Path,
     all: &Hypotheses,
-    path: &Path,
+    input: Input,
     aliases: &Aliases,
     cancel: &Cancel,
 ) -> Result<Joined, Error> {
     need_places(table, all, false)?;
-    let scores = Scores::open("covariate", path, None).map_err(|e| match e {
-        OverlapError::NoCoordinates(path) => FdrError::Format(path),
+    let path = &input.path().to_owned();
+    let scores = Scores::from_input("covariate", input, None).map_err(|e| match e {
+        TrackError::NoCoordinates(path) => FdrError::Format(path),
         e => e.into(),
     })?;
     let ids: Vec<Option<u32>> = (all.contigs.iter())
@@ -409,9 +391,7 @@ fn of_track(
     let mut bases = Vec::new();
     let mut from = 0;
     while from < order.len() {
-        if cancel.is_requested() {
-            return Err(Error::Interrupted { kept: false });
-        }
+        cancel.check()?;
         let (contig, start) = order[from].0;
         let mut to = from + 1;
         while to < order.len()

@@ -1,26 +1,27 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::counts::CountsError;
+use crate::input::InputError;
+use crate::job::JobError;
 use crate::output::OutputError;
-use crate::overlap::OverlapError;
 use crate::plot::PlotError;
+use crate::tracks::TrackError;
 
 /// What can be wrong with p-values, covariates and settings.
 #[derive(Debug, thiserror::Error)]
 pub enum FdrError {
     /// A text file.
     #[error(transparent)]
-    Text(#[from] CountsError),
-    /// A bgzip stream that ends between two blocks.
-    #[error("{0} is truncated: the bgzip end-of-file block is missing")]
-    Truncated(PathBuf),
+    Input(#[from] InputError),
+    /// Being asked to stop.
+    #[error(transparent)]
+    Job(#[from] JobError),
     /// A BCF file.
     #[error("cannot read {0}")]
     Bcf(#[source] io::Error, PathBuf),
     /// A score track.
     #[error(transparent)]
-    Track(#[from] OverlapError),
+    Track(#[from] TrackError),
     /// A covariate in an unknown format.
     #[error("{0} is no VCF, BCF, bigWig or bedGraph")]
     Format(PathBuf),
@@ -91,7 +92,7 @@ impl FdrError {
     /// One line that says how to mend it, when there is a way.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Truncated(_) => "the file was cut short: copy or compress it again".into(),
+            Self::Input(e) => return e.hint(),
             Self::NoColumn { flag, .. } => format!("{flag} NAME says which column it is"),
             Self::NoField { .. } => {
                 "--field names the INFO field; `mpra-score variants` writes MPRA_MAX and MPRA_<task>"

@@ -24,13 +24,15 @@ pub use table::{At, Hypotheses, PTable};
 pub use weights::{SHARES, Weighted, weighted};
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use serde_json::json;
 
+use crate::Error;
 use crate::genome::Aliases;
+use crate::job::{self, Cancel, RunInfo};
 use crate::output::{Existing, OutputDir};
 use crate::stats::q_values;
-use crate::{Cancel, Error};
 
 /// A run of `mpra-score fdr`.
 #[derive(Clone, Debug)]
@@ -129,6 +131,7 @@ struct Results<'a> {
 /// when no hypothesis has a covariate; when interrupted.
 pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
     check(config)?;
+    let started = Instant::now();
     let existing = Existing {
         force: config.force,
         resume: false,
@@ -194,9 +197,7 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
         fold,
         bh,
     };
-    if cancel.is_requested() {
-        return Err(Error::Interrupted { kept: false });
-    }
+    cancel.check()?;
     cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
     output::write(&results, &mut out)?;
@@ -210,39 +211,35 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
         discoveries: results.discoveries(config.alpha),
         files: Vec::new(),
     };
-    let run = json!({
-        "program": "mpra-score",
-        "version": crate::VERSION,
-        "command": config.command,
-        "inputs": {
-            "pvalues": path.display().to_string(),
-            "columns": all.columns.iter().map(|(k, v)| json!([k, v])).collect::<Vec<_>>(),
-            "covariate": config.covariate.as_ref().map(|c| c.display().to_string()),
-            "covariate_kind": joined.source,
-            "joined_by": joined.by,
-            "field": match joined.source {
-                "vcf" => Some(config.field.as_deref().unwrap_or(LARGEST)),
-                _ => None,
-            },
+    let mut run = RunInfo::new("fdr", &config.command);
+    run.input("pvalues", path);
+    run.inputs("covariate", &config.covariate);
+    run.seed = Some(config.seed);
+    run.settings = job::map(json!({
+        "alpha": config.alpha,
+        "bins": config.bins,
+        "bin_size": config.bin_size,
+        "folds": config.folds,
+        "fold_by": fold_by,
+        "block": config.block,
+        "zero_based": config.table.zero_based,
+        "columns": all.columns.iter().map(|(k, v)| json!([k, v])).collect::<Vec<_>>(),
+        "covariate_kind": joined.source,
+        "joined_by": joined.by,
+        "field": match joined.source {
+            "vcf" => Some(config.field.as_deref().unwrap_or(LARGEST)),
+            _ => None,
         },
-        "settings": {
-            "alpha": config.alpha,
-            "bins": config.bins,
-            "bin_size": config.bin_size,
-            "folds": config.folds,
-            "fold_by": fold_by,
-            "block": config.block,
-            "seed": config.seed,
-            "zero_based": config.table.zero_based,
-        },
-        "counts": {
-            "rows": summary.rows,
-            "without_p": summary.rows - summary.tests,
-            "tests": summary.tests,
-            "with_covariate": with_covariate,
-            "without_covariate": summary.tests - with_covariate,
-            "other_alleles": joined.other_alleles,
-        },
+    }));
+    run.counts = job::map(json!({
+        "rows": summary.rows,
+        "without_p": summary.rows - summary.tests,
+        "tests": summary.tests,
+        "with_covariate": with_covariate,
+        "without_covariate": summary.tests - with_covariate,
+        "other_alleles": joined.other_alleles,
+    }));
+    run.results = job::map(json!({
         "pi0": pi0,
         "discoveries": {
             "bh": summary.discoveries[0],
@@ -256,12 +253,10 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
         })).collect::<Vec<_>>(),
         "weights": results.weighted.weights,
         "shares": results.weighted.shares,
-        "outputs": out.names(),
-    });
-    if cancel.is_requested() {
-        return Err(Error::Interrupted { kept: false });
-    }
-    summary.files = out.commit(&run)?;
+    }));
+    run.seconds = Some(started.elapsed().as_secs_f64());
+    cancel.check()?;
+    summary.files = out.commit(run)?;
     Ok(summary)
 }
 

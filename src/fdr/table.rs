@@ -1,12 +1,10 @@
 //! The table of p-values.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::FdrError;
-use crate::counts::{CountsError, Lines, shorten};
-use crate::genome::{BGZF_EOF, Contig, Contigs};
+use crate::genome::{Contig, Contigs};
+use crate::input::{InputError, Lines, Row, Table, is_missing, shorten};
 
 /// Where p-values stand. Columns that are not named are looked for under common names; their case
 /// does not matter.
@@ -68,30 +66,9 @@ pub struct Hypotheses {
     pub columns: Vec<(&'static str, String)>,
 }
 
-/// Opens a text file (`-`: standard input); a bgzip file must have its end.
-pub(super) fn open(path: &Path) -> Result<Lines, FdrError> {
-    if path.as_os_str() == "-" {
-        return Ok(Lines::from_reader(path, Box::new(io::stdin()))?);
-    }
-    let fail = |e| CountsError::Read(e, path.into());
-    let mut file = File::open(path).map_err(|e| CountsError::Open(e, path.into()))?;
-    let mut head = Vec::new();
-    (&mut file).take(14).read_to_end(&mut head).map_err(fail)?;
-    if head.starts_with(&[0x1f, 0x8b]) && head.get(12..14) == Some(b"BC") {
-        let mut tail = Vec::new();
-        file.seek(SeekFrom::End(-(BGZF_EOF.len() as i64)))
-            .and_then(|_| file.read_to_end(&mut tail))
-            .map_err(fail)?;
-        if tail != BGZF_EOF {
-            return Err(FdrError::Truncated(path.into()));
-        }
-    }
-    Ok(Lines::open(path)?)
-}
-
 /// An error about a line.
 pub(super) fn bad(path: &Path, line: u64, problem: String, expected: &str) -> FdrError {
-    FdrError::Text(CountsError::Line {
+    FdrError::Input(InputError::Line {
         path: path.into(),
         line,
         problem,
@@ -101,12 +78,20 @@ pub(super) fn bad(path: &Path, line: u64, problem: String, expected: &str) -> Fd
 
 /// The columns of a header that are read.
 struct Columns<'a> {
-    path: &'a Path,
-    names: Vec<String>,
+    table: &'a Table,
     taken: Vec<(&'static str, String)>,
 }
 
 impl Columns<'_> {
+    fn missing(&self, wanted: String, flag: &'static str) -> FdrError {
+        FdrError::NoColumn {
+            path: self.table.path().into(),
+            wanted,
+            columns: self.table.names().to_vec(),
+            flag,
+        }
+    }
+
     fn find(
         &mut self,
         what: &'static str,
@@ -114,29 +99,23 @@ impl Columns<'_> {
         common: &[&str],
         flag: &'static str,
     ) -> Result<Option<usize>, FdrError> {
-        let missing = |wanted: String| FdrError::NoColumn {
-            path: self.path.into(),
-            wanted,
-            columns: self.names.clone(),
-            flag,
-        };
+        let names = self.table.names();
         let found = match named {
             Some(name) => {
-                let mut places = (0..self.names.len()).filter(|&i| self.names[i] == name);
-                let first = places.next().ok_or_else(|| missing(format!("{name:?}")))?;
+                let mut places = (0..names.len()).filter(|&i| names[i] == name);
+                let missing = || self.missing(format!("{name:?}"), flag);
+                let first = places.next().ok_or_else(missing)?;
                 if places.next().is_some() {
-                    let text = format!("{}: two columns are called {name:?}", self.path.display());
+                    let path = self.table.path().display();
+                    let text = format!("{path}: two columns are called {name:?}");
                     return Err(FdrError::Setting(text));
                 }
                 Some(first)
             }
-            None => common.iter().find_map(|c| {
-                let mut names = self.names.iter();
-                names.position(|n| n.eq_ignore_ascii_case(c))
-            }),
+            None => common.iter().find_map(|c| self.table.column(c)),
         };
         if let Some(i) = found {
-            self.taken.push((what, self.names[i].clone()));
+            self.taken.push((what, names[i].clone()));
         }
         Ok(found)
     }
@@ -147,24 +126,8 @@ impl Columns<'_> {
         found: Option<usize>,
         flag: &'static str,
     ) -> Result<usize, FdrError> {
-        found.ok_or_else(|| FdrError::NoColumn {
-            path: self.path.into(),
-            wanted: format!("of {what}"),
-            columns: self.names.clone(),
-            flag,
-        })
+        found.ok_or_else(|| self.missing(format!("of {what}"), flag))
     }
-}
-
-fn cells(line: &str, tabs: bool) -> Vec<&str> {
-    match tabs {
-        true => line.split('\t').map(str::trim).collect(),
-        false => line.split_ascii_whitespace().collect(),
-    }
-}
-
-fn is_missing(cell: &str) -> bool {
-    matches!(cell, "" | ".") || ["NA", "NaN"].iter().any(|m| cell.eq_ignore_ascii_case(m))
 }
 
 impl PTable {
@@ -174,26 +137,16 @@ impl PTable {
     /// When it cannot be read, lacks a column or any p-value, a row has another number of cells
     /// than the header, or a p-value, position or covariate is none.
     pub fn read(&self) -> Result<Hypotheses, FdrError> {
-        let mut lines = open(&self.path)?;
         let no_p = |rows| FdrError::NoP {
             path: self.path.clone(),
             rows,
         };
-        let header = loop {
-            match lines.next_filled()? {
-                None => return Err(no_p(0)),
-                Some(line) if line.starts_with("##") => {}
-                Some(line) => break line,
-            }
-        };
-        let tabs = header.contains('\t');
-        let names = cells(header.strip_prefix('#').unwrap_or(&header), tabs);
+        let mut table = Table::new(Lines::open(&self.path)?)?.ok_or_else(|| no_p(0))?;
+        let names = table.names().to_vec();
         let mut columns = Columns {
-            path: &self.path,
-            names: names.iter().map(|n| (*n).to_owned()).collect(),
+            table: &table,
             taken: Vec::new(),
         };
-        let width = names.len();
         let p = columns.find("p", self.p.as_deref(), P, "--p-column")?;
         let p = columns.need("p-values", p, "--p-column")?;
         let id = columns.find("id", self.id.as_deref(), ID, "--id-column")?;
@@ -222,23 +175,10 @@ impl PTable {
         };
         let mut contigs: Vec<Contig> = Vec::new();
         let mut contig_ids = std::collections::HashMap::new();
-        loop {
-            let number = lines.number() + 1;
-            let Some(line) = lines.next_line()? else {
-                break;
-            };
-            if line.trim().is_empty() {
-                continue;
-            }
-            let cells = cells(line, tabs);
-            if cells.len() != width {
-                let problem = format!("{} cell(s)", cells.len());
-                let expected = format!("{width}, as in the header");
-                return Err(bad(&self.path, number, problem, &expected));
-            }
+        while let Some(Row { line, cells }) = table.next_row()? {
             let fail = |at: usize, expected: &str| {
                 let problem = format!("{:?} in column {}", shorten(cells[at]), names[at]);
-                bad(&self.path, number, problem, expected)
+                bad(&self.path, line, problem, expected)
             };
             let value = |at: usize| match is_missing(cells[at]) {
                 true => Some(f64::NAN),

@@ -1,17 +1,8 @@
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use flate2::bufread::MultiGzDecoder;
 
 use super::regions::Builder;
-use super::{
-    Aliases, BGZF_EOF, ContigId, Contigs, GenomeError, Interval, RegionStatus, Regions, shorten,
-};
-
-/// Longer lines are not read: no BED has them, and a file without line ends would fill the memory.
-const LONGEST_LINE: u64 = 1 << 22;
+use super::{Aliases, ContigId, Contigs, GenomeError, Interval, RegionStatus, Regions};
+use crate::input::{BedRow, bed, excerpt};
 
 /// Where BED rows come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +41,7 @@ pub enum InvalidPolicy {
     Skip,
 }
 
-/// Reads BED3 to BED12 or narrowPeak, plain, gzip or bgzip. Fields are separated by tabs, or by
-/// runs of blanks where a line has no tab, as UCSC allows. Empty lines, `#` comments and `track`
-/// and `browser` lines are passed over; CRLF line ends are accepted.
+/// Reads BED3 to BED12 or narrowPeak, plain, gzip or bgzip, as [`crate::input::bed`] defines rows.
 ///
 /// The labels of the rows are kept in a temporary file in `spool_dir`.
 ///
@@ -68,76 +57,27 @@ pub fn read_bed(
     spool_dir: &Path,
 ) -> Result<Regions, GenomeError> {
     let name = source.name();
-    let path = PathBuf::from(&name);
-    let inner: Box<dyn Read> = match source {
-        BedSource::File(path) => {
-            Box::new(File::open(path).map_err(|e| GenomeError::Open(e, path.clone()))?)
-        }
-        BedSource::Stdin => Box::new(io::stdin()),
-    };
-    let mut inner = Tail {
-        inner,
-        last: Arc::default(),
-    };
-    // A pipe may deliver its first bytes one by one.
-    let mut head = Vec::new();
-    (&mut inner)
-        .take(14)
-        .read_to_end(&mut head)
-        .map_err(|e| GenomeError::Read(e, path.clone()))?;
-    let gzip = head.starts_with(&[0x1f, 0x8b]);
-    let bgzip = gzip && head.len() == 14 && head[3] & 4 != 0 && &head[12..14] == b"BC";
-    let last = inner.last.clone();
-    let raw = BufReader::with_capacity(1 << 16, io::Cursor::new(head).chain(inner));
-    let mut reader: Box<dyn BufRead> = match gzip {
-        true => Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(raw))),
-        false => Box::new(raw),
-    };
-
+    let mut lines = bed::open(name.as_ref())?;
     let mut builder = Builder::new(spool_dir)?;
-    let mut line = Vec::new();
+    let text = String::from_utf8_lossy;
     let mut number = 0u64;
-    loop {
-        line.clear();
-        let read = (&mut reader)
-            .take(LONGEST_LINE)
-            .read_until(b'\n', &mut line)
-            .map_err(|e| GenomeError::Read(e, path.clone()))?;
-        if read == 0 {
-            break;
-        }
+    while let Some(line) = lines.next_bytes()? {
         number += 1;
-        if read as u64 == LONGEST_LINE {
-            return Err(GenomeError::BedContent {
-                path: name,
-                problem: format!("line {number} is longer than {LONGEST_LINE} bytes: not a BED"),
-            });
-        }
-        let mut text = String::from_utf8_lossy(&line);
-        if number == 1 && text.starts_with('\u{feff}') {
-            text = text.trim_start_matches('\u{feff}').to_string().into();
-        }
-        let text = text.trim_end_matches(['\n', '\r']);
-        if is_header(text) {
+        let Some(fields) = bed::Fields::of(line) else {
             continue;
-        }
-        let fields: Vec<&str> = if text.contains('\t') {
-            text.split('\t').collect()
-        } else {
-            text.split_ascii_whitespace().collect()
         };
-        let outcome = match parse(&fields) {
-            Err((problem, expected)) => Err((
+        let outcome = match fields.row() {
+            Ok(row) => place(&row, contigs, aliases, &name, number),
+            Err(why) => Err((
                 RegionStatus::Malformed,
                 GenomeError::BedLine {
                     path: name.clone(),
                     line: number,
-                    problem,
-                    expected,
-                    text: shorten(text),
+                    problem: why.problem,
+                    expected: why.expected,
+                    text: excerpt(&text(line)),
                 },
             )),
-            Ok(bases) => place(fields[0], bases, contigs, aliases, &name, number),
         };
         let outcome = match (outcome, policy) {
             (Ok((_, bases)), _) if bases.is_empty() => Err(RegionStatus::Empty),
@@ -145,19 +85,19 @@ pub fn read_bed(
             (Err((_, error)), InvalidPolicy::Fail) => return Err(error),
             (Err((status, error)), InvalidPolicy::Skip) => {
                 tracing::debug!("skipped: {error}");
+                builder.missed(&error);
                 Err(status)
             }
         };
         let field = |i: usize, missing: &'static str| {
             fields
                 .get(i)
-                .copied()
-                .filter(|f| !f.is_empty())
-                .unwrap_or(missing)
+                .map_or(missing.into(), String::from_utf8_lossy)
         };
-        let strand = match field(5, ".") {
-            s @ ("+" | "-") => s,
-            _ => ".",
+        let strand = match fields.get(5) {
+            Some(b"+") => '+',
+            Some(b"-") => '-',
+            _ => '.',
         };
         let label = format!(
             "{}\t{}\t{}\t{}\t{strand}",
@@ -168,86 +108,19 @@ pub fn read_bed(
         );
         builder.push(&label, outcome)?;
     }
-    // Cut between two blocks, a bgzip file decompresses without a fault.
-    let last = last.lock().unwrap_or_else(PoisonError::into_inner);
-    if bgzip && *last != BGZF_EOF {
-        return Err(GenomeError::BedContent {
-            path: name,
-            problem: "it is truncated: the bgzip end-of-file block is missing".into(),
-        });
-    }
     builder.finish()
 }
 
-/// Remembers the last bytes of a stream.
-struct Tail<R> {
-    inner: R,
-    last: Arc<Mutex<Vec<u8>>>,
-}
-
-impl<R: Read> Read for Tail<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.extend_from_slice(&buffer[read.saturating_sub(BGZF_EOF.len())..read]);
-        let surplus = last.len().saturating_sub(BGZF_EOF.len());
-        last.drain(..surplus);
-        Ok(read)
-    }
-}
-
-fn is_header(line: &str) -> bool {
-    line.trim().is_empty()
-        || line.starts_with('#')
-        || ["track", "browser"].iter().any(|word| {
-            line.strip_prefix(word).is_some_and(|rest| {
-                rest.is_empty() || rest.starts_with([' ', '\t']) && !looks_like_bed(rest)
-            })
-        })
-}
-
-/// A contig may be called `track`: two numbers after the name make it a region.
-fn looks_like_bed(rest: &str) -> bool {
-    let mut fields = rest.split_ascii_whitespace();
-    (0..2).all(|_| fields.next().is_some_and(|f| f.parse::<u32>().is_ok()))
-}
-
-fn parse(fields: &[&str]) -> Result<Interval, (String, &'static str)> {
-    const COLUMNS: &str = "contig, start and end, separated by tabs";
-    const NUMBER: &str = "a whole number from 0 to 2147483647";
-    if fields.len() < 3 || fields[0].is_empty() {
-        return Err((
-            format!(
-                "{} column(s)",
-                fields.iter().filter(|f| !f.is_empty()).count()
-            ),
-            COLUMNS,
-        ));
-    }
-    let number = |name: &str, text: &str| {
-        Some(text)
-            .filter(|t| t.bytes().all(|b| b.is_ascii_digit()))
-            .and_then(|t| t.parse::<u32>().ok())
-            .filter(|&n| n <= i32::MAX as u32)
-            .ok_or_else(|| (format!("{name} is {text:?}"), NUMBER))
-    };
-    let (start, end) = (number("start", fields[1])?, number("end", fields[2])?);
-    Interval::new(start, end).ok_or_else(|| {
-        (
-            format!("end {end} is before start {start}"),
-            "start <= end (0-based, half-open)",
-        )
-    })
-}
-
 fn place(
-    contig: &str,
-    bases: Interval,
+    row: &BedRow<'_>,
     contigs: &Contigs,
     aliases: &Aliases,
     path: &str,
     line: u64,
 ) -> Result<(ContigId, Interval), (RegionStatus, GenomeError)> {
+    let contig = &*String::from_utf8_lossy(row.contig);
+    // A row's end is not before its start.
+    let bases = Interval::new(row.start, row.end).unwrap_or_default();
     let Some(id) = aliases.resolve(contig, contigs) else {
         return Err((
             RegionStatus::UnknownContig,
@@ -282,6 +155,7 @@ mod tests {
 
     use super::*;
     use crate::genome::Contig;
+    use crate::input::{BGZF_EOF, InputError};
 
     fn contigs() -> Contigs {
         let contig = |name: &str, length| Contig {
@@ -336,7 +210,8 @@ mod tests {
         let gz = gz.finish().unwrap();
         check(&gz);
         let error = read(&gz[..gz.len() - 12], InvalidPolicy::Fail).unwrap_err();
-        assert!(matches!(error, GenomeError::Read(..)), "{error}");
+        let truncated = matches!(error, GenomeError::Input(InputError::Read(..)));
+        assert!(truncated, "{error}");
     }
 
     #[test]
@@ -387,11 +262,5 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("longer than"), "{error}");
-    }
-
-    #[test]
-    fn a_contig_may_be_called_track() {
-        assert!(is_header("track name=a") && is_header("track") && is_header("browser hide all"));
-        assert!(!is_header("track\t1\t2") && !is_header("tracker\t1\t2"));
     }
 }

@@ -3,6 +3,7 @@ use std::fs;
 use std::path::Path;
 
 use super::GenomeError;
+use crate::job::sha256;
 
 /// Index of a contig in its [`Contigs`].
 pub type ContigId = u32;
@@ -36,6 +37,18 @@ impl Contigs {
             }
         }
         Ok(Self { list, by_name })
+    }
+
+    /// A line `name<TAB>length` a contig, in file order.
+    pub fn table(&self) -> String {
+        (self.list.iter())
+            .map(|c| format!("{}\t{}\n", c.name, c.length))
+            .collect()
+    }
+
+    /// SHA-256 of [`table`](Self::table), hexadecimal: tells genomes apart without reading them.
+    pub fn sha256(&self) -> String {
+        sha256(self.table().as_bytes())
     }
 
     /// The contig with this id.

@@ -47,7 +47,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Entry>, GenomeError> {
         entries.push(parse(line).ok_or_else(|| GenomeError::FaiLine {
             path: path.into(),
             line: number as u64 + 1,
-            text: super::shorten(line),
+            text: crate::input::excerpt(line),
         })?);
     }
     Ok(entries)

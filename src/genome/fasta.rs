@@ -8,12 +8,7 @@ use noodles::bgzf;
 use super::fai::{self, Entry};
 use super::{Contig, ContigId, Contigs, GenomeError};
 use crate::encode::{self, UNKNOWN};
-
-/// The empty block that ends every bgzip file (SAM specification, section 4.1.2).
-pub const BGZF_EOF: [u8; 28] = [
-    0x1f, 0x8b, 0x08, 0x04, 0, 0, 0, 0, 0, 0xff, 0x06, 0, 0x42, 0x43, 0x02, 0, 0x1b, 0, 0x03, 0, 0,
-    0, 0, 0, 0, 0, 0, 0,
-];
+use crate::input::BGZF_EOF;
 
 /// Where the contig table came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

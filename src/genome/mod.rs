@@ -10,11 +10,12 @@ mod fai;
 mod fasta;
 mod interval;
 mod regions;
+mod used;
 mod windows;
 
 pub use bed::{BedSource, InvalidPolicy, read_bed};
 pub use contigs::{Aliases, Contig, ContigId, Contigs};
-pub use fasta::{BGZF_EOF, Fasta, FastaReader, IndexSource};
+pub use fasta::{Fasta, FastaReader, IndexSource};
 pub use interval::Interval;
 pub use regions::{Region, RegionStatus, Regions};
 pub use windows::Lattice;
@@ -22,9 +23,14 @@ pub use windows::Lattice;
 use std::io;
 use std::path::PathBuf;
 
+use crate::input::InputError;
+
 /// What can be wrong with the genome, the regions or the names that join them.
 #[derive(Debug, thiserror::Error)]
 pub enum GenomeError {
+    /// A text file.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// A file could not be opened.
     #[error("cannot open {1}")]
     Open(#[source] io::Error, PathBuf),
@@ -104,14 +110,6 @@ pub enum GenomeError {
     /// A `.fai` without a contig.
     #[error("the index {0} is empty")]
     EmptyIndex(PathBuf),
-    /// A bgzip BED that lacks its end-of-file block, or a line too long to be one.
-    #[error("{path}: {problem}")]
-    BedContent {
-        /// The file as the user named it.
-        path: String,
-        /// What is wrong with it.
-        problem: String,
-    },
     /// The `.fai` or `.gzi` is not the index of this FASTA.
     #[error("{path} does not match its index {index}: {problem}")]
     IndexMismatch {
@@ -144,6 +142,7 @@ impl GenomeError {
     /// One line that says how to mend it, when there is a way.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Input(e) => e.hint(),
             Self::UnknownContig {
                 similar: Some(name),
                 ..
@@ -178,22 +177,4 @@ impl GenomeError {
             _ => None,
         }
     }
-}
-
-/// The beginning of a line, for a message: control characters shown, the rest cut off.
-fn shorten(line: &str) -> String {
-    const MOST: usize = 120;
-    let mut text: String = line
-        .chars()
-        .take(MOST)
-        .flat_map(|c| match c {
-            '\t' => vec![c],
-            c if c.is_control() => c.escape_default().collect(),
-            c => vec![c],
-        })
-        .collect();
-    if line.chars().nth(MOST).is_some() {
-        text.push_str("...");
-    }
-    text
 }

@@ -67,6 +67,8 @@ pub struct Regions {
     pub scorable: Vec<Region>,
     /// The status of every row as far as reading can tell.
     pub status: Vec<RegionStatus>,
+    /// Why the first row on an unknown contig is not scorable.
+    missed: Option<String>,
     labels: File,
     labels_path: PathBuf,
 }
@@ -84,6 +86,14 @@ impl Regions {
             .iter()
             .all(|r| r.bases.len() == first)
             .then_some(first)
+    }
+
+    /// What to tell the user when no row lies on a contig of the FASTA: the first one's error and
+    /// hint. `None` when one does, or there are no rows.
+    pub fn all_missed(&self) -> Option<&str> {
+        let off = |s: &RegionStatus| *s == RegionStatus::UnknownContig;
+        let all = !self.status.is_empty() && self.status.iter().all(off);
+        self.missed.as_deref().filter(|_| all)
     }
 
     /// One region a contig, in file order.
@@ -151,6 +161,7 @@ impl Regions {
 
 /// Collects rows.
 pub(super) struct Builder {
+    missed: Option<String>,
     scorable: Vec<Region>,
     status: Vec<RegionStatus>,
     labels: BufWriter<File>,
@@ -162,11 +173,22 @@ impl Builder {
         let file = tempfile::tempfile_in(spool_dir)
             .map_err(|e| GenomeError::Write(e, spool_dir.into()))?;
         Ok(Self {
+            missed: None,
             scorable: Vec::new(),
             status: Vec::new(),
             labels: BufWriter::new(file),
             labels_path: spool_dir.into(),
         })
+    }
+
+    /// Remembers why the first row on an unknown contig was passed over.
+    pub fn missed(&mut self, error: &GenomeError) {
+        if let GenomeError::UnknownContig { .. } = error
+            && self.missed.is_none()
+        {
+            let hint = error.hint().unwrap_or_default();
+            self.missed = Some(format!("{error}; {hint}"));
+        }
     }
 
     pub fn push(
@@ -195,6 +217,7 @@ impl Builder {
             .into_inner()
             .map_err(|e| GenomeError::Write(e.into_error(), self.labels_path.clone()))?;
         Ok(Regions {
+            missed: self.missed,
             scorable: self.scorable,
             status: self.status,
             labels,

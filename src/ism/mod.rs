@@ -11,14 +11,39 @@
 //! An [`Engine`] scores a [`Stretch`] of a contig. [`FullEngine`] is the oracle: one forward pass
 //! for each reference window and each mutant.
 
+mod choice;
 pub mod fast;
 mod full;
 mod stretch;
 
+pub use choice::{EngineChoice, EngineSettings, Engines, Strand};
 pub use full::FullEngine;
 pub use stretch::{Scores, Stretch, Want};
 
 use crate::model::ModelError;
+
+/// What can be wrong with an engine.
+#[derive(Debug, thiserror::Error)]
+pub enum IsmError {
+    /// The fast engine is asked for and cannot do this model.
+    #[error("the fast engine cannot do this model: {0}")]
+    NotFast(String),
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl IsmError {
+    /// One line that says how to mend it, when there is a way.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFast(_) => {
+                Some("--engine full runs every model, hundreds of times slower".into())
+            }
+            Self::Model(e) => e.hint(),
+        }
+    }
+}
 
 /// Scores stretches of sequence. One a thread.
 pub trait Engine: Send {

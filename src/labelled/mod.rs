@@ -12,16 +12,16 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::counts::CountsError;
 use crate::dataset::Split;
 use crate::genome::{Aliases, GenomeError};
+use crate::input::InputError;
 
 /// What can be wrong with labelled sequences.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelledError {
     /// A text file.
     #[error(transparent)]
-    Text(#[from] CountsError),
+    Text(#[from] InputError),
     /// The genome.
     #[error(transparent)]
     Genome(#[from] GenomeError),
@@ -73,6 +73,7 @@ impl LabelledError {
     /// One line that says how to mend it, when there is a way.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Text(e) => e.hint(),
             Self::Genome(e) => e.hint(),
             Self::NoFasta(_) => Some("--fasta FILE gives the genome".into()),
             Self::Table { .. } => Some(

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::LabelledError;
 use super::table::{Cells, Table};
-use crate::counts::Lines;
+use crate::input::Lines;
 
 /// What a text file holds.
 pub(super) enum Text {

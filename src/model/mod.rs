@@ -10,6 +10,7 @@ mod predict;
 mod runtime;
 mod session;
 mod spec;
+mod used;
 
 pub use embedded::{Embedded, ModelSource};
 pub use predict::{BothStrands, Cancellable, Predict};
@@ -70,6 +71,14 @@ pub enum ModelError {
         task: String,
         /// The window, unknown bases as N.
         sequence: String,
+    },
+    /// TEMP
+    #[error("the model has no task {name:?}; it has: {}", known.join(", "))]
+    UnknownTask {
+        /// The name asked for.
+        name: String,
+        /// The model's tasks.
+        known: Vec<String>,
     },
     /// No usable ONNX Runtime.
     #[error(transparent)]

@@ -1,6 +1,6 @@
 use super::ModelError;
-use crate::Cancel;
 use crate::encode::reverse_complement;
+use crate::job::Cancel;
 
 /// A function from windows to activities.
 pub trait Predict {

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::MotifError;
-use crate::counts::Lines;
+use crate::input::Lines;
 
 /// A motif: shares of A, C, G, T, column by column.
 #[derive(Clone, Debug, PartialEq)]

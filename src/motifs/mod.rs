@@ -16,8 +16,8 @@ pub use sites::{Sites, WIDEST, Words, sites};
 use std::io;
 use std::path::PathBuf;
 
-use crate::counts::CountsError;
 use crate::genome::GenomeError;
+use crate::input::InputError;
 use crate::labelled::LabelledError;
 use crate::plot::PlotError;
 
@@ -61,7 +61,7 @@ pub enum MotifError {
     },
     /// A text file.
     #[error(transparent)]
-    Text(#[from] CountsError),
+    Text(#[from] InputError),
     /// A file could not be written.
     #[error("cannot write {1}")]
     Write(#[source] io::Error, PathBuf),

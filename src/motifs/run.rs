@@ -9,6 +9,7 @@ use super::{
 };
 use crate::Error;
 use crate::genome::{Aliases, BedSource, Fasta, InvalidPolicy, read_bed};
+use crate::job::Cancel;
 use crate::labelled::{Labelled, Source};
 use crate::model::{ModelOptions, ModelSource};
 use crate::output::{Existing, OutputDir};
@@ -73,7 +74,7 @@ pub struct Summary {
 /// # Errors
 /// When the model does not begin with a convolution over bases, or a file cannot be read or
 /// written.
-pub fn run(config: &Config) -> Result<Summary, Error> {
+pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
     if !(0.0..1.0).contains(&config.share) {
         return Err(MotifError::Setting("--threshold lies from 0 to below 1".into()).into());
     }
@@ -93,7 +94,7 @@ pub fn run(config: &Config) -> Result<Summary, Error> {
         .into());
     }
     let known = config.known.as_deref().map(read_meme).transpose()?;
-    let words = words(&config.sequences, filters.width)?;
+    let words = words(&config.sequences, filters.width, cancel)?;
     if words.is_empty() {
         return Err(MotifError::NoWords(filters.width).into());
     }
@@ -107,6 +108,7 @@ pub fn run(config: &Config) -> Result<Summary, Error> {
         "filter\tstatus\tsites\tlargest\tthreshold\tbits\tconsensus\tmatch\tmatch_name\tstrand\toffset\tscore\tp\te\n",
     );
     for (f, sites) in found.iter().enumerate() {
+        cancel.check()?;
         let name = format!("filter_{f}");
         let frequencies = sites.frequencies();
         let active = sites.count > 0;
@@ -158,6 +160,7 @@ pub fn run(config: &Config) -> Result<Summary, Error> {
         }
     }
 
+    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
     let write = |path: PathBuf, text: String| {
         fs::write(&path, text).map_err(|e| Error::from(MotifError::Write(e, path)))
@@ -196,14 +199,15 @@ pub fn run(config: &Config) -> Result<Summary, Error> {
         },
         "outputs": out.names(),
     });
+    cancel.check()?;
     Ok(Summary {
         filters: found.len(),
         active: motifs.len(),
-        files: out.commit(&run)?,
+        files: out.commit(crate::job::RunInfo::legacy(run))?,
     })
 }
 
-fn words(sequences: &Sequences, width: usize) -> Result<Words, Error> {
+fn words(sequences: &Sequences, width: usize, cancel: &Cancel) -> Result<Words, Error> {
     let mut words = Words::new(width);
     /// Bases read at a time.
     const PIECE: u32 = 1 << 20;
@@ -213,6 +217,7 @@ fn words(sequences: &Sequences, width: usize) -> Result<Words, Error> {
         for &(contig, start, end) in pieces {
             let mut from = start;
             while from < end {
+                cancel.check()?;
                 // Pieces share what a word needs, so that each word is in one of them.
                 let to = end.min(from.saturating_add(PIECE));
                 let until = end.min(to.saturating_add(width as u32 - 1));

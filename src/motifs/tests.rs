@@ -196,7 +196,7 @@ fn planted_motifs_come_out() {
         force: false,
         command: vec!["test".into()],
     };
-    let summary = run(&config).unwrap();
+    let summary = run(&config, &crate::Cancel::default()).unwrap();
     assert_eq!(summary.filters, 8);
     let text = fs::read_to_string(config.out.join("filters.tsv")).unwrap();
     let rows: Vec<Vec<&str>> = text
@@ -225,5 +225,5 @@ fn planted_motifs_come_out() {
     let svg = fs::read_to_string(config.out.join("logos.svg")).unwrap();
     assert!(svg.contains("filter_0 AP1+ 1.00"), "{}", &svg[..600]);
     // Results are not overwritten unasked.
-    assert!(run(&config).is_err());
+    assert!(run(&config, &crate::Cancel::default()).is_err());
 }

@@ -5,16 +5,21 @@
 //! folder that already holds results is refused unless it is to be replaced.
 
 mod append;
+mod tsv;
+mod whole;
 
 pub use append::AppendFile;
+pub use tsv::Tsv;
+pub use whole::{WholeFile, check_file, write, write_whole};
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::job::RunInfo;
 
 /// Name of the provenance file; its presence marks a folder that holds results.
 pub const RUN_JSON: &str = "run.json";
@@ -140,21 +145,6 @@ impl Place {
     }
 }
 
-/// Places of this process's runs that are neither committed nor dropped.
-fn unfinished_places() -> MutexGuard<'static, Vec<Place>> {
-    static PLACES: Mutex<Vec<Place>> = Mutex::new(Vec::new());
-    // A list of names is whole whatever thread panicked.
-    PLACES.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Removes what this process's unfinished runs wrote, as dropping their [`OutputDir`]s would: for
-/// a program that ends at once when it is interrupted.
-pub fn remove_unfinished() {
-    for place in unfinished_places().drain(..) {
-        place.remove();
-    }
-}
-
 impl OutputDir {
     /// Looks, without touching anything, whether [`OutputDir::create`] would refuse the folder for
     /// what it holds.
@@ -223,7 +213,6 @@ impl OutputDir {
             partial,
             created,
         };
-        unfinished_places().push(place.clone());
         Ok(Self {
             place,
             names: Vec::new(),
@@ -308,23 +297,22 @@ impl OutputDir {
         &self.names
     }
 
-    /// Writes `run.json`, moves every registered file into place, and removes those of an earlier
+    /// Writes `run.json` with the names of the files, moves every registered file into place, and removes those of an earlier
     /// run (as its `run.json` lists them under `outputs`) that this one did not replace.
     ///
     /// # Errors
     /// When a file is in the way (nothing is changed then), or one cannot be written or moved.
-    pub fn commit(mut self, run: &serde_json::Value) -> Result<Vec<PathBuf>, OutputError> {
+    pub fn commit(mut self, mut run: RunInfo) -> Result<Vec<PathBuf>, OutputError> {
         self.reserve(&self.names)?;
         let run_path = self.place.partial.join(RUN_JSON);
-        let mut text = format!("{run:#}");
-        text.push('\n');
-        fs::write(&run_path, text).map_err(|e| OutputError::Write(e, run_path.clone()))?;
+        run.outputs.clone_from(&self.names);
+        let text = serde_json::to_string_pretty(&run)
+            .map_err(|e| OutputError::Write(e.into(), run_path.clone()))?;
+        write(&run_path, text + "\n")?;
         let stale: Vec<String> = (earlier_outputs(&self.place.folder).into_iter())
             .filter(|name| !self.names.contains(name))
             .collect();
         // While files of two runs lie side by side, no run.json says that they belong together.
-        // An interrupt waits until they do not.
-        let mut unfinished = unfinished_places();
         remove_if_there(&self.place.folder.join(RUN_JSON))?;
         let mut paths = Vec::with_capacity(self.names.len() + 1);
         for name in &self.names {
@@ -343,7 +331,6 @@ impl OutputDir {
         drop(self.lock.take());
         // The results are in place: a folder that cannot be removed any more is no failure.
         let _ = fs::remove_dir_all(&self.place.partial);
-        unfinished.retain(|p| *p != self.place);
         Ok(paths)
     }
 }
@@ -380,7 +367,6 @@ fn refuse_foreign(partial: &Path) -> Result<(), OutputError> {
 
 impl Drop for OutputDir {
     fn drop(&mut self) {
-        unfinished_places().retain(|p| *p != self.place);
         let can_go_on = self.resumable && self.place.partial.join(CHECKPOINT).exists();
         if !self.committed && !can_go_on {
             drop(self.lock.take());
@@ -410,7 +396,10 @@ fn earlier_outputs(folder: &Path) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+
+    fn run() -> RunInfo {
+        RunInfo::new("test", &[])
+    }
 
     const FORCE: Existing = Existing {
         force: true,
@@ -463,22 +452,19 @@ mod tests {
             Err(OutputError::Exists(_))
         ));
         fs::write(out.file("x.tsv"), "theirs").unwrap();
-        assert!(out.commit(&json!({})).is_err());
+        assert!(out.commit(run()).is_err());
         assert_eq!(fs::read_to_string(folder.join("x.tsv")).unwrap(), "mine");
 
         // A folder in a file's way: the results of before stay whole.
         let mut out = OutputDir::create(&folder, FORCE).unwrap();
         fs::write(out.file("y.tsv"), "1").unwrap();
-        out.commit(&json!({"outputs": ["y.tsv"]})).unwrap();
+        out.commit(run()).unwrap();
         fs::create_dir(folder.join("z.tsv")).unwrap();
         let mut out = OutputDir::create(&folder, FORCE).unwrap();
         for name in ["y.tsv", "z.tsv"] {
             fs::write(out.file(name), "2").unwrap();
         }
-        assert!(matches!(
-            out.commit(&json!({})),
-            Err(OutputError::IsAFolder(_))
-        ));
+        assert!(matches!(out.commit(run()), Err(OutputError::IsAFolder(_))));
         assert_eq!(fs::read_to_string(folder.join("y.tsv")).unwrap(), "1");
         assert!(folder.join(RUN_JSON).exists());
 
@@ -523,8 +509,14 @@ mod tests {
             Err(OutputError::Locked(_))
         ));
         assert!(!folder.join("x.tsv").exists());
-        out.commit(&json!({"outputs": ["x.tsv", "y.tsv", "../evil"]}))
-            .unwrap();
+        out.commit(run()).unwrap();
+        // Names that lead out of the folder are none of ours.
+        let path = folder.join(RUN_JSON);
+        let text = fs::read_to_string(&path).unwrap();
+        let evil = text.replace("\"x.tsv\"", "\"x.tsv\", \"../evil\"");
+        assert_ne!(evil, text);
+        fs::write(&path, evil).unwrap();
+        fs::write(dir.path().join("evil"), "").unwrap();
         assert!(!folder.join(PARTIAL).exists());
         assert!(matches!(
             OutputDir::create(&folder, Existing::default()),
@@ -534,7 +526,8 @@ mod tests {
         fs::write(folder.join("mine.txt"), "kept").unwrap();
         let mut out = OutputDir::create(&folder, FORCE).unwrap();
         fs::write(out.file("x.tsv"), "2").unwrap();
-        out.commit(&json!({"outputs": ["x.tsv"]})).unwrap();
+        out.commit(run()).unwrap();
+        assert!(dir.path().join("evil").exists());
         assert_eq!(fs::read_to_string(folder.join("x.tsv")).unwrap(), "2");
         assert!(!folder.join("y.tsv").exists() && folder.join("mine.txt").exists());
         // Forced but failed: the old results stay.

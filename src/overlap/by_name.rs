@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::run_info::{Table, commit};
-use super::stats::{self, Random};
 use super::units::share_out;
-use super::{Annotation, Common, Named, OverlapError, Placed, Scores};
+use super::{Common, OverlapError};
 use crate::genome::Interval;
+use crate::intervals::{Annotation, Named, Placed};
+use crate::job::Cancel;
+use crate::output::Tsv;
 use crate::plot;
+use crate::stats::{self, Random};
+use crate::tracks::Scores;
 
 /// What a site's score is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +83,7 @@ fn read_sites(
     sites: &[usize],
     limits: Option<&Placed>,
     common: &Common,
+    cancel: &Cancel,
 ) -> Result<Vec<SiteValue>, OverlapError> {
     let ids = annotation.resolve(&scores.contigs, &common.aliases, &scores.path)?;
     // By place, so that neighbours are read at once.
@@ -111,6 +115,7 @@ fn read_sites(
     }
     let states = share_out(
         groups.len(),
+        cancel,
         || Ok((scores.reader()?, Vec::new(), Vec::new())),
         |(reader, buffer, out), group| {
             let mine = &order[groups[group].clone()];
@@ -225,10 +230,11 @@ struct Factor {
 ///
 /// # Errors
 /// For everything that can be wrong with scores, sites, settings and the output folder.
-pub fn run(config: &Config) -> Result<Vec<PathBuf>, OverlapError> {
+pub fn run(config: &Config, cancel: &Cancel) -> Result<Vec<PathBuf>, OverlapError> {
     config.common.check()?;
+    cancel.files_begin();
     let mut out = config.common.output()?;
-    let (mut factors, site_table) = config.common.on_threads(|| factors(config))?;
+    let (mut factors, site_table) = config.common.on_threads(|| factors(config, cancel))?;
     let p: Vec<f64> = factors
         .iter()
         .map(|f| f.difference.map_or(f64::NAN, |d| d.p))
@@ -252,8 +258,8 @@ pub fn run(config: &Config) -> Result<Vec<PathBuf>, OverlapError> {
     if config.scores.len() > 1 {
         draw(config, &factors, &out.file("by-name.svg"))?;
     }
-    let mut inputs: Vec<&Path> = config.scores.iter().map(|s| s.path.as_path()).collect();
-    inputs.push(&config.annotation);
+    let scores = config.scores.iter().map(|s| ("scores", s.path.as_path()));
+    let inputs = scores.chain([("annotation", config.annotation.as_path())]);
     let settings = json!({
         "site_score": match config.site_score {
             SiteScore::Mean => "mean",
@@ -261,11 +267,12 @@ pub fn run(config: &Config) -> Result<Vec<PathBuf>, OverlapError> {
         },
         "names": config.names,
     });
-    let run = config.common.describe("by-name", &inputs, settings);
-    commit(out, run)
+    let run = config.common.describe("by-name", inputs, settings);
+    cancel.check()?;
+    Ok(out.commit(run)?)
 }
 
-fn factors(config: &Config) -> Result<(Vec<Factor>, Option<Table>), OverlapError> {
+fn factors(config: &Config, cancel: &Cancel) -> Result<(Vec<Factor>, Option<Tsv>), OverlapError> {
     let common = &config.common;
     let scores = common.open_scores(&config.scores)?;
     let annotation = Annotation::read(&config.annotation)?;
@@ -288,7 +295,7 @@ fn factors(config: &Config) -> Result<(Vec<Factor>, Option<Table>), OverlapError
     let mut values: Vec<Vec<SiteValue>> = Vec::new();
     for s in &scores {
         let limits = regions.as_ref().map(|r| common.place(r, s)).transpose()?;
-        let read = read_sites(s, &annotation, &sites, limits.as_ref(), common)?;
+        let read = read_sites(s, &annotation, &sites, limits.as_ref(), common, cancel)?;
         if read.iter().all(|v| v.covered == 0) {
             return Err(OverlapError::NoSharedBases {
                 intervals: annotation.path.clone(),
@@ -356,7 +363,7 @@ fn union(intervals: impl Iterator<Item = (u32, Interval)>) -> u64 {
     bases
 }
 
-fn table(config: &Config, factors: &[Factor]) -> Table {
+fn table(config: &Config, factors: &[Factor]) -> Tsv {
     let mut header: Vec<String> = ["rank", "name", "sites", "bases"]
         .map(str::to_owned)
         .to_vec();
@@ -367,7 +374,7 @@ fn table(config: &Config, factors: &[Factor]) -> Table {
         header.extend(["difference", "low", "high", "p", "q"].map(str::to_owned));
     }
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut table = Table::new(&header);
+    let mut table = Tsv::new(&header);
     for (rank, f) in (1..).zip(factors) {
         table
             .count(rank)
@@ -395,7 +402,7 @@ fn site_table(
     annotation: &Annotation,
     sites: &[usize],
     values: &[Vec<SiteValue>],
-) -> Table {
+) -> Tsv {
     let mut header: Vec<String> = ["contig", "start", "end", "name"]
         .map(str::to_owned)
         .to_vec();
@@ -403,7 +410,7 @@ fn site_table(
         header.extend(["covered", "mean", "largest"].map(|x| format!("{}.{x}", s.name)));
     }
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut table = Table::new(&header);
+    let mut table = Tsv::new(&header);
     for (at, &i) in sites.iter().enumerate() {
         let site = &annotation.sites[i];
         let name = site.name.map_or(".", |n| &annotation.names[n as usize]);

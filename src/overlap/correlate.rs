@@ -8,12 +8,15 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::run_info::{Table, commit};
-use super::stats::{self, Moments, Random};
 use super::units::share_out;
-use super::{Common, Named, OverlapError, Scores};
+use super::{Common, OverlapError};
 use crate::genome::Interval;
+use crate::intervals::{IntervalError, Named};
+use crate::job::Cancel;
+use crate::output::Tsv;
 use crate::plot;
+use crate::stats::{self, Moments, Random};
+use crate::tracks::Scores;
 
 /// A run of `mpra-score overlap correlate`.
 #[derive(Clone, Debug)]
@@ -42,19 +45,24 @@ struct Unit {
 /// # Errors
 /// For everything that can be wrong with scores, settings and the output folder; also when fewer
 /// than three bases have both scores or a track does not vary.
-pub fn run(config: &Config) -> Result<Vec<PathBuf>, OverlapError> {
+pub fn run(config: &Config, cancel: &Cancel) -> Result<Vec<PathBuf>, OverlapError> {
     config.common.check()?;
+    cancel.files_begin();
     let mut out = config.common.output()?;
-    let (table, figure) = config.common.on_threads(|| compute(config))?;
+    let (table, figure) = config.common.on_threads(|| compute(config, cancel))?;
     table.write(&out.file("correlation.tsv"))?;
     let title = format!("{} against {}", config.with.name, config.scores.name);
     plot::hexes(&out.file("correlation.svg"), &title, &figure)?;
-    let inputs = [config.scores.path.as_path(), config.with.path.as_path()];
-    let run = config.common.describe("correlate", &inputs, json!({}));
-    commit(out, run)
+    let inputs = [
+        ("scores", &*config.scores.path),
+        ("with", &config.with.path),
+    ];
+    let run = config.common.describe("correlate", inputs, json!({}));
+    cancel.check()?;
+    Ok(out.commit(run)?)
 }
 
-fn compute(config: &Config) -> Result<(Table, Vec<plot::Hexes>), OverlapError> {
+fn compute(config: &Config, cancel: &Cancel) -> Result<(Tsv, Vec<plot::Hexes>), OverlapError> {
     let common = &config.common;
     let files = [config.scores.clone(), config.with.clone()];
     let mut opened = common.open_scores(&files)?.into_iter();
@@ -62,7 +70,7 @@ fn compute(config: &Config) -> Result<(Table, Vec<plot::Hexes>), OverlapError> {
         return Err(OverlapError::Setting("two score tracks are needed".into()));
     };
     let (units, of) = units(config, &ours, &theirs)?;
-    let (bases, ends) = read(&ours, &theirs, &units, common.block)?;
+    let (bases, ends) = read(&ours, &theirs, &units, common.block, cancel)?;
     let too_few = |n: usize, what: &str| {
         OverlapError::NoVariation(format!(
             "{} and {} share {n} {what}; at least 3 are needed",
@@ -88,7 +96,7 @@ fn compute(config: &Config) -> Result<(Table, Vec<plot::Hexes>), OverlapError> {
         }
         from = end;
     }
-    let mut table = Table::new(&[
+    let mut table = Tsv::new(&[
         "over",
         "values",
         "method",
@@ -214,13 +222,14 @@ fn units(
             .contigs
             .iter()
             .any(|c| theirs.contigs.similar(&c.name).is_some());
-        return Err(OverlapError::NoSharedContigs {
+        return Err(IntervalError::NoSharedContigs {
             intervals: theirs.path.clone(),
             scores: ours.path.clone(),
             theirs: name(theirs),
             ours: name(ours),
             chr: similar,
-        });
+        }
+        .into());
     }
     // A base that lies in several regions counts once: each region keeps what is left of it.
     units.sort_unstable_by_key(|u| (u.ours, u.span));
@@ -241,6 +250,7 @@ fn read(
     theirs: &Scores,
     units: &[Unit],
     block: u32,
+    cancel: &Cancel,
 ) -> Result<(Pairs, Ends), OverlapError> {
     // Neighbouring units read together.
     let mut groups = Vec::new();
@@ -261,6 +271,7 @@ fn read(
     }
     let states = share_out(
         groups.len(),
+        cancel,
         || {
             Ok((
                 ours.reader()?,

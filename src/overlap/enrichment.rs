@@ -5,17 +5,21 @@
 
 mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::common::unique;
 use super::counter::{Counters, Grouped};
 use super::rank::{Ranking, Roc, rank_of};
-use super::run_info::{commit, unique};
 use super::sketch::{self, Levels, Sketch, Statistics, Uncertainty};
 use super::units::{self, Block};
-use super::{Annotation, Common, Named, OverlapError, Placed, Scores, stats};
+use super::{Common, OverlapError};
+use crate::intervals::{Annotation, IntervalError, Named, Placed};
+use crate::job::Cancel;
 use crate::output::OutputDir;
+use crate::stats;
+use crate::tracks::{Reader, Scores, TrackError};
 
 /// Shares of all bases whose fold is reported.
 const SHARES: [f64; 2] = [0.01, 0.05];
@@ -118,7 +122,7 @@ struct TrackOutcome {
 }
 
 struct Worker<'a> {
-    reader: super::Reader<'a>,
+    reader: Reader<'a>,
     values: Vec<f32>,
     scratch: Vec<f32>,
     levels: Vec<u16>,
@@ -151,10 +155,11 @@ fn rank_track(
     scores: &Scores,
     annotations: &[(String, Annotation)],
     regions: Option<&Annotation>,
+    cancel: &Cancel,
 ) -> Result<TrackOutcome, OverlapError> {
     let common = &config.common;
     let place = |a: &Annotation| match common.place(a, scores) {
-        Err(OverlapError::NoSharedContigs { .. }) if config.lenient => {
+        Err(OverlapError::Intervals(IntervalError::NoSharedContigs { .. })) if config.lenient => {
             Ok(Placed::none(&scores.contigs))
         }
         placed => placed,
@@ -246,6 +251,7 @@ fn rank_track(
         };
         let states = units::share_out(
             chunks.len(),
+            cancel,
             || Worker::new(scores, sets.len(), if first { null_len } else { 0 }),
             read,
         )?;
@@ -282,7 +288,7 @@ fn rank_track(
     }
     drop(counters);
     // The loop ran at least once.
-    let ranking = ranking.ok_or_else(|| OverlapError::NoScores(scores.path.clone(), false))?;
+    let ranking = ranking.ok_or_else(|| TrackError::NoScores(scores.path.clone(), false))?;
     let centres = centres(scores, regions, common)?;
     let exact: Vec<Statistics> = (0..sets.len()).map(|i| exact(&ranking, i)).collect();
     let mut uncertain: Vec<Option<Uncertainty>> = match resample {
@@ -333,7 +339,7 @@ fn check_counts(
     hits: &[u64],
 ) -> Result<(), OverlapError> {
     if n == 0 {
-        return Err(OverlapError::NoScores(scores.path.clone(), limited));
+        return Err(TrackError::NoScores(scores.path.clone(), limited).into());
     }
     if config.lenient {
         return Ok(());
@@ -511,21 +517,22 @@ pub const FILES: [&str; 3] = ["enrichment.tsv", "summary.tsv", "enrichment.svg"]
 ///
 /// # Errors
 /// For everything that can be wrong with scores, annotations, settings and the output folder.
-pub fn run(config: &Config) -> Result<Vec<PathBuf>, OverlapError> {
+pub fn run(config: &Config, cancel: &Cancel) -> Result<Vec<PathBuf>, OverlapError> {
     config.check()?;
+    cancel.files_begin();
     let mut out = config.common.output()?;
-    let details = add_to(config, &mut out, FILES)?;
-    let inputs: Vec<&Path> = config
-        .scores
-        .iter()
-        .chain(&config.compare)
-        .chain(&config.annotations)
-        .map(|f| f.path.as_path())
-        .collect();
+    let details = add_to(config, &mut out, FILES, cancel)?;
+    let role = |role: &'static str| move |f: &'_ Named| (role, f.path.clone());
+    let scores = config.scores.iter().map(role("scores"));
+    let compare = config.compare.iter().map(role("compare"));
+    let annotations = config.annotations.iter().map(role("annotation"));
+    let inputs: Vec<_> = scores.chain(compare).chain(annotations).collect();
+    let inputs = inputs.iter().map(|(role, path)| (*role, path.as_path()));
     let settings = json!({"bins": config.bins, "shifts": config.shifts});
-    let mut run = config.common.describe("enrichment", &inputs, settings);
-    run["tracks"] = details;
-    commit(out, run)
+    let mut run = config.common.describe("enrichment", inputs, settings);
+    run.results.insert("tracks".into(), details);
+    cancel.check()?;
+    Ok(out.commit(run)?)
 }
 
 /// Runs the analysis into an output folder that is being filled, under the given names; returns
@@ -537,6 +544,7 @@ pub fn add_to(
     config: &Config,
     out: &mut OutputDir,
     files: [&str; 3],
+    cancel: &Cancel,
 ) -> Result<Value, OverlapError> {
     config.check()?;
     let results = config.common.on_threads(|| {
@@ -557,7 +565,7 @@ pub fn add_to(
             .map(|file| {
                 let coordinates = config.common.coordinates.as_deref();
                 let scores = Scores::open(&file.name, &file.path, coordinates)?;
-                rank_track(config, &scores, &annotations, regions.as_ref())
+                rank_track(config, &scores, &annotations, regions.as_ref(), cancel)
             })
             .collect::<Result<Vec<TrackOutcome>, OverlapError>>()
     })?;

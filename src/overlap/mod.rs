@@ -7,24 +7,19 @@
 //! - [`profile`]: means by distance from anchors;
 //! - [`correlate`]: agreement of two tracks.
 //!
-//! Scores come from [`Scores`] (bigWig, bedGraph, SHARPR tables), intervals from [`Annotation`].
+//! Scores come from [`crate::tracks::Scores`] (bigWig, bedGraph, SHARPR tables), intervals from
+//! [`crate::intervals::Annotation`].
 
-mod annotation;
 pub mod by_name;
+mod common;
 pub mod correlate;
 mod counter;
 pub mod enrichment;
 mod error;
 pub mod profile;
 mod rank;
-mod run_info;
-mod scores;
 mod sketch;
 mod units;
 
-pub use annotation::{Annotation, Placed, Site};
+pub use common::Common;
 pub use error::OverlapError;
-pub use run_info::{Common, Named};
-pub use scores::{Reader, Scores};
-
-use crate::stats;

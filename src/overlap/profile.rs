@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::run_info::{Table, commit};
-use super::stats;
 use super::units::share_out;
-use super::{Annotation, Common, Named, OverlapError, Placed, Scores, Site};
+use super::{Common, OverlapError};
 use crate::genome::{ContigId, Interval};
-use crate::plot;
+use crate::intervals::{Annotation, Named, Placed, Site};
+use crate::job::Cancel;
+use crate::output::Tsv;
+use crate::tracks::{Reader, Scores};
+use crate::{plot, stats};
 
 /// Which base of an anchor is at distance 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +123,7 @@ struct Matrix {
 ///
 /// # Errors
 /// For everything that can be wrong with scores, anchors, settings and the output folder.
-pub fn run(config: &Config) -> Result<Vec<PathBuf>, OverlapError> {
+pub fn run(config: &Config, cancel: &Cancel) -> Result<Vec<PathBuf>, OverlapError> {
     config.common.check()?;
     let fail = |text: &str| Err(OverlapError::Setting(text.into()));
     if config.bin == 0 || config.flank == 0 || !config.flank.is_multiple_of(config.bin) {
@@ -136,15 +138,16 @@ pub fn run(config: &Config) -> Result<Vec<PathBuf>, OverlapError> {
     if config.groups == Groups::Quantiles(0) {
         return fail("at least one quantile group is needed");
     }
+    cancel.files_begin();
     let mut out = config.common.output()?;
-    let (table, groups, summaries, heats) = config.common.on_threads(|| compute(config))?;
+    let (table, groups, summaries, heats) = config.common.on_threads(|| compute(config, cancel))?;
     table.write(&out.file("profile.tsv"))?;
     draw(config, &groups, &summaries, &out.file("profile.svg"))?;
     if config.heat.is_some() {
         draw_heat(config, &heats, &out.file("heatmap.svg"))?;
     }
-    let mut inputs: Vec<&Path> = config.scores.iter().map(|s| s.path.as_path()).collect();
-    inputs.push(&config.anchors);
+    let scores = config.scores.iter().map(|s| ("scores", s.path.as_path()));
+    let inputs = scores.chain([("anchors", config.anchors.as_path())]);
     let settings = json!({
         "flank": config.flank,
         "bin": config.bin,
@@ -154,8 +157,9 @@ pub fn run(config: &Config) -> Result<Vec<PathBuf>, OverlapError> {
         "below": config.below,
         "anchors": groups.iter().map(|g| json!({"group": g.name, "anchors": g.members.len()})).collect::<Vec<_>>(),
     });
-    let run = config.common.describe("profile", &inputs, settings);
-    commit(out, run)
+    let run = config.common.describe("profile", inputs, settings);
+    cancel.check()?;
+    Ok(out.commit(run)?)
 }
 
 struct Group {
@@ -163,10 +167,10 @@ struct Group {
     members: Vec<usize>,
 }
 
-type Computed = (Table, Vec<Group>, Vec<Vec<Summary>>, Vec<HeatInput>);
+type Computed = (Tsv, Vec<Group>, Vec<Vec<Summary>>, Vec<HeatInput>);
 type HeatInput = (Vec<f32>, Vec<usize>);
 
-fn compute(config: &Config) -> Result<Computed, OverlapError> {
+fn compute(config: &Config, cancel: &Cancel) -> Result<Computed, OverlapError> {
     let common = &config.common;
     let scores = common.open_scores(&config.scores)?;
     let anchors = Annotation::read(&config.anchors)?;
@@ -181,7 +185,7 @@ fn compute(config: &Config) -> Result<Computed, OverlapError> {
     let groups = group(config, &anchors)?;
     let regions = common.open_regions()?;
     let bins = (2 * config.flank / config.bin) as usize;
-    let mut table = Table::new(&[
+    let mut table = Tsv::new(&[
         "scores",
         "group",
         "distance",
@@ -207,6 +211,7 @@ fn compute(config: &Config) -> Result<Computed, OverlapError> {
             &of_group,
             groups.len(),
             limits.as_ref(),
+            cancel,
         )?;
         if matrix.values.iter().all(|v| v.is_nan()) {
             return Err(OverlapError::NoSharedBases {
@@ -330,13 +335,14 @@ fn read(
     of_group: &[usize],
     groups: usize,
     limits: Option<&Placed>,
+    cancel: &Cancel,
 ) -> Result<Matrix, OverlapError> {
     let ids = anchors.resolve(&scores.contigs, &config.common.aliases, &scores.path)?;
     let bins = (2 * config.flank / config.bin) as usize;
     let tasks = anchors.sites.len().div_ceil(BATCH);
     let flank = i64::from(config.flank);
     struct State<'a> {
-        reader: super::Reader<'a>,
+        reader: Reader<'a>,
         buffer: Vec<f32>,
         line: Vec<f32>,
         rows: Vec<(usize, Vec<f32>)>,
@@ -344,6 +350,7 @@ fn read(
     }
     let states = share_out(
         tasks,
+        cancel,
         || {
             Ok(State {
                 reader: scores.reader()?,

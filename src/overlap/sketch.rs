@@ -2,8 +2,8 @@
 //! that neither needs the scores again. Level edges are quantiles of a sample; all exact figures
 //! come from the counters, only intervals and p-values from here.
 
-use super::stats::{self, Random};
 use crate::genome::Interval;
+use crate::stats::{self, Random};
 
 /// Percentiles at which levels end, of the scores from both ends and of the |scores|.
 const SHARES: [f64; 27] = [
@@ -205,7 +205,7 @@ pub(super) fn shift_block(
 
 /// Where the sets meet a block, as indices of its values.
 pub(super) fn ranges(
-    sets: &[super::Placed],
+    sets: &[crate::intervals::Placed],
     contig: u32,
     span: Interval,
 ) -> Vec<Vec<std::ops::Range<usize>>> {

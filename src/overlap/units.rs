@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::scores::Reader;
-use super::{OverlapError, Placed, Scores};
+use super::OverlapError;
 use crate::genome::{ContigId, Interval};
+use crate::intervals::Placed;
+use crate::job::Cancel;
+use crate::tracks::{Reader, Scores};
 
 /// Gap up to which neighbouring blocks are read in one go.
 const NEAR: u32 = 4096;
@@ -119,9 +121,10 @@ pub(super) fn read(
 
 /// Runs `work` over the numbers below `tasks` on the pool's threads, each with a state of its own,
 /// and returns the states. The error that is returned is that of the lowest number, whatever the
-/// threads.
+/// threads; a job that is asked to stop ends with the work that is under way.
 pub(super) fn share_out<S: Send>(
     tasks: usize,
+    cancel: &Cancel,
     state: impl Fn() -> Result<S, OverlapError> + Sync,
     work: impl Fn(&mut S, usize) -> Result<(), OverlapError> + Sync,
 ) -> Result<Vec<S>, OverlapError> {
@@ -135,7 +138,11 @@ pub(super) fn share_out<S: Send>(
             if task >= tasks || failed.load(Ordering::Relaxed) {
                 return Ok(mine);
             }
-            if let Err(error) = work(&mut mine, task) {
+            let done = match cancel.check() {
+                Ok(()) => work(&mut mine, task),
+                Err(stopped) => Err(stopped.into()),
+            };
+            if let Err(error) = done {
                 failed.store(true, Ordering::Relaxed);
                 return Err((task, error));
             }

@@ -1,7 +1,6 @@
 //! The main job's scores against annotations, at its end and into the same folder.
 
 use std::fmt::Write as _;
-use std::fs;
 
 use serde_json::Value;
 
@@ -9,8 +8,10 @@ use super::pipeline::Job;
 use super::{RegionSource, ScoreConfig};
 use crate::Error;
 use crate::genome::Fasta;
-use crate::output::OutputError;
-use crate::overlap::{Annotation, Common, Named, OverlapError, enrichment};
+use crate::intervals::{Annotation, Named};
+use crate::job::Cancel;
+use crate::output::write;
+use crate::overlap::{Common, OverlapError, enrichment};
 
 const REGIONS: &str = "enrichment.regions.bed";
 
@@ -42,6 +43,7 @@ pub(super) fn rank(
     annotations: &[Named],
     job: &mut Job<'_>,
     bases: u64,
+    cancel: &Cancel,
 ) -> Result<Option<Value>, Error> {
     if annotations.is_empty() || config.shard.is_some() {
         return Ok(None);
@@ -79,7 +81,7 @@ pub(super) fn rank(
             }
             // Not among the results: it goes with the unfinished files.
             let path = job.out.partial().join(REGIONS);
-            fs::write(&path, text).map_err(|e| OutputError::Write(e, path.clone()))?;
+            write(&path, text)?;
             Some(path)
         }
     };
@@ -92,12 +94,11 @@ pub(super) fn rank(
     settings.scores = scores;
     settings.annotations = annotations.to_vec();
     settings.lenient = true;
-    let details = enrichment::add_to(&settings, &mut job.out, enrichment::FILES)?;
+    let details = enrichment::add_to(&settings, &mut job.out, enrichment::FILES, cancel)?;
     Ok(Some(serde_json::json!({
         "annotations": annotations.iter().map(|a| serde_json::json!({
             "name": a.name,
             "path": a.path.display().to_string(),
-            "bytes": a.path.metadata().ok().map(|m| m.len()),
         })).collect::<Vec<_>>(),
         "bins": settings.bins,
         "shifts": settings.shifts,

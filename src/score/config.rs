@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::genome::{Aliases, BedSource, InvalidPolicy, Lattice};
-use crate::ism::Want;
+use crate::ism::{EngineChoice, EngineSettings, Strand, Want};
 use crate::model::{ModelOptions, ModelSource, ModelSpec};
 use crate::output::Existing;
 
@@ -28,35 +28,6 @@ pub enum Anchor {
     Genome,
     /// Counted from each region's start.
     Region,
-}
-
-/// Which strands the model sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strand {
-    /// The forward strand of the FASTA.
-    Forward,
-    /// The mean of forward and reverse complement.
-    Both,
-}
-
-/// How the numbers are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EngineChoice {
-    /// The fast one where the graph allows it, else the full one.
-    Auto,
-    /// Exact and hundreds of times faster, for convolutional networks.
-    Fast,
-    /// One forward pass a window and a mutant.
-    Full,
-}
-
-/// What an engine needs to know beside its model.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct EngineSettings {
-    pub choice: EngineChoice,
-    pub strand: Strand,
-    /// Rows given to the model at a time.
-    pub batch: NonZeroUsize,
 }
 
 /// Track formats, one or both.
@@ -194,32 +165,6 @@ impl ScoreConfig {
     /// # Errors
     /// When a task is unknown or named twice.
     pub(super) fn columns(&self, spec: &ModelSpec) -> Result<Vec<usize>, Error> {
-        columns(self.tasks.as_deref(), spec)
+        Ok(spec.columns(self.tasks.as_deref())?)
     }
-}
-
-/// Which output columns of a model are meant by these names (all, without names), in their order.
-///
-/// # Errors
-/// When a task is unknown or named twice.
-pub(crate) fn columns(wanted: Option<&[String]>, spec: &ModelSpec) -> Result<Vec<usize>, Error> {
-    let Some(wanted) = wanted else {
-        return Ok((0..spec.tasks.len()).collect());
-    };
-    let mut columns = Vec::new();
-    for name in wanted {
-        let column = spec.tasks.iter().position(|t| t == name);
-        match column {
-            Some(column) if !columns.contains(&column) => columns.push(column),
-            Some(_) => return Err(ScoreError::RepeatedTask(name.clone()).into()),
-            None => {
-                return Err(ScoreError::UnknownTask {
-                    name: name.clone(),
-                    known: spec.tasks.clone(),
-                }
-                .into());
-            }
-        }
-    }
-    Ok(columns)
 }

@@ -4,51 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-
-use super::config::{Outputs, Shard};
-use super::pipeline::{Job, same_job};
-use super::provenance::by_status;
-use super::sink::{Counts, Sink, SinkState};
+use super::pipeline::Job;
+use super::provenance::{ShardNotes, by_status, count};
+use super::sink::{Sink, SinkState};
 use super::{Anchor, Layout, ScoreError, Summary};
 use crate::Error;
 use crate::genome::{Contig, Contigs, Lattice, Regions};
+use crate::job::{Cancel, RunInfo, same_settings};
 use crate::output::{Existing, OutputDir, OutputError, RUN_JSON};
 
 const ROWS: &str = "rows.tsv";
 const CONTIGS: &str = "contigs.tsv";
-
-/// What `merge` has to know of a shard; stands in its `run.json` under `unfinished`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct ShardNotes {
-    shard: Shard,
-    /// The job's key without the shard.
-    job: Value,
-    tasks: Vec<String>,
-    window: u32,
-    stride: u32,
-    outputs: Outputs,
-    region_length: u32,
-    counts: Counts,
-}
-
-impl ShardNotes {
-    pub fn of(job: &Job<'_>, shard: Shard, counts: Counts) -> Self {
-        let mut key = job.key.clone();
-        key["shard"] = Value::Null;
-        Self {
-            shard,
-            job: key,
-            tasks: job.layout.tasks.clone(),
-            window: job.layout.lattice.window(),
-            stride: job.layout.lattice.stride(),
-            outputs: job.outputs,
-            region_length: job.regions.common_length().unwrap_or(0),
-            counts,
-        }
-    }
-}
 
 /// Makes the unfinished files of a job its results: a shard.
 pub(super) fn leave_shard(job: &mut Job<'_>, mut sink: Sink) -> Result<(), Error> {
@@ -58,10 +24,7 @@ pub(super) fn leave_shard(job: &mut Job<'_>, mut sink: Sink) -> Result<(), Error
     }
     job.regions.save(&job.out.file(ROWS))?;
     let path = job.out.file(CONTIGS);
-    let lines: String = (job.fasta.contigs().iter())
-        .map(|c| format!("{}\t{}\n", c.name, c.length))
-        .collect();
-    fs::write(&path, lines).map_err(|e| OutputError::Write(e, path))?;
+    crate::output::write(&path, job.fasta.contigs().table())?;
     Ok(())
 }
 
@@ -76,6 +39,7 @@ pub fn merge(
     out: &Path,
     force: bool,
     command: &[String],
+    cancel: &Cancel,
 ) -> Result<Summary, Error> {
     let started = Instant::now();
     let mut found = Vec::new();
@@ -87,7 +51,7 @@ pub fn merge(
         return Err(ScoreError::MissingShard { missing: 1, of: 1 }.into());
     };
     for (place, (_, (_, notes))) in found.iter().enumerate() {
-        same_job(&first.job, &notes.job)?;
+        same_settings(&first.job, &notes.job)?;
         if notes.shard.index() as usize != place + 1 || notes.shard.of() != first.shard.of() {
             let missing = place as u32 + 1;
             return Err(ScoreError::MissingShard {
@@ -115,6 +79,7 @@ pub fn merge(
         columns: Vec::new(),
         tasks: first.tasks.clone(),
     };
+    cancel.files_begin();
     let mut out = OutputDir::create(
         out,
         Existing {
@@ -125,40 +90,28 @@ pub fn merge(
     let state = SinkState::default();
     let mut sink = Sink::open(out.partial(), &layout, first.outputs, &contigs, &state)?;
     for (folder, (_, notes)) in &found {
+        cancel.check()?;
         sink.append_unfinished(folder, notes.counts)?;
     }
+    cancel.check()?;
     let mut regions = Regions::restore(&first_folder.join(ROWS), out.partial())?;
     let counts = sink.finish(&mut regions, &layout, first.region_length, &mut out)?;
 
-    let mut run = run;
     let statuses = by_status(&regions);
-    run["command"] = json!(command);
-    run["merged"] = json!(
-        found
-            .iter()
-            .map(|(f, _)| f.display().to_string())
-            .collect::<Vec<_>>()
-    );
-    run["counts"]["rows_by_status"] = statuses
+    let rows = regions.rows();
+    let mut run = run;
+    run.command = command.to_vec();
+    run.merged = found
         .iter()
-        .map(|(status, count)| (status.as_str().to_owned(), json!(count)))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
-    run["counts"]["windows_scored"] = json!(counts.windows);
-    run["counts"]["bases_scored"] = json!(counts.bases);
-    run["counts"]["forward_passes"] = json!(counts.rows);
-    let seconds: f64 = found
-        .iter()
-        .filter_map(|(_, (run, _))| run["seconds"].as_f64())
-        .sum();
-    run["seconds"] = json!(seconds);
-    run["outputs"] = json!(out.names());
-    if let Some(fields) = run.as_object_mut() {
-        fields.remove("unfinished");
-    }
-    let files = out.commit(&run)?;
+        .map(|(folder, _)| folder.display().to_string())
+        .collect();
+    run.counts = count(rows, &statuses, &counts);
+    run.seconds = found.iter().map(|(_, (run, _))| run.seconds).sum();
+    run.unfinished = None;
+    cancel.check()?;
+    let files = out.commit(run)?;
     Ok(Summary {
-        regions: regions.rows() as u64,
+        regions: rows as u64,
         by_status: statuses,
         windows: counts.windows,
         bases: counts.bases,
@@ -167,20 +120,19 @@ pub fn merge(
     })
 }
 
-fn read_notes(folder: &Path) -> Result<(Value, ShardNotes), Error> {
+fn read_notes(folder: &Path) -> Result<(RunInfo, ShardNotes), Error> {
     let no_shard = |problem: String| ScoreError::NoShard {
         path: folder.into(),
         problem,
     };
     let path = folder.join(RUN_JSON);
     let text = fs::read(&path).map_err(|e| no_shard(format!("cannot read {RUN_JSON}: {e}")))?;
-    let run: Value =
+    let run: RunInfo =
         serde_json::from_slice(&text).map_err(|e| no_shard(format!("{RUN_JSON}: {e}")))?;
-    if run["unfinished"].is_null() {
+    let Some(notes) = run.unfinished.clone() else {
         return Err(no_shard("these are the results of a whole run".into()).into());
-    }
-    let notes = serde_json::from_value(run["unfinished"].clone())
-        .map_err(|e| no_shard(format!("{RUN_JSON}: {e}")))?;
+    };
+    let notes = serde_json::from_value(notes).map_err(|e| no_shard(format!("{RUN_JSON}: {e}")))?;
     Ok((run, notes))
 }
 

@@ -12,7 +12,6 @@
 
 mod against;
 mod config;
-mod engines;
 mod merge;
 mod piece;
 mod pipeline;
@@ -23,22 +22,19 @@ mod saturation;
 mod sink;
 mod tile;
 
-pub use config::{
-    Anchor, EngineChoice, Formats, Outputs, RegionSource, ScoreConfig, Shard, Strand,
-};
-pub(crate) use config::{EngineSettings, columns};
-pub(crate) use engines::Kind as EngineKind;
+pub use config::{Anchor, Formats, Outputs, RegionSource, ScoreConfig, Shard};
 pub use merge::merge;
-pub use pipeline::{Progress, Silent};
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::Error;
 use crate::genome::{Fasta, Lattice, RegionStatus, Regions, read_bed};
-use crate::model::{Model, Runtime};
+use crate::intervals::Named;
+use crate::ism::Engines;
+use crate::job::{Cancel, InputFile, JobError, Progress};
+use crate::model::Model;
 use crate::output::OutputDir;
-use crate::overlap::Named;
-use crate::{Cancel, Error};
 
 /// What can be wrong with a scoring job beside its files.
 #[derive(Debug, thiserror::Error)]
@@ -51,29 +47,9 @@ pub enum ScoreError {
         /// The model's window.
         window: u32,
     },
-    /// `--tasks` names a task the model does not have.
-    #[error("the model has no task {name:?}; it has: {}", known.join(", "))]
-    UnknownTask {
-        /// The name asked for.
-        name: String,
-        /// The model's tasks.
-        known: Vec<String>,
-    },
-    /// `--tasks` names a task twice.
-    #[error("task {0:?} is asked for twice")]
-    RepeatedTask(String),
-    /// A worker thread cannot be started.
-    #[error("cannot start a worker thread")]
-    Threads(#[source] std::io::Error),
-    /// The fast engine is asked for and cannot do this model.
-    #[error("the fast engine cannot do this model: {0}")]
-    NotFast(String),
     /// The saturation table needs regions of one length.
     #[error("the saturation table needs regions of equal length; these differ")]
     UnequalRegions,
-    /// The unfinished run in the output folder, or a shard, is one of another job.
-    #[error("this is not the same job: {0} differ(s)")]
-    OtherJob(String),
     /// A folder given to `merge` holds no shard.
     #[error("{path} holds no shard: {problem}")]
     NoShard {
@@ -102,14 +78,6 @@ impl ScoreError {
             Self::UnequalRegions => {
                 Some("resize them first, for instance with `bedtools slop`".into())
             }
-            Self::OtherJob(_) => Some(
-                "a run is resumed, and shards are merged, with the same inputs, flags and versions only; --force begins anew"
-                    .into(),
-            ),
-            Self::NotFast(_) => {
-                Some("--engine full runs every model, hundreds of times slower".into())
-            }
-            Self::Threads(_) => Some("ask for fewer with --threads".into()),
             Self::NoShard { .. } => Some("shards are written with --shard I/N".into()),
             _ => None,
         }
@@ -147,7 +115,7 @@ pub(crate) struct Layout {
 /// Runs the main job.
 ///
 /// `cancel` may be set from another thread (a signal handler): the job then stops, removes its
-/// unfinished files and returns [`Error::Interrupted`].
+/// unfinished files and returns [`JobError::Interrupted`].
 ///
 /// # Errors
 /// For everything that can be wrong with the model, the FASTA, the BED and the output folder, and
@@ -176,11 +144,11 @@ pub fn run_with(
         return Err(ScoreError::SaturationWithoutImportance.into());
     }
     // The model is judged before the first base is read.
-    let file = config.model.read()?;
-    file.spec(&config.model_options)?;
-    let runtime =
-        Runtime::load(config.ort_lib.as_deref()).map_err(crate::model::ModelError::from)?;
-    let model = Model::open(file, &config.model_options, &runtime)?;
+    let model = Model::load(
+        &config.model,
+        &config.model_options,
+        config.ort_lib.as_deref(),
+    )?;
     let spec = model.spec().clone();
     let columns = config.columns(&spec)?;
     let layout = Layout {
@@ -198,18 +166,19 @@ pub fn run_with(
     if regions.rows() == 0 {
         tracing::warn!("no regions in the input: the results are empty");
     }
+    if let Some(first) = regions.all_missed() {
+        let rows = regions.rows();
+        tracing::warn!("none of {rows} region(s) lies on a contig of the FASTA: {first}");
+    }
     check_contigs(&fasta, &regions)?;
 
-    let settings = config.engine_settings();
-    let kind = engines::Kind::choose(&settings, &model)?;
-    let engines = (0..config.threads.get())
-        .map(|_| kind.engine(&settings, &model, cancel))
-        .collect::<Result<Vec<_>, _>>()?;
+    let chosen = Engines::choose(config.engine_settings(), &model)?;
+    let engines = chosen.engines(config.threads, &model, cancel)?;
     cancel.files_begin();
     let out = OutputDir::create(&config.out, config.existing)?;
     let started = Instant::now();
     let mut job = pipeline::Job {
-        key: provenance::job_key(config, &model, kind.name(), &fasta, &regions, &layout)?,
+        key: provenance::job_key(config, &model, chosen.name(), &fasta, &regions, &layout)?,
         layout,
         outputs: config.outputs,
         fasta: &fasta,
@@ -227,20 +196,26 @@ pub fn run_with(
         let length = job.regions.common_length().unwrap_or(0);
         sink.finish(&mut job.regions, &job.layout, length, &mut job.out)?;
     }
-    let ranked = against::rank(config, annotations, &mut job, counts.bases)?;
+    let ranked = against::rank(config, annotations, &mut job, counts.bases, cancel)?;
     let seconds = started.elapsed().as_secs_f64();
-    let mut run = provenance::describe(config, &model, kind.name(), &job, &counts, seconds);
+    let mut run = provenance::describe(config, &model, chosen.name(), &job, &counts, seconds);
+    run.inputs.extend(
+        annotations
+            .iter()
+            .map(|a| InputFile::whole("annotation", &a.path)),
+    );
     if let Some(ranked) = ranked {
-        run["enrichment"] = ranked;
+        run.results.insert("enrichment".into(), ranked);
     }
     let by_status = provenance::by_status(&job.regions);
     let regions = job.regions.rows() as u64;
     if cancel.is_requested() {
-        return Err(Error::Interrupted {
+        return Err(JobError::Interrupted {
             kept: config.existing.resume,
-        });
+        }
+        .into());
     }
-    let files = job.out.commit(&run)?;
+    let files = job.out.commit(run)?;
     Ok(Summary {
         regions,
         by_status,

@@ -98,11 +98,6 @@ impl<'a> Plan<'a> {
         self
     }
 
-    /// How many units were given out.
-    pub fn given(&self) -> u64 {
-        self.number
-    }
-
     /// The unit that begins at `base`: up to the end of the fixed stretch of `length` bases that
     /// holds it.
     fn stretch_from(&self, base: u32, length: u32) -> Interval {

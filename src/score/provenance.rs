@@ -3,15 +3,17 @@
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::merge::ShardNotes;
+use super::config::Shard;
 use super::pipeline::Job;
 use super::sink::Counts;
-use super::{Anchor, Layout, RegionSource, ScoreConfig, Strand};
+use super::{Anchor, Layout, Outputs, RegionSource, ScoreConfig};
 use crate::Error;
-use crate::genome::{BedSource, Fasta, GenomeError, IndexSource, RegionStatus, Regions};
+use crate::genome::{Fasta, GenomeError, IndexSource, RegionStatus, Regions};
+use crate::job::{self, RunInfo};
 use crate::model::Model;
 
 /// Rows by status, those that occur.
@@ -40,10 +42,6 @@ pub(super) fn job_key(
     layout: &Layout,
 ) -> Result<Value, Error> {
     let spec = model.spec();
-    let mut contigs = Sha256::new();
-    for contig in fasta.contigs().iter() {
-        contigs.update(format!("{}\t{}\n", contig.name, contig.length));
-    }
     let mut rows = Sha256::new();
     for (label, status) in regions.labels()?.zip(&regions.status) {
         let label = label.map_err(|e| GenomeError::Read(e, config.out.clone()))?;
@@ -69,7 +67,7 @@ pub(super) fn job_key(
         "fasta": {
             "bytes": size(&config.fasta),
             "modified": modified,
-            "contigs": hex(contigs),
+            "contigs": fasta.contigs().sha256(),
         },
         "regions": hex(rows),
         "settings": settings(config, engine, layout),
@@ -90,14 +88,42 @@ fn settings(config: &ScoreConfig, engine: &str, layout: &Layout) -> Value {
             Anchor::Genome => "genome",
             Anchor::Region => "region",
         },
-        "strand": match config.strand {
-            Strand::Forward => "forward",
-            Strand::Both => "both",
-        },
+        "strand": config.strand.as_str(),
         "engine": engine,
         "batch": config.batch,
         "outputs": config.outputs,
     })
+}
+
+/// What `merge` has to know of a shard; stands in its `run.json` under `unfinished`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ShardNotes {
+    pub shard: Shard,
+    /// The job's key without the shard.
+    pub job: Value,
+    pub tasks: Vec<String>,
+    pub window: u32,
+    pub stride: u32,
+    pub outputs: Outputs,
+    pub region_length: u32,
+    pub counts: Counts,
+}
+
+impl ShardNotes {
+    pub fn of(job: &Job<'_>, shard: Shard, counts: Counts) -> Self {
+        let mut key = job.key.clone();
+        key["shard"] = Value::Null;
+        Self {
+            shard,
+            job: key,
+            tasks: job.layout.tasks.clone(),
+            window: job.layout.lattice.window(),
+            stride: job.layout.lattice.stride(),
+            outputs: job.outputs,
+            region_length: job.regions.common_length().unwrap_or(0),
+            counts,
+        }
+    }
 }
 
 pub(super) fn describe(
@@ -107,66 +133,51 @@ pub(super) fn describe(
     job: &Job<'_>,
     counts: &Counts,
     seconds: f64,
-) -> Value {
-    let spec = model.spec();
-    let source = config.model.describe();
-    let regions = match &config.regions {
-        RegionSource::WholeGenome => json!({"genome": true}),
-        RegionSource::Bed(BedSource::Stdin) => json!({"path": "-"}),
-        RegionSource::Bed(BedSource::File(path)) => {
-            json!({"path": text(path), "bytes": size(path)})
+) -> RunInfo {
+    let mut run = RunInfo::new("score", &config.command);
+    if let RegionSource::Bed(source) = &config.regions {
+        run.input("bed", source.name().as_ref());
+    }
+    run.inputs.push(job.fasta.used());
+    run.models.push(config.model.used("model", model));
+    run.onnxruntime = Some(model.runtime().used());
+    run.settings = job::map(settings(config, engine, &job.layout));
+    run.settings.insert(
+        "index".into(),
+        match job.fasta.index_source() {
+            IndexSource::File => "fai",
+            IndexSource::Built => "built in memory",
         }
-    };
-    let status: serde_json::Map<String, Value> = by_status(&job.regions)
-        .into_iter()
-        .map(|(status, count)| (status.as_str().into(), count.into()))
-        .collect();
-    json!({
-        "program": "mpra-score",
-        "version": crate::VERSION,
-        "command": config.command,
-        "model": {
-            "path": source["path"],
-            "embedded": source["embedded"],
-            "sha256": model.file().sha256(),
-            "window": spec.window,
-            "columns": spec.one_hot.length,
-            "offset": spec.one_hot.offset,
-            "alphabet": spec.alphabet,
-            "tasks": spec.tasks,
-        },
-        "onnxruntime": {
-            "version": model.runtime().version(),
-            "path": text(model.runtime().path()),
-        },
-        "fasta": {
-            "path": text(&config.fasta),
-            "bytes": size(&config.fasta),
-            "contigs": job.fasta.contigs().len(),
-            "index": match job.fasta.index_source() {
-                IndexSource::File => "fai",
-                IndexSource::Built => "built in memory",
-            },
-        },
-        "regions": regions,
-        "settings": settings(config, engine, &job.layout),
-        "threads": config.threads,
-        "counts": {
-            "rows": job.regions.rows(),
-            "rows_by_status": status,
-            "windows_scored": counts.windows,
-            "bases_scored": counts.bases,
-            "forward_passes": counts.rows,
-        },
-        "seconds": seconds,
-        "outputs": job.out.names(),
-        "unfinished": config.shard.map(|shard| ShardNotes::of(job, shard, *counts)),
-    })
+        .into(),
+    );
+    let whole = config.regions == RegionSource::WholeGenome;
+    run.settings.insert("genome".into(), whole.into());
+    run.threads = Some(config.threads.get());
+    run.counts = count(job.regions.rows(), &by_status(&job.regions), counts);
+    run.seconds = Some(seconds);
+    run.unfinished = config
+        .shard
+        .map(|shard| json!(ShardNotes::of(job, shard, *counts)));
+    run
 }
 
-/// A path as text; what is not UTF-8 in it is replaced.
-fn text(path: &Path) -> String {
-    path.display().to_string()
+/// What was read and scored.
+pub(super) fn count(
+    rows: usize,
+    by_status: &[(RegionStatus, u64)],
+    counts: &Counts,
+) -> Map<String, Value> {
+    let by_status: Map<String, Value> = by_status
+        .iter()
+        .map(|(status, count)| (status.as_str().into(), (*count).into()))
+        .collect();
+    job::map(json!({
+        "rows": rows,
+        "rows_by_status": by_status,
+        "windows_scored": counts.windows,
+        "bases_scored": counts.bases,
+        "forward_passes": counts.rows,
+    }))
 }
 
 fn size(path: &Path) -> Option<u64> {

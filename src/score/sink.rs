@@ -9,7 +9,8 @@ use super::region_table::PartialSpool;
 use super::tile::{TrackPart, UnitResult, bgzf_blocks};
 use super::{Formats, Layout, Outputs, saturation};
 use crate::Error;
-use crate::genome::{BGZF_EOF, Contigs, Regions};
+use crate::genome::{Contigs, Regions};
+use crate::input::BGZF_EOF;
 use crate::output::{AppendFile, OutputDir, OutputError};
 use crate::tracks::bigwig::{BigWigWriter, Lengths};
 
@@ -102,7 +103,9 @@ impl Sink {
             && windows.length() == 0
         {
             let header = format!("#contig\tstart\tend\tregion\t{}\n", layout.tasks.join("\t"));
-            windows.append(&bgzf_blocks(header.as_bytes()))?;
+            let header = bgzf_blocks(header.as_bytes())
+                .map_err(|e| OutputError::Write(e, windows.path().into()))?;
+            windows.append(&header)?;
         }
         Ok(Self {
             activity,

@@ -1,6 +1,6 @@
 //! Scoring one unit of the plan: sequence in, everything that is to be written out.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use noodles::bgzf;
 
@@ -9,8 +9,10 @@ use super::plan::{Group, Unit};
 use super::region_table::Partial;
 use super::{Anchor, Layout, Outputs, saturation};
 use crate::Error;
-use crate::genome::{BGZF_EOF, Contigs, FastaReader, Interval, Region};
+use crate::genome::{Contigs, FastaReader, Interval, Region};
+use crate::input::BGZF_EOF;
 use crate::ism::{Engine, Scores, Stretch};
+use crate::output::OutputError;
 use crate::tracks::bigwig::{Encoded, Encoder};
 use crate::tracks::{Item, format_value, write_bedgraph};
 
@@ -24,7 +26,6 @@ pub(super) struct TrackPart {
 /// What one unit adds to the results.
 #[derive(Debug, Default)]
 pub(super) struct UnitResult {
-    pub number: u64,
     /// By task, as written.
     pub activity: Vec<TrackPart>,
     /// By task, as written; empty without importance.
@@ -61,7 +62,6 @@ impl Worker<'_> {
     /// Scores a unit.
     pub fn run(&mut self, unit: &Unit) -> Result<UnitResult, Error> {
         let mut result = UnitResult {
-            number: unit.number,
             bases: unit.wanted().iter().map(|i| u64::from(i.len())).sum(),
             ..UnitResult::default()
         };
@@ -80,7 +80,8 @@ impl Worker<'_> {
             result.windows_scored += self.windows(unit, &family, &pieces, &mut lines);
             all.append(&mut pieces);
         }
-        result.windows = bgzf_blocks(&lines);
+        result.windows =
+            bgzf_blocks(&lines).map_err(|e| OutputError::Write(e, "windows.tsv.gz".into()))?;
         self.tracks(unit, &all, &mut result);
         Ok(result)
     }
@@ -344,15 +345,15 @@ impl Worker<'_> {
 }
 
 /// The lines as whole bgzip blocks, so that parts can be joined end to end.
-pub(super) fn bgzf_blocks(lines: &[u8]) -> Vec<u8> {
+///
+/// # Errors
+/// When they cannot be compressed.
+pub(super) fn bgzf_blocks(lines: &[u8]) -> io::Result<Vec<u8>> {
     let mut writer = bgzf::io::Writer::new(Vec::new());
-    // Writing to memory cannot fail.
-    let mut bytes = writer
-        .write_all(lines)
-        .and_then(|()| writer.finish())
-        .unwrap_or_default();
+    writer.write_all(lines)?;
+    let mut bytes = writer.finish()?;
     bytes.truncate(bytes.len().saturating_sub(BGZF_EOF.len()));
-    bytes
+    Ok(bytes)
 }
 
 fn part(

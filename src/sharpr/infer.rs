@@ -2,8 +2,8 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::cholesky::Cholesky;
 use super::{Design, RegionTable, SharprError};
+use crate::stats::Cholesky;
 
 /// The posterior means of the hidden interval activities, before standardisation:
 /// `[region][interval]`, in the units of the tile values.

@@ -15,7 +15,6 @@
 //! 5. [`interpolate`]: from interval centres to bases;
 //! 6. with coordinates, [`tracks`]: the mean over the regions that cover a base.
 
-mod cholesky;
 mod combine;
 mod config;
 mod infer;
@@ -33,18 +32,26 @@ pub use run::{Summary, run};
 pub use table::{Design, Recentre, RegionTable, recentre};
 pub use text::{Precision, read_normalized, read_table, write_normalized, write_table};
 
-use std::io;
 use std::path::PathBuf;
 
 use crate::counts::CountsError;
+use crate::input::InputError;
+use crate::job::JobError;
+use crate::output::OutputError;
 use crate::tracks::TrackError;
 
 /// What can go wrong between counts and per-base activities.
 #[derive(Debug, thiserror::Error)]
 pub enum SharprError {
-    /// The count tables or a table in text form.
+    /// The count tables or the names of their tiles.
     #[error(transparent)]
     Counts(#[from] CountsError),
+    /// A table in text form, or the coordinate file.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Threads, or being asked to stop.
+    #[error(transparent)]
+    Job(#[from] JobError),
     /// A tile length, step and number of tiles that do not make a design.
     #[error("tile {tile}, step {step}, {tiles} tiles: {problem}")]
     Design {
@@ -90,12 +97,9 @@ pub enum SharprError {
         /// What is wrong.
         problem: String,
     },
-    /// The worker threads could not be started.
-    #[error("cannot start {0} worker thread(s)")]
-    Threads(usize, #[source] rayon::ThreadPoolBuildError),
     /// A table could not be written.
-    #[error("cannot write {1}")]
-    Write(#[source] io::Error, PathBuf),
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// A track could not be written.
     #[error(transparent)]
     Track(#[from] TrackError),
@@ -106,6 +110,10 @@ impl SharprError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Counts(e) => e.hint(),
+            Self::Input(e) => e.hint(),
+            Self::Job(e) => e.hint(),
+            Self::Output(e) => e.hint(),
+            Self::Track(e) => e.hint(),
             Self::Design { .. } => {
                 Some("the scale-up design is --tile 145 --step 5 --tiles 31".into())
             }

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use rayon::prelude::*;
 use serde_json::json;
@@ -9,12 +9,14 @@ use super::{
     Config, Design, RegionTable, SharprError, Start, Step, average, combine, infer, interpolate,
     read_normalized, read_table, recentre, tracks, write_normalized, write_table,
 };
+use crate::Error;
 use crate::counts::{
     CountTable, Names, Normalized, Sequences, check_pair, check_unique, lay_out, normalize,
-    read_counts, read_places,
+    read_counts,
 };
-use crate::output::{Existing, OutputDir};
-use crate::{Error, VERSION};
+use crate::input::read_places;
+use crate::job::{self, Cancel, RunInfo};
+use crate::output::{Existing, OutputDir, write};
 
 /// What a run did.
 #[derive(Clone, Debug, Default)]
@@ -43,12 +45,10 @@ impl Summary {
 /// # Errors
 /// Any error of a step, of reading its input or of the output folder; the folder then holds nothing
 /// of this run.
-pub fn run(config: &Config) -> Result<Summary, Error> {
+pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
     config.check()?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(config.threads)
-        .build()
-        .map_err(|e| SharprError::Threads(config.threads, e))?;
+    let started = Instant::now();
+    cancel.files_begin();
     let mut out = OutputDir::create(
         &config.out,
         Existing {
@@ -56,51 +56,41 @@ pub fn run(config: &Config) -> Result<Summary, Error> {
             resume: false,
         },
     )?;
-    let mut summary = pool.install(|| steps(config, &mut out))?;
+    let done = job::on_threads(config.threads, || steps(config, &mut out, cancel));
+    let mut summary = done?;
 
     let mut report = String::from("replicate\titem\tvalue\n");
     for (replicate, item, value) in &summary.report {
         // Writing to a string cannot fail.
         let _ = writeln!(report, "{replicate}\t{item}\t{value}");
     }
-    let path = out.file("report.tsv");
-    fs::write(&path, report).map_err(|e| SharprError::Write(e, path))?;
+    write(&out.file("report.tsv"), report)?;
 
-    let inputs: Vec<serde_json::Value> = config
-        .start
-        .files()
-        .into_iter()
-        .chain(&config.regions)
-        .chain(&config.sizes)
-        .map(|path| json!({"path": path, "bytes": fs::metadata(path).map(|m| m.len()).ok()}))
-        .collect();
-    let provenance = json!({
-        "program": "mpra-score",
-        "version": VERSION,
-        "subcommand": "sharpr",
-        "command_line": config.command_line,
-        "threads": config.threads,
-        "inputs": inputs,
-        "settings": {
-            "tile": config.design.tile(),
-            "step": config.design.step(),
-            "tiles": config.design.tiles(),
-            "intervals": config.design.intervals(),
-            "tile_index": config.tile_index,
-            "min_dna": config.min_dna,
-            "recentre": format!("{:?}", config.recentre).to_lowercase(),
-            "prior_variances": config.prior_variances,
-            "digits": match config.precision {
-                super::Precision::Full => None,
-                super::Precision::Digits(digits) => Some(digits),
-            },
-            "from": config.start.first_step().as_str(),
-            "stop_after": config.stop_after.as_str(),
+    let mut run = RunInfo::new("sharpr", &config.command);
+    run.threads = Some(config.threads);
+    run.inputs("tables", config.start.files());
+    run.inputs("regions", &config.regions);
+    run.inputs("sizes", &config.sizes);
+    run.settings = job::map(json!({
+        "tile": config.design.tile(),
+        "step": config.design.step(),
+        "tiles": config.design.tiles(),
+        "intervals": config.design.intervals(),
+        "tile_index": config.tile_index,
+        "min_dna": config.min_dna,
+        "recentre": format!("{:?}", config.recentre).to_lowercase(),
+        "prior_variances": config.prior_variances,
+        "digits": match config.precision {
+            super::Precision::Full => None,
+            super::Precision::Digits(digits) => Some(digits),
         },
-        "counts": {"regions": summary.regions, "tiles": summary.tiles},
-        "outputs": out.names(),
-    });
-    summary.files = out.commit(&provenance)?;
+        "from": config.start.first_step().as_str(),
+        "stop_after": config.stop_after.as_str(),
+    }));
+    run.counts = job::map(json!({"regions": summary.regions, "tiles": summary.tiles}));
+    run.seconds = Some(started.elapsed().as_secs_f64());
+    cancel.check()?;
+    summary.files = out.commit(run)?;
     Ok(summary)
 }
 
@@ -112,7 +102,7 @@ enum Stage {
     Combined(RegionTable),
 }
 
-fn steps(config: &Config, out: &mut OutputDir) -> Result<Summary, SharprError> {
+fn steps(config: &Config, out: &mut OutputDir, cancel: &Cancel) -> Result<Summary, SharprError> {
     let mut summary = Summary::default();
     let mut stage = start(config)?;
     if let Stage::Tiles(replicates) = &stage {
@@ -133,6 +123,7 @@ fn steps(config: &Config, out: &mut OutputDir) -> Result<Summary, SharprError> {
         })?;
     }
 
+    cancel.check()?;
     if config.stop_after >= Step::Table
         && let Stage::Tiles(replicates) = &stage
     {
@@ -160,15 +151,17 @@ fn steps(config: &Config, out: &mut OutputDir) -> Result<Summary, SharprError> {
         stage = Stage::Tables(tables);
     }
 
+    cancel.check()?;
     if config.stop_after >= Step::Infer
         && let Stage::Tables(tables) = &stage
     {
         for (r, table) in tables.iter().enumerate() {
             describe(&mut summary, &number(r), table);
         }
-        stage = Stage::Inferred(inferred(config, tables, out)?);
+        stage = Stage::Inferred(inferred(config, tables, out, cancel)?);
     }
 
+    cancel.check()?;
     if config.stop_after >= Step::Combine
         && let Stage::Inferred(lists) = &stage
     {
@@ -187,6 +180,7 @@ fn steps(config: &Config, out: &mut OutputDir) -> Result<Summary, SharprError> {
         stage = Stage::Combined(combined);
     }
 
+    cancel.check()?;
     if config.stop_after >= Step::Interpolate
         && let Stage::Combined(combined) = &stage
     {
@@ -269,10 +263,12 @@ fn inferred(
     config: &Config,
     tables: &[RegionTable],
     out: &mut OutputDir,
+    cancel: &Cancel,
 ) -> Result<Vec<Vec<RegionTable>>, SharprError> {
     let design: Design = config.design;
     let mut lists = Vec::new();
     for &variance in &config.prior_variances {
+        cancel.check()?;
         let list: Vec<RegionTable> = tables
             .par_iter()
             .enumerate()

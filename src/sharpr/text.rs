@@ -6,7 +6,9 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::{RegionTable, SharprError};
-use crate::counts::{CountsError, Lines, Names, Normalized, shorten};
+use crate::counts::{Names, Normalized};
+use crate::input::{InputError, Lines, shorten};
+use crate::output::OutputError;
 
 /// How numbers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -110,7 +112,7 @@ pub fn write_table(
     precision: Precision,
 ) -> Result<(), SharprError> {
     const ROWS: usize = 128;
-    let fail = |e| SharprError::Write(e, path.into());
+    let fail = |e| OutputError::Write(e, path.into());
     let rows = table.regions.len();
     let mut file = File::create(path).map_err(fail)?;
     // A bounded number of blocks at a time: a table of a million regions need not be in memory twice.
@@ -149,7 +151,7 @@ pub fn write_normalized(
     normalized: &Normalized,
     precision: Precision,
 ) -> Result<(), SharprError> {
-    let fail = |e| SharprError::Write(e, path.into());
+    let fail = |e| OutputError::Write(e, path.into());
     let mut text = Vec::with_capacity(ids.len() * 56);
     let columns = normalized.values.iter().zip(&normalized.barcodes);
     for (id, (&value, &barcodes)) in ids.iter().zip(columns) {
@@ -166,7 +168,8 @@ pub fn write_normalized(
     }
     File::create(path)
         .and_then(|mut file| file.write_all(&text))
-        .map_err(fail)
+        .map_err(fail)?;
+    Ok(())
 }
 
 /// Reads what [`write_normalized`], or SHARPR's `Normalize`, wrote.
@@ -199,7 +202,7 @@ pub fn read_normalized(path: &Path) -> Result<(Names, Normalized), SharprError> 
         barcodes.push(passed);
     }
     if ids.is_empty() {
-        return Err(CountsError::Empty(path.into()).into());
+        return Err(InputError::Empty(path.into()).into());
     }
     Ok((ids, Normalized { values, barcodes }))
 }
@@ -263,7 +266,7 @@ pub fn read_table(path: &Path, columns: usize, missing: bool) -> Result<RegionTa
         table.regions.push(&id);
     }
     if table.regions.is_empty() {
-        return Err(CountsError::Empty(path.into()).into());
+        return Err(InputError::Empty(path.into()).into());
     }
     Ok(table)
 }

@@ -1,12 +1,12 @@
 //! Region scores laid on the genome: every base gets the mean over the regions that cover it.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{RegionTable, SharprError};
-use crate::counts::{CountsError, Lines, Place, shorten};
 use crate::genome::{Contig, Contigs};
+use crate::input::{InputError, Lines, Place, shorten};
+use crate::output::write;
 use crate::tracks::bigwig::{BigWigWriter, Encoded, Encoder, Lengths};
 use crate::tracks::{Item, write_bedgraph};
 
@@ -35,7 +35,7 @@ pub struct ChromTrack {
 ///
 /// # Errors
 /// When the file cannot be read or is empty, or at the first line that is not as said.
-pub fn read_sizes(path: &Path) -> Result<Vec<(String, u32)>, CountsError> {
+pub fn read_sizes(path: &Path) -> Result<Vec<(String, u32)>, InputError> {
     let mut lines = Lines::open(path)?;
     let mut sizes: Vec<(String, u32)> = Vec::new();
     while let Some(line) = lines.next_filled()? {
@@ -53,7 +53,7 @@ pub fn read_sizes(path: &Path) -> Result<Vec<(String, u32)>, CountsError> {
         }
     }
     if sizes.is_empty() {
-        return Err(CountsError::Empty(path.into()));
+        return Err(InputError::Empty(path.into()));
     }
     Ok(sizes)
 }
@@ -173,7 +173,7 @@ pub fn write_tracks(
     for track in tracks {
         write_bedgraph(&track.chrom, &items(track, true), &mut text);
     }
-    fs::write(&path, text).map_err(|e| SharprError::Write(e, path))?;
+    write(&path, text)?;
     if let Some(sizes) = sizes {
         names.push("scores.bw".to_owned());
         write_bigwig(tracks, sizes, &file(&names[1]))?;

@@ -1,4 +1,4 @@
-//! Intervals, p-values, correlations and curvature, from samples and sums.
+//! Intervals, p-values and curvature, from samples and sums.
 
 use super::quantile;
 
@@ -31,54 +31,6 @@ pub(crate) fn p_from_null(observed: f64, null: &[f64]) -> f64 {
 /// Two-sided p-value of a standard normal deviate.
 pub(crate) fn p_from_normal(z: f64) -> f64 {
     libm::erfc(z.abs() / std::f64::consts::SQRT_2)
-}
-
-/// Sums from which a correlation follows.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Moments {
-    pub n: f64,
-    x: f64,
-    y: f64,
-    xx: f64,
-    yy: f64,
-    xy: f64,
-}
-
-impl Moments {
-    pub fn add(&mut self, x: f64, y: f64) {
-        self.n += 1.0;
-        self.x += x;
-        self.y += y;
-        self.xx += x * x;
-        self.yy += y * y;
-        self.xy += x * y;
-    }
-
-    pub fn merge(&mut self, o: &Self) {
-        self.n += o.n;
-        self.x += o.x;
-        self.y += o.y;
-        self.xx += o.xx;
-        self.yy += o.yy;
-        self.xy += o.xy;
-    }
-
-    /// Sum of squares of y about its mean.
-    pub fn scatter_of_y(&self) -> f64 {
-        self.yy - self.y * self.y / self.n
-    }
-
-    /// Pearson's r; NaN without variation.
-    pub fn correlation(&self) -> f64 {
-        let cov = self.xy - self.x * self.y / self.n;
-        let vx = self.xx - self.x * self.x / self.n;
-        let vy = self.yy - self.y * self.y / self.n;
-        // What rounding leaves of a variance of zero is not variation.
-        if vx <= 1e-12 * self.xx || vy <= 1e-12 * self.yy {
-            return f64::NAN;
-        }
-        (cov / (vx * vy).sqrt()).clamp(-1.0, 1.0)
-    }
 }
 
 /// The coefficient of x^2 in the weighted least-squares parabola through points; NaN with fewer
@@ -130,20 +82,6 @@ mod tests {
         // R: 2 * pnorm(-1.96), 2 * pnorm(-5).
         close(p_from_normal(1.96), 0.04999579029644087);
         close(p_from_normal(-5.0), 5.733031437583866e-07);
-    }
-
-    #[test]
-    fn correlations() {
-        let r = |points: &[(f64, f64)]| {
-            let mut m = Moments::default();
-            points.iter().for_each(|&(x, y)| m.add(x, y));
-            m.correlation()
-        };
-        close(r(&[(1.0, 2.0), (2.0, 4.0), (3.0, 6.0)]), 1.0);
-        close(r(&[(1.0, 2.0), (2.0, 1.0), (3.0, 0.0)]), -1.0);
-        // cov = 1, variances 2 and 2 (sums): 0.5.
-        close(r(&[(0.0, 0.0), (1.0, 2.0), (2.0, 1.0)]), 0.5);
-        close(r(&[(0.1, 0.3), (0.1, 2.0), (0.1, 1.0)]), f64::NAN);
     }
 
     #[test]

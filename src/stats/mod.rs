@@ -1,44 +1,15 @@
 //! Statistics that several analyses share, with closed forms in their tests.
 
+mod cholesky;
+mod correlation;
 mod estimates;
+mod random;
 
-pub(crate) use estimates::{Moments, curvature, interval, p_from_normal, p_from_null};
-
-/// Random numbers that depend on nothing but their seeds (SplitMix64, Steele et al. 2014).
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// The generator in this state, which is all that it has.
-    pub fn from_state(state: u64) -> Self {
-        Self(state)
-    }
-
-    /// A stream for a seed and two numbers, such as a replicate and a block.
-    pub fn new(seed: u64, a: u64, b: u64) -> Self {
-        let mut mixed = Self(seed);
-        let first = mixed.next();
-        mixed.0 = first ^ a.wrapping_mul(0xd1b5_4a32_d192_ed03);
-        let second = mixed.next();
-        mixed.0 = second ^ b.wrapping_mul(0x8cb9_2ba7_2f3d_8dd7);
-        mixed
-    }
-
-    /// The next 64 bits.
-    #[allow(clippy::should_implement_trait, reason = "no iterator: it never ends")]
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `n` (which is not 0); the bias of at most n / 2^64 does not matter here.
-    pub fn below(&mut self, n: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
-    }
-}
+pub use cholesky::Cholesky;
+pub(crate) use correlation::Moments;
+pub use correlation::{pearson, ranks, spearman};
+pub(crate) use estimates::{curvature, interval, p_from_normal, p_from_null};
+pub use random::Random;
 
 /// Benjamini and Hochberg's q-values (1995); NaN stay NaN and count for nothing.
 pub fn q_values(p: &[f64]) -> Vec<f64> {
@@ -123,29 +94,6 @@ pub fn product(p: impl IntoIterator<Item = f64>) -> f64 {
     ((-log).exp() * sum).min(1.0)
 }
 
-/// Ranks from 1, ties sharing the mean of theirs.
-pub fn ranks<T: Copy + Into<f64>>(values: &[T]) -> Vec<f64> {
-    let value = |at: u32| -> f64 { values[at as usize].into() };
-    let mut order: Vec<u32> = (0..values.len() as u32).collect();
-    order.sort_unstable_by(|&a, &b| value(a).total_cmp(&value(b)));
-    let mut ranks = vec![0.0; values.len()];
-    let mut from = 0;
-    while from < order.len() {
-        let equal = value(order[from]);
-        let mut to = from + 1;
-        // `==`, not bits: both zeros are one value.
-        while to < order.len() && value(order[to]) == equal {
-            to += 1;
-        }
-        let rank = (from + to + 1) as f64 / 2.0;
-        for &i in &order[from..to] {
-            ranks[i as usize] = rank;
-        }
-        from = to;
-    }
-    ranks
-}
-
 /// Quantile of ascending values (R's type 7, numpy's default).
 pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let at = q * sorted.len().checked_sub(1)? as f64;
@@ -216,26 +164,8 @@ mod tests {
     }
 
     #[test]
-    fn ranks_share_ties() {
-        assert_eq!(
-            ranks(&[3.0f32, -1.0, 3.0, 0.0, -0.0]),
-            [4.5, 1.0, 4.5, 2.5, 2.5]
-        );
+    fn quantiles() {
         close(quantile(&[1.0, 2.0], 0.5).unwrap(), 1.5);
-    }
-
-    #[test]
-    fn random_numbers_are_spread() {
-        let mut r = Random::new(1, 2, 3);
-        let mut counts = [0u32; 10];
-        for _ in 0..100_000 {
-            counts[r.below(10) as usize] += 1;
-        }
-        // Six standard deviations of a binomial(1e5, 0.1): 570.
-        assert!(
-            counts.iter().all(|c| c.abs_diff(10_000) < 570),
-            "{counts:?}"
-        );
-        assert_ne!(Random::new(1, 2, 3).next(), Random::new(1, 3, 2).next());
+        assert_eq!(quantile(&[], 0.5), None);
     }
 }

@@ -6,11 +6,16 @@
 
 mod bedgraph;
 pub mod bigwig;
+mod scores;
 
 pub use bedgraph::{format_value, write_bedgraph};
 
+pub use scores::{Reader, Scores};
+
+use std::io;
 use std::path::PathBuf;
 
+use crate::input::InputError;
 use crate::output::OutputError;
 
 /// A value over the bases `[start, end)` of a contig.
@@ -33,4 +38,77 @@ pub enum TrackError {
     /// Items came out of order: a mistake in this program, not in its input.
     #[error("items of {0} are out of order: please report this as a bug")]
     Order(PathBuf),
+    /// A text file that is read.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// A bigWig cannot be opened.
+    #[error("cannot open {1}")]
+    Open(#[source] io::Error, PathBuf),
+    /// A bigWig cannot be read.
+    #[error("cannot read {path}: {problem}")]
+    Binary {
+        /// The file.
+        path: PathBuf,
+        /// What the reader says.
+        problem: String,
+    },
+    /// A score that is NaN or infinite.
+    #[error("{path}: the score at {place} is {value}; expected finite numbers")]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// `contig:start-end`, 0-based, or a line.
+        place: String,
+        /// What it is.
+        value: f32,
+    },
+    /// A score table that is not bedGraph and came without coordinates.
+    #[error("{0} is neither bigWig nor bedGraph, and no coordinates are given for a table")]
+    NoCoordinates(PathBuf),
+    /// A region of a score table has no place, or one of another length.
+    #[error("{path}, line {line}: region {region:?}: {problem}")]
+    Coordinates {
+        /// The table.
+        path: PathBuf,
+        /// 1-based line.
+        line: u64,
+        /// The region.
+        region: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Two values for one base in a bedGraph.
+    #[error("{path}: {contig}:{position} (0-based) has two values")]
+    TwoValues {
+        /// The file.
+        path: PathBuf,
+        /// Contig.
+        contig: String,
+        /// Base.
+        position: u32,
+    },
+    /// No score at all.
+    #[error("{0} holds no score{where_}", where_ = if *.1 { " in the regions" } else { "" })]
+    NoScores(PathBuf, bool),
+}
+
+impl TrackError {
+    /// One line that says how to mend it, when there is a way.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::File(e) => return e.hint(),
+            Self::Input(InputError::Line { .. }) => {
+                "coordinates are 0-based and half-open; columns are separated by tabs".into()
+            }
+            Self::Input(e) => return e.hint(),
+            Self::NoCoordinates(_) => {
+                "--coordinates FILE says where a table's regions lie (`id chrom start end`, or BED with the region in column 4)".into()
+            }
+            Self::Coordinates { .. } => {
+                "--coordinates must name every region of the table, with as many bases as it has values".into()
+            }
+            Self::NotFinite { .. } => "bases without a score are left out of a track".into(),
+            _ => return None,
+        })
+    }
 }

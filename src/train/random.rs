@@ -9,13 +9,7 @@ impl Random {
     /// Numbers that a seed and the place of use (epoch, step, example, ...) decide. A run that is
     /// taken up again therefore needs no generator state.
     pub fn new(seed: u64, place: &[u64]) -> Self {
-        let mut random = Self(stats::Random::from_state(seed));
-        for &part in place {
-            let state = random.bits().wrapping_add(part);
-            random.0 = stats::Random::from_state(state);
-        }
-        random.bits();
-        random
+        Self(stats::Random::at(seed, place))
     }
 
     /// 64 random bits.

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use super::allele::Skip;
 use super::background::{Background, Level};
+use super::combine::{Combine, most};
 use super::effects::{Calls, Scorer, Site, letter};
 use super::fields::Fields;
 use super::input::Piece;
@@ -13,34 +14,7 @@ use super::records::{Reader, Record};
 use crate::Error;
 use crate::encode::UNKNOWN;
 use crate::genome::{Aliases, Contigs, Interval};
-use crate::overlap::Placed;
-use crate::stats;
-
-/// How p-values of a variant's tasks become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Combine {
-    /// The Cauchy combination test.
-    Cauchy,
-    /// The p-value of their product, were they independent.
-    Product,
-}
-
-impl Combine {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Cauchy => "cauchy",
-            Self::Product => "product",
-        }
-    }
-
-    fn of(self, p: impl Iterator<Item = f64>) -> f64 {
-        match self {
-            Self::Cauchy => stats::cauchy(p),
-            Self::Product => stats::product(p),
-        }
-    }
-}
+use crate::intervals::Placed;
 
 /// What all threads of a job share.
 pub(super) struct Shared<'a> {
@@ -62,6 +36,13 @@ pub(super) struct Shared<'a> {
     pub rows: bool,
     /// The task that ranks them, if not the largest effect.
     pub rank_task: Option<usize>,
+}
+
+impl<'a> Shared<'a> {
+    /// A reader of the input's records.
+    pub fn reader(&'a self) -> Reader<'a> {
+        Reader::new(&self.name, self.width, self.contigs, self.aliases)
+    }
 }
 
 /// What became of records and alleles.
@@ -118,7 +99,7 @@ impl<'a> Annotator<'a> {
     pub fn new(shared: &'a Shared<'a>, scorer: Scorer) -> Self {
         Self {
             shared,
-            reader: Reader::new(shared),
+            reader: shared.reader(),
             scorer,
             buffer: zmij::Buffer::new(),
         }
@@ -419,17 +400,6 @@ impl<'a> Annotator<'a> {
     }
 }
 
-/// The task whose effect is largest in absolute value (the first of equals), and the effect.
-pub(super) fn most(effects: &[f32]) -> (usize, f32) {
-    let mut best = (0, f32::NAN);
-    for (task, &effect) in effects.iter().enumerate() {
-        if !effect.is_nan() && (best.1.is_nan() || effect.abs() > best.1.abs()) {
-            best = (task, effect);
-        }
-    }
-    best
-}
-
 fn list<T>(
     values: impl Iterator<Item = T>,
     text: &mut Vec<u8>,
@@ -466,10 +436,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn largest_effects_and_ends() {
-        assert_eq!(most(&[0.5, -2.0, 2.0]), (1, -2.0));
-        assert!(most(&[f32::NAN]).1.is_nan());
-        assert_eq!(most(&[f32::NAN, -0.1]), (1, -0.1));
+    fn ends_of_records() {
         assert_eq!(info_end(b"SVTYPE=DEL;END=77;X"), Some(77));
         assert_eq!(info_end(b"CIEND=1,2;AEND=5"), None);
     }

@@ -1,15 +1,15 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use super::annotate::Combine;
 use super::background::BackgroundConfig;
+use super::combine::Combine;
 use super::effects::Windows;
 use super::input::VariantSource;
 use super::rank::RankBy;
 use crate::genome::Aliases;
+use crate::intervals::Named;
+use crate::ism::{EngineChoice, EngineSettings, Strand};
 use crate::model::{ModelOptions, ModelSource};
-use crate::overlap::Named;
-use crate::score::{EngineChoice, EngineSettings, Strand};
 
 /// How variants are scored: what all jobs on variants share.
 #[derive(Clone, Debug)]
@@ -52,13 +52,6 @@ impl Scoring {
             choice: self.engine,
             strand: self.strand,
             batch: self.batch,
-        }
-    }
-
-    pub(super) fn strand_word(&self) -> &'static str {
-        match self.strand {
-            Strand::Forward => "forward",
-            Strand::Both => "both",
         }
     }
 }

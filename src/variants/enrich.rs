@@ -8,24 +8,25 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::time::Instant;
 
 use serde_json::json;
 
-use super::annotate::{Annotator, Combine, Shared};
+use super::annotate::{Annotator, Shared};
 use super::background::BackgroundSource;
+use super::combine::Combine;
 use super::config::Scoring;
 use super::effects::Calls;
 use super::fields::Fields;
 use super::input::{Input, Piece, VariantSource};
 use super::sample::Sample;
 use super::setup::Setup;
-use super::{VariantError, output, pipeline, save};
-use crate::output::{Existing, OutputDir, OutputError};
+use super::{VariantError, save};
+use crate::Error;
+use crate::job::{self, Cancel, Progress};
+use crate::output::{Existing, OutputDir, OutputError, check_file, write};
 use crate::plot::{self, Line, PlotError, Style};
-use crate::score::Progress;
 use crate::stats::{Random, quantile, ranks};
-use crate::{Cancel, Error};
 
 /// What the set is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,8 +102,9 @@ pub fn run(
     };
     OutputDir::check(&config.out, existing)?;
     if let Some(path) = &scoring.background.save {
-        output::check(path, config.force)?;
+        check_file(path, config.force)?;
     }
+    let started = Instant::now();
     let mut saved = None;
     let mut setup = Setup::open(scoring, true, cancel)?;
     let seed = scoring.background.seed;
@@ -153,40 +155,27 @@ pub fn run(
             comparisons.push(comparison);
         }
     }
-    let write = |path: &Path, text: String| {
-        std::fs::write(path, text).map_err(|e| OutputError::Write(e, path.into()))
-    };
     write(&out.file("enrichment.tsv"), summary(&comparisons))?;
     write(&out.file("thresholds.tsv"), thresholds(&comparisons))?;
     draw(&comparisons, &out.file("enrichment.svg"))?;
-    let control_name = match &config.control {
-        Control::Background => "background".to_owned(),
-        Control::Variants(source) => source.name(),
-    };
-    let run = json!({
-        "program": "mpra-score",
-        "version": crate::VERSION,
-        "command": scoring.command,
-        "model": scoring.model.identify(&setup.sha256),
-        "fasta": scoring.fasta.display().to_string(),
-        "set": config.source.name(),
-        "control": control_name,
-        "settings": {
-            "tasks": setup.tasks,
-            "windows": scoring.windows.as_str(),
-            "stride": setup.key.stride,
-            "strand": scoring.strand_word(),
-            "engine": setup.engine,
-            "gc_parts": scoring.background.gc_bins,
-            "permutations": config.permutations,
-            "seed": seed,
-        },
-        "outputs": out.names(),
-    });
-    if cancel.is_requested() {
-        return Err(Error::Interrupted { kept: false });
+    let mut run = setup.describe(scoring, "variants enrich");
+    run.input("set", config.source.path());
+    match &config.control {
+        Control::Background => {}
+        Control::Variants(source) => run.input("control", source.path()),
     }
-    let mut files = out.commit(&run)?;
+    let control = match config.control {
+        Control::Background => "background",
+        Control::Variants(_) => "variants",
+    };
+    run.settings.insert("control".into(), control.into());
+    let gc_parts = scoring.background.gc_bins;
+    run.settings.insert("gc_parts".into(), json!(gc_parts));
+    run.settings
+        .insert("permutations".into(), config.permutations.into());
+    run.seconds = Some(started.elapsed().as_secs_f64());
+    cancel.check()?;
+    let mut files = out.commit(run)?;
     if let Some(saved) = saved {
         files.push(saved.keep()?);
     }
@@ -195,7 +184,7 @@ pub fn run(
 
 /// Scores the variants of a source, one value a site.
 fn of_variants(
-    setup: Setup,
+    mut setup: Setup,
     scoring: &Scoring,
     source: &VariantSource,
     seed: u64,
@@ -218,14 +207,8 @@ fn of_variants(
         rows: false,
         rank_task: None,
     };
-    let Setup {
-        fasta,
-        tasks,
-        sha256,
-        engine,
-        key,
-        scorers,
-    } = setup;
+    let scorers = std::mem::take(&mut setup.scorers);
+    let tasks = setup.tasks.len();
     let mut annotators: Vec<Annotator<'_>> = scorers
         .into_iter()
         .map(|s| Annotator::new(&shared, s))
@@ -236,12 +219,12 @@ fn of_variants(
         .collect();
     let size = source.path().metadata().map_or(0, |m| m.len());
     progress.start(size);
-    let seen = input.seen();
+    let watch = input.watch();
     let mut reported = 0;
     let mut set = Set::default();
     let mut random = Random::new(seed, 1, 0);
     let (mut sites, mut compared, mut mismatches) = (0u64, 0, 0);
-    pipeline::in_order(
+    job::in_order(
         &mut input,
         |input| Ok(input.next()?),
         workers,
@@ -250,9 +233,9 @@ fn of_variants(
             compared += calls.compared;
             mismatches += calls.mismatches;
             for site in 0..calls.ends.len() {
-                set.add(&calls, site, tasks.len(), &mut random);
+                set.add(&calls, site, tasks, &mut random);
             }
-            let bytes = seen.lock().unwrap_or_else(PoisonError::into_inner).bytes;
+            let bytes = watch.bytes();
             progress.advance(bytes - reported);
             reported = bytes;
             Ok(())
@@ -277,14 +260,7 @@ fn of_variants(
             shared.name
         );
     }
-    let setup = Setup {
-        fasta,
-        tasks,
-        sha256,
-        engine,
-        key,
-        scorers: annotators.into_iter().map(|a| a.scorer).collect(),
-    };
+    setup.scorers = annotators.into_iter().map(|a| a.scorer).collect();
     Ok((setup, set))
 }
 

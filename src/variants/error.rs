@@ -1,21 +1,29 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::input::InputError;
+use crate::intervals::IntervalError;
+use crate::job::JobError;
+use crate::output::{OutputError, write_hint};
+
 /// What can be wrong with a job on variants.
 #[derive(Debug, thiserror::Error)]
 pub enum VariantError {
-    /// A file cannot be opened.
-    #[error("cannot open {1}")]
-    Open(#[source] io::Error, PathBuf),
-    /// A file cannot be read to its end (also a truncated gzip or bgzip stream).
-    #[error("cannot read {1}")]
-    Read(#[source] io::Error, PathBuf),
+    /// The file as such, or a line that does not belong in it.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// A file cannot be written.
     #[error("cannot write {1}")]
     Write(#[source] io::Error, PathBuf),
-    /// A bgzip stream that ends between two blocks.
-    #[error("{0} is truncated: the bgzip end-of-file block is missing")]
-    Truncated(PathBuf),
+    /// A file cannot be written, or is there already.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// Annotations.
+    #[error(transparent)]
+    Intervals(#[from] IntervalError),
+    /// Threads, or being asked to stop.
+    #[error(transparent)]
+    Job(#[from] JobError),
     /// The header of a VCF.
     #[error("{path}, line {line}: {problem}")]
     Header {
@@ -60,9 +68,6 @@ pub enum VariantError {
         /// Records compared.
         records: u64,
     },
-    /// The output exists.
-    #[error("{0} is there already")]
-    Exists(PathBuf),
     /// The output's name does not say its format.
     #[error("{0}: expected a name that ends in .vcf, .vcf.gz, .vcf.bgz or .bcf, or `-`")]
     Format(PathBuf),
@@ -99,16 +104,16 @@ pub enum VariantError {
     /// A set without a variant that can be scored.
     #[error("{0}: no variant can be scored")]
     EmptySet(String),
-    /// A worker thread cannot be started.
-    #[error("cannot start a worker thread")]
-    Threads(#[source] io::Error),
 }
 
 impl VariantError {
     /// One line that says how to mend it, when there is a way.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Truncated(_) => Some("the file was cut short: copy or compress it again".into()),
+            Self::Input(e) => e.hint(),
+            Self::Output(e) => e.hint(),
+            Self::Intervals(e) => e.hint(),
+            Self::Job(e) => e.hint(),
             Self::NoContig {
                 similar: Some(name), ..
             } => Some(format!(
@@ -121,7 +126,6 @@ impl VariantError {
                 "is this the FASTA of another genome build, or are REF and ALT exchanged? `bcftools norm --check-ref` tells more"
                     .into(),
             ),
-            Self::Exists(_) => Some("--force replaces it; or name another file".into()),
             Self::Bcf { .. } => Some(
                 "BCF needs every contig, filter and field in the header; write .vcf.gz instead, or complete the header with `bcftools reheader`"
                     .into(),
@@ -130,10 +134,7 @@ impl VariantError {
             Self::EmptyBackground(_) => {
                 Some("name regions of known sequence with --background BED".into())
             }
-            Self::Write(e, _) if e.kind() == io::ErrorKind::StorageFull => {
-                Some("the disk is full".into())
-            }
-            Self::Threads(_) => Some("ask for fewer with --threads".into()),
+            Self::Write(e, _) => write_hint(e),
             _ => None,
         }
     }

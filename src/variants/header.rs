@@ -1,16 +1,11 @@
 //! The header of a VCF, kept as text: what this program has no use for is passed through as it is.
 
-use std::io::BufRead;
-use std::path::Path;
-
 use super::VariantError;
+use crate::input::{Lines, shorten};
 
 const COLUMNS: [&str; 8] = [
     "#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO",
 ];
-
-/// No header line is longer: a file without line ends would fill the memory.
-const LONGEST_LINE: u64 = 1 << 26;
 
 /// Header lines and the names of the columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,28 +22,23 @@ impl Header {
     /// # Errors
     /// When the first line is not `##fileformat=VCF...`, when a record comes before `#CHROM`, or
     /// when the columns are not those of a VCF.
-    pub fn read(reader: &mut dyn BufRead, path: &str) -> Result<Self, VariantError> {
+    pub fn read(input: &mut Lines) -> Result<Self, VariantError> {
+        let path = input.path().display().to_string();
         let mut lines: Vec<String> = Vec::new();
-        let mut bytes = Vec::new();
         loop {
             let number = lines.len() as u64 + 1;
             let fail = |problem: String| VariantError::Header {
-                path: path.into(),
+                path: path.clone(),
                 line: number,
                 problem,
             };
-            bytes.clear();
-            let read = std::io::Read::take(&mut *reader, LONGEST_LINE)
-                .read_until(b'\n', &mut bytes)
-                .map_err(|e| VariantError::Read(e, Path::new(path).into()))?;
-            if read == 0 {
+            let Some(line) = input.next_bytes()? else {
                 return Err(fail(match number {
                     1 => "the file is empty: not a VCF".into(),
                     _ => "the header ends without a #CHROM line".into(),
                 }));
-            }
-            let line = String::from_utf8_lossy(&bytes);
-            let line = line.trim_end_matches(['\n', '\r']);
+            };
+            let line = &*String::from_utf8_lossy(line);
             if number == 1 && !line.starts_with("##fileformat=VCF") {
                 return Err(fail(format!(
                     "expected ##fileformat=VCFv4.x, found {:?}: not a VCF",
@@ -96,11 +86,6 @@ impl Header {
     /// Columns of a record.
     pub fn width(&self) -> usize {
         self.columns.split('\t').count()
-    }
-
-    /// Line number of the first record.
-    pub fn first_record_line(&self) -> u64 {
-        self.lines.len() as u64 + 2
     }
 
     /// Takes away lines that define INFO fields of these names, and those of an earlier run; then
@@ -159,27 +144,18 @@ pub(super) fn info_line(id: &str, number: &str, kind: &str, description: &str) -
     format!("##INFO=<ID={id},Number={number},Type={kind},Description=\"{description}\">")
 }
 
-/// The beginning of a line, for a message.
-pub(super) fn shorten(line: &str) -> String {
-    const MOST: usize = 120;
-    let clean = |c: char| match c {
-        '\t' => c,
-        c if c.is_control() => '?',
-        c => c,
-    };
-    let mut text: String = line.chars().take(MOST).map(clean).collect();
-    if line.chars().nth(MOST).is_some() {
-        text.push_str("...");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn lines(text: &str) -> Lines {
+        let text = std::io::Cursor::new(text.as_bytes().to_vec());
+        let input = crate::input::Input::from_reader("in.vcf".as_ref(), Box::new(text));
+        Lines::new(input.unwrap())
+    }
+
     fn read(text: &str) -> Result<Header, String> {
-        Header::read(&mut text.as_bytes(), "in.vcf").map_err(|e| e.to_string())
+        Header::read(&mut lines(text)).map_err(|e| e.to_string())
     }
 
     const SOUND: &str = "##fileformat=VCFv4.2\n##contig=<ID=1,length=9>\n\
@@ -190,7 +166,7 @@ mod tests {
     #[test]
     fn headers() {
         let mut header = read(SOUND).unwrap();
-        assert_eq!((header.width(), header.first_record_line()), (8, 6));
+        assert_eq!(header.width(), 8);
         assert_eq!(header.contigs().collect::<Vec<_>>(), ["1"]);
         header.without_numbers();
         header.replace(

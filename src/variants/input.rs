@@ -1,16 +1,13 @@
 //! Variants from VCF, BCF or BED, as pieces of text lines.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, Cursor, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use flate2::bufread::MultiGzDecoder;
-use noodles::{bcf, bgzf, vcf};
+use noodles::{bcf, vcf};
 
 use super::VariantError;
-use super::header::{Header, shorten};
-use crate::genome::BGZF_EOF;
+use super::header::Header;
+use crate::input::{self, InputError, Lines, Watch};
 
 /// Records of a piece, and bytes after which it ends earlier.
 const RECORDS: usize = 2_048;
@@ -84,7 +81,7 @@ impl Piece {
 }
 
 enum Records {
-    Lines(Box<dyn BufRead + Send>),
+    Lines(Box<Lines>),
     Bcf {
         reader: Box<bcf::io::Reader<Box<dyn BufRead + Send>>>,
         header: Box<vcf::Header>,
@@ -100,9 +97,7 @@ pub(super) struct Input {
     pub header: Header,
     is_bed: bool,
     line: u64,
-    /// What was seen of the stream, and whether it is bgzip.
-    tail: Arc<Mutex<Seen>>,
-    bgzip: bool,
+    watch: Watch,
 }
 
 impl Input {
@@ -113,30 +108,33 @@ impl Input {
     pub fn open(source: &VariantSource) -> Result<Self, VariantError> {
         let name = source.name();
         let path = PathBuf::from(&name);
-        let read_error = |e| VariantError::Read(e, path.clone());
-        let (mut reader, tail, bgzip) = open(&path)?;
+        let read_error = |e| VariantError::from(InputError::Read(e, path.clone()));
+        let mut reader = input::Input::open(&path)?;
+        let watch = reader.watch();
         if let VariantSource::Bed(_) = source {
             return Ok(Self {
                 name,
-                records: Records::Lines(reader),
+                records: Records::Lines(Box::new(input::bed::lines(reader))),
                 header: Header::new(std::iter::empty()),
                 is_bed: true,
                 line: 0,
-                tail,
-                bgzip,
+                watch,
             });
         }
-        let is_bcf = reader.fill_buf().map_err(read_error)?.starts_with(b"BCF");
+        let is_bcf = match reader.fill_buf() {
+            Ok(head) => head.starts_with(b"BCF"),
+            Err(e) => return Err(reader.error(e).into()),
+        };
         if !is_bcf {
-            let header = Header::read(&mut reader, &name)?;
+            let mut lines = Lines::new(reader).with_longest(LONGEST_LINE, "VCF");
+            let header = Header::read(&mut lines)?;
             return Ok(Self {
-                line: header.first_record_line() - 1,
+                line: 0,
                 name,
-                records: Records::Lines(reader),
+                records: Records::Lines(Box::new(lines)),
                 header,
                 is_bed: false,
-                tail,
-                bgzip,
+                watch,
             });
         }
         // The header's text, for what is passed through; noodles reads it again for the records.
@@ -149,7 +147,9 @@ impl Input {
             .map_err(read_error)?;
         let text = String::from_utf8_lossy(&head[9..]).into_owned();
         let text = text.trim_end_matches('\0');
-        let mut header = Header::read(&mut text.as_bytes(), &name)?;
+        let text: Box<dyn Read + Send> = Box::new(Cursor::new(text.to_owned().into_bytes()));
+        let text = input::Input::from_reader(&path, text)?;
+        let mut header = Header::read(&mut Lines::new(text))?;
         header.without_numbers();
         let whole: Box<dyn BufRead + Send> = Box::new(Cursor::new(head).chain(reader));
         let mut reader = Box::new(bcf::io::Reader::from(whole));
@@ -168,14 +168,13 @@ impl Input {
             header,
             is_bed: false,
             line: 0,
-            tail,
-            bgzip,
+            watch,
         })
     }
 
-    /// Bytes of the file read so far, shared.
-    pub fn seen(&self) -> Arc<Mutex<Seen>> {
-        self.tail.clone()
+    /// What was read of the file, shared.
+    pub fn watch(&self) -> Watch {
+        self.watch.clone()
     }
 
     /// The name for messages.
@@ -194,25 +193,23 @@ impl Input {
     /// When the input cannot be read, or is cut off.
     pub fn next(&mut self) -> Result<Option<Piece>, VariantError> {
         let mut piece = Piece::default();
-        let path = || PathBuf::from(&self.name);
         while !piece.is_full() {
-            let from = piece.text.len();
             let more = match &mut self.records {
-                Records::Lines(reader) => {
-                    let read = reader
-                        .take(LONGEST_LINE)
-                        .read_until(b'\n', &mut piece.text)
-                        .map_err(|e| VariantError::Read(e, path()))?;
-                    if read as u64 == LONGEST_LINE {
-                        return Err(VariantError::Record {
-                            path: self.name.clone(),
-                            line: self.line + 1,
-                            problem: format!("longer than {LONGEST_LINE} bytes"),
-                            text: shorten(&String::from_utf8_lossy(&piece.text[from..][..200])),
-                        });
+                Records::Lines(lines) => match lines.next_bytes()? {
+                    None => false,
+                    Some(line) => {
+                        // A VCF has no comments below its header.
+                        let passed_over = match self.is_bed {
+                            true => input::bed::is_header(line),
+                            false => line.iter().all(u8::is_ascii_whitespace),
+                        };
+                        if !passed_over {
+                            piece.text.extend_from_slice(line);
+                            piece.end_line(lines.number());
+                        }
+                        true
                     }
-                    read > 0
-                }
+                },
                 Records::Bcf {
                     reader,
                     header,
@@ -230,98 +227,16 @@ impl Input {
                         vcf::io::Writer::new(&mut piece.text)
                             .write_variant_record(header, &**record)
                             .map_err(fail)?;
+                        self.line += 1;
+                        piece.end_line(self.line);
                     }
                     read > 0
                 }
             };
             if !more {
-                self.check_end()?;
                 break;
-            }
-            self.line += 1;
-            let line = &piece.text[from..];
-            let passed_over = line.iter().all(u8::is_ascii_whitespace)
-                || self.is_bed && (line[0] == b'#' || is_browser_line(line));
-            match passed_over {
-                true => piece.text.truncate(from),
-                false => piece.end_line(self.line),
             }
         }
         Ok((!piece.ends.is_empty()).then_some(piece))
-    }
-
-    /// Cut between two blocks, a bgzip file decompresses without a fault.
-    fn check_end(&self) -> Result<(), VariantError> {
-        let seen = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        match !self.bgzip || seen.last == BGZF_EOF {
-            true => Ok(()),
-            false => Err(VariantError::Truncated(PathBuf::from(&self.name))),
-        }
-    }
-}
-
-fn is_browser_line(line: &[u8]) -> bool {
-    ["track", "browser"].iter().any(|word| {
-        line.strip_prefix(word.as_bytes()).is_some_and(|rest| {
-            rest.first()
-                .is_none_or(|b| matches!(b, b' ' | b'\n' | b'\r'))
-        })
-    })
-}
-
-type Opened = (Box<dyn BufRead + Send>, Arc<Mutex<Seen>>, bool);
-
-/// Opens a file or standard input, plain, gzip or bgzip by its content.
-fn open(path: &Path) -> Result<Opened, VariantError> {
-    let inner: Box<dyn Read + Send> = match path.as_os_str() == "-" {
-        true => Box::new(io::stdin()),
-        false => Box::new(File::open(path).map_err(|e| VariantError::Open(e, path.into()))?),
-    };
-    let seen = Arc::default();
-    let mut inner = Tail {
-        inner,
-        seen: Arc::clone(&seen),
-    };
-    // A pipe may deliver its first bytes one by one.
-    let mut head = Vec::new();
-    (&mut inner)
-        .take(14)
-        .read_to_end(&mut head)
-        .map_err(|e| VariantError::Read(e, path.into()))?;
-    let gzip = head.starts_with(&[0x1f, 0x8b]);
-    let bgzip = gzip && head.len() == 14 && head[3] & 4 != 0 && &head[12..14] == b"BC";
-    let raw = BufReader::with_capacity(1 << 17, Cursor::new(head).chain(inner));
-    let reader: Box<dyn BufRead + Send> = match (bgzip, gzip) {
-        (true, _) => Box::new(bgzf::io::Reader::new(raw)),
-        (_, true) => Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(raw))),
-        _ => Box::new(raw),
-    };
-    Ok((reader, seen, bgzip))
-}
-
-/// What was read of a stream.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    /// Bytes.
-    pub bytes: u64,
-    /// The last of them.
-    last: Vec<u8>,
-}
-
-struct Tail<R> {
-    inner: R,
-    seen: Arc<Mutex<Seen>>,
-}
-
-impl<R: Read> Read for Tail<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.bytes += read as u64;
-        let from = read.saturating_sub(BGZF_EOF.len());
-        seen.last.extend_from_slice(&buffer[from..read]);
-        let surplus = seen.last.len().saturating_sub(BGZF_EOF.len());
-        seen.last.drain(..surplus);
-        Ok(read)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Lines of a VCF (or BED) are read in pieces (`input`, `header`); workers, one a thread, read the
 //! records (`records`), compare REF with the genome (`allele`), score them (`effects`) and write them with their
-//! INFO fields (`annotate`); the calling thread takes the pieces in order (`pipeline`) and writes
+//! INFO fields (`annotate`); the calling thread takes the pieces in order ([`crate::job::in_order`]) and writes
 //! them out (`output`), and the rows of the table into a temporary file from which they are ranked
 //! (`rank`). So memory does not grow with the input, but for 24 bytes an allele where there is a
 //! table.
@@ -16,6 +16,7 @@
 mod allele;
 mod annotate;
 mod background;
+mod combine;
 mod config;
 mod effects;
 pub mod enrich;
@@ -25,7 +26,6 @@ mod haplotype;
 mod header;
 mod input;
 mod output;
-mod pipeline;
 mod plots;
 mod rank;
 mod records;
@@ -33,8 +33,8 @@ mod sample;
 mod setup;
 
 pub use allele::Skip;
-pub use annotate::Combine;
 pub use background::{BackgroundConfig, BackgroundSource};
+pub use combine::Combine;
 pub use config::{Plots, Scoring, VariantsConfig};
 pub use effects::Windows;
 pub use error::VariantError;
@@ -42,23 +42,22 @@ pub use input::VariantSource;
 pub use rank::RankBy;
 
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 use std::time::Instant;
 
 use self::annotate::{Annotated, Annotator, Counts, Shared};
 use self::background::Background;
+use self::effects::Scorer;
 use self::fields::Fields;
 use self::header::{Header, contig_line, info_line};
 use self::input::Input;
-use self::output::{Format, Whole, Writer};
+use self::output::{Format, Writer};
 use self::rank::{Columns, Ranking};
-use self::records::Reader;
 use self::sample::Sample;
 use self::setup::Setup;
-use crate::output::{Existing, OutputDir};
-use crate::overlap::Annotation;
-use crate::score::Progress;
-use crate::{Cancel, Error};
+use crate::Error;
+use crate::intervals::{Annotation, Placed};
+use crate::job::{self, Cancel, Progress};
+use crate::output::{Existing, OutputDir, WholeFile, check_file};
 
 /// What a finished job has done.
 #[derive(Clone, Debug)]
@@ -96,53 +95,30 @@ pub fn run(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<VariantsSummary, Error> {
-    let format = Format::of(&config.out)?;
-    check_outputs(config)?;
+    check(config)?;
     let scoring = &config.scoring;
-    let rows = config.table.is_some() || config.plots.is_some();
     let setup = Setup::open(scoring, config.table.is_some(), cancel)?;
+    let rank_task = match &config.rank_by {
+        RankBy::Task(name) => Some(setup.task(name)?),
+        _ => None,
+    };
     let contigs = setup.fasta.contigs().clone();
-    if let RankBy::Task(name) = &config.rank_by
-        && !setup.tasks.contains(name)
-    {
-        return Err(crate::score::ScoreError::UnknownTask {
-            name: name.clone(),
-            known: setup.tasks,
-        }
-        .into());
-    }
     let mut input = Input::open(&config.source)?;
-    let mut annotations = Vec::new();
-    for named in &config.annotations {
-        let placed = Annotation::read(&named.path)?.placed(
-            &contigs,
-            &scoring.aliases,
-            setup.fasta.path(),
-        )?;
-        annotations.push((named.name.clone(), placed));
-    }
-
-    let (setup, sample) = setup.with_background(scoring, cancel)?;
+    let annotations = annotations(config, &setup)?;
+    let (mut setup, sample) = setup.with_background(scoring, cancel)?;
     if config.rank_by == RankBy::P && sample.is_none() {
         let text = "ranking by p needs a background".to_owned();
         return Err(VariantError::Setting(text).into());
     }
+
     cancel.files_begin();
-    let mut others = Vec::new();
-    others.extend(save(sample.as_ref(), scoring)?);
+    let saved = save(sample.as_ref(), scoring)?;
     let described = sample
         .as_ref()
         .map(|s| (s.changes(), s.origin.regions.clone(), s.origin.seed));
     let fields = Fields::new(&setup.tasks, sample.is_some());
-    let mut header = std::mem::replace(&mut input.header, Header::new(std::iter::empty()));
-    if input.is_bed() {
-        header = Header::new(contigs.iter().map(|c| (c.name.clone(), c.length)));
-    }
-    let width = header.width();
-    let mut lines = definitions(&fields, &setup, scoring);
-    lines.extend(provenance(&setup, scoring, sample.as_ref()));
-    header.replace(&fields.all(), lines);
-
+    let width = input.header.width();
+    let mut header = header(&mut input, &setup, &fields, scoring, sample.as_ref());
     let shared = Shared {
         name: input.name().to_owned(),
         is_bed: input.is_bed(),
@@ -156,125 +132,31 @@ pub fn run(
             .map(|s| Background::new(s, scoring.background.gc_bins)),
         combine: config.combine,
         annotations,
-        rows,
-        rank_task: match &config.rank_by {
-            RankBy::Task(name) => setup.tasks.iter().position(|t| t == name),
-            _ => None,
-        },
+        rows: config.table.is_some() || config.plots.is_some(),
+        rank_task,
     };
     drop(sample);
-    if let Some(background) = &shared.background {
-        let (changes, parts) = background.smallest();
-        if parts > 1 {
-            tracing::info!("{parts} parts of the background by GC, of {changes} changes or more");
-        }
-    }
-    if format == Format::Bcf && header.contigs().next().is_none() {
+    if Format::of(&config.out)? == Format::Bcf && header.contigs().next().is_none() {
         let found = contigs_of(&config.source, &shared)?;
         header.lines.extend(found);
     }
 
     let started = Instant::now();
-    let longest = contigs.iter().map(|c| c.length).max().unwrap_or(0);
-    let mut writer = Writer::create(&config.out, &header, longest)?;
-    let table = config.table.as_deref().map(Whole::create).transpose()?;
-    let levels = shared
-        .background
-        .as_ref()
-        .map_or_else(Vec::new, Background::p_values);
-    let mut ranking = match rows {
-        true => Some(Ranking::new(
-            &spool_folder(config),
-            setup.tasks.len(),
-            levels.len(),
-        )?),
-        false => None,
-    };
-
-    progress.start(
-        config
-            .source
-            .path()
-            .metadata()
-            .map_or(0, |m| if m.is_file() { m.len() } else { 0 }),
-    );
-    let seen = input.seen();
-    let mut reported = 0;
-    let mut counts = Counts::default();
-    let mut annotators: Vec<Annotator<'_>> = setup
-        .scorers
+    let mut outputs = Outputs::create(config, &setup, &shared, &header)?;
+    let mut annotators: Vec<Annotator<'_>> = std::mem::take(&mut setup.scorers)
         .into_iter()
         .map(|scorer| Annotator::new(&shared, scorer))
         .collect();
-    let workers: Vec<_> = annotators
-        .iter_mut()
-        .map(|a| move |piece: input::Piece| a.run(&piece))
-        .collect();
-    pipeline::in_order(
-        &mut input,
-        |input| Ok(input.next()?),
-        workers,
-        |done: Annotated| {
-            let was_sorted = writer.is_sorted();
-            writer.append(&done.text, &done.places)?;
-            if was_sorted && !writer.is_sorted() && matches!(format, Format::Bgzip | Format::Bcf) {
-                tracing::warn!(
-                    "{} is not sorted: it is scored in its own order, without an index",
-                    shared.name
-                );
-            }
-            if let Some(ranking) = &mut ranking {
-                ranking.append(&done.rows)?;
-            }
-            counts.add(&done.counts);
-            let bytes = seen.lock().unwrap_or_else(PoisonError::into_inner).bytes;
-            progress.advance(bytes - reported);
-            reported = bytes;
-            Ok(())
-        },
-        cancel,
-    )?;
+    let size = config.source.path().metadata();
+    progress.start(size.map_or(0, |m| if m.is_file() { m.len() } else { 0 }));
+    let counts = annotate(&mut input, &mut annotators, &mut outputs, progress, cancel)?;
     progress.finish();
     judge(&counts, &shared)?;
 
-    let columns = Columns {
-        tasks: &setup.tasks,
-        by: &config.rank_by,
-        combine: config.combine,
-        levels,
-        threads: scoring.threads,
-    };
-    let most = config.plots.as_ref().map_or(0, |p| p.top);
-    let top = match ranking {
-        Some(ranking) => ranking.finish(&columns, table.as_ref(), most, cancel)?,
-        None => Vec::new(),
-    };
-    let mut drawn = None;
-    if let (Some(plots), Some(annotator)) = (&config.plots, annotators.first_mut()) {
-        let existing = Existing {
-            force: config.force,
-            resume: false,
-        };
-        let mut folder = OutputDir::create(&plots.folder, existing)?;
-        plots::draw(
-            &top,
-            &shared,
-            &setup.tasks,
-            &mut annotator.scorer,
-            &mut folder,
-        )?;
-        drawn = Some(folder);
-    }
-    if cancel.is_requested() {
-        return Err(Error::Interrupted { kept: false });
-    }
-    let sorted = writer.is_sorted();
-    others.extend(table);
-    let mut files = writer.finish(others)?;
-    if let Some(folder) = drawn {
-        let run = plots::describe(&config.scoring, &setup.sha256, &folder);
-        files.extend(folder.commit(&run)?);
-    }
+    outputs.others.extend(saved);
+    let sorted = outputs.writer.is_sorted();
+    let scorer = annotators.first_mut().map(|a| &mut a.scorer);
+    let files = outputs.finish(config, &setup, &shared, scorer, cancel)?;
     Ok(VariantsSummary {
         records: counts.records,
         alleles: counts.alleles,
@@ -292,40 +174,215 @@ pub fn run(
     })
 }
 
-/// Writes the background to where it is to be saved, under a temporary name.
-///
-/// # Errors
-/// When it cannot be written.
-fn save(sample: Option<&Sample>, scoring: &Scoring) -> Result<Option<Whole>, VariantError> {
-    let (Some(sample), Some(path)) = (sample, &scoring.background.save) else {
-        return Ok(None);
-    };
-    let whole = Whole::create(path)?;
-    sample
-        .write(&mut whole.file()?)
-        .map_err(|e| VariantError::Write(e, path.clone()))?;
-    Ok(Some(whole))
-}
-
-fn check_outputs(config: &VariantsConfig) -> Result<(), Error> {
+/// Refuses settings and outputs before anything is read.
+fn check(config: &VariantsConfig) -> Result<(), Error> {
+    Format::of(&config.out)?;
     let mut paths: Vec<&Path> = vec![&config.out];
     paths.extend(config.table.as_deref());
     paths.extend(config.scoring.background.save.as_deref());
     for (i, path) in paths.iter().enumerate() {
-        output::check(path, config.force)?;
+        check_file(path, config.force)?;
         if paths[..i].contains(path) {
             let text = format!("two outputs are called {}", path.display());
             return Err(VariantError::Setting(text).into());
         }
     }
     if let Some(plots) = &config.plots {
-        let existing = Existing {
-            force: config.force,
-            resume: false,
-        };
-        OutputDir::check(&plots.folder, existing)?;
+        OutputDir::check(&plots.folder, existing(config))?;
     }
     Ok(())
+}
+
+fn existing(config: &VariantsConfig) -> Existing {
+    Existing {
+        force: config.force,
+        resume: false,
+    }
+}
+
+fn annotations(config: &VariantsConfig, setup: &Setup) -> Result<Vec<(String, Placed)>, Error> {
+    let (contigs, aliases) = (setup.fasta.contigs(), &config.scoring.aliases);
+    (config.annotations.iter())
+        .map(|named| {
+            let intervals = Annotation::read(&named.path)?;
+            let placed = intervals.placed(contigs, aliases, setup.fasta.path())?;
+            Ok((named.name.clone(), placed))
+        })
+        .collect()
+}
+
+/// The output's header: the input's, or that of a VCF made from positions, with this run's fields.
+fn header(
+    input: &mut Input,
+    setup: &Setup,
+    fields: &Fields,
+    scoring: &Scoring,
+    sample: Option<&Sample>,
+) -> Header {
+    let mut header = std::mem::replace(&mut input.header, Header::new(std::iter::empty()));
+    if input.is_bed() {
+        let contigs = setup.fasta.contigs();
+        header = Header::new(contigs.iter().map(|c| (c.name.clone(), c.length)));
+    }
+    let mut lines = definitions(fields, setup, scoring);
+    lines.extend(provenance(setup, scoring, sample));
+    header.replace(&fields.all(), lines);
+    header
+}
+
+/// Scores all records; memory does not grow with them, but for what the ranking keeps.
+fn annotate(
+    input: &mut Input,
+    annotators: &mut [Annotator<'_>],
+    outputs: &mut Outputs,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Counts, Error> {
+    let workers: Vec<_> = annotators
+        .iter_mut()
+        .map(|a| move |piece: input::Piece| a.run(&piece))
+        .collect();
+    let watch = input.watch();
+    let mut reported = 0;
+    let mut counts = Counts::default();
+    job::in_order(
+        input,
+        |input| Ok(input.next()?),
+        workers,
+        |done: Annotated| {
+            outputs.append(&done)?;
+            counts.add(&done.counts);
+            let bytes = watch.bytes();
+            progress.advance(bytes - reported);
+            reported = bytes;
+            Ok(())
+        },
+        cancel,
+    )?;
+    Ok(counts)
+}
+
+/// Everything that a job writes.
+struct Outputs {
+    name: String,
+    format: Format,
+    writer: Writer,
+    table: Option<WholeFile>,
+    ranking: Option<Ranking>,
+    /// p-values that the background can give.
+    levels: Vec<f64>,
+    others: Vec<WholeFile>,
+}
+
+impl Outputs {
+    fn create(
+        config: &VariantsConfig,
+        setup: &Setup,
+        shared: &Shared<'_>,
+        header: &Header,
+    ) -> Result<Self, VariantError> {
+        let levels = shared
+            .background
+            .as_ref()
+            .map_or_else(Vec::new, Background::p_values);
+        if let Some(background) = &shared.background {
+            let (changes, parts) = background.smallest();
+            if parts > 1 {
+                tracing::info!(
+                    "{parts} parts of the background by GC, of {changes} changes or more"
+                );
+            }
+        }
+        let longest = shared.contigs.iter().map(|c| c.length).max().unwrap_or(0);
+        let ranking = match shared.rows {
+            true => {
+                let folder = spool_folder(config);
+                Some(Ranking::new(&folder, setup.tasks.len(), levels.len())?)
+            }
+            false => None,
+        };
+        Ok(Self {
+            name: shared.name.clone(),
+            format: Format::of(&config.out)?,
+            writer: Writer::create(&config.out, header, longest)?,
+            table: config.table.as_deref().map(WholeFile::create).transpose()?,
+            ranking,
+            levels,
+            others: Vec::new(),
+        })
+    }
+
+    fn append(&mut self, done: &Annotated) -> Result<(), VariantError> {
+        let was_sorted = self.writer.is_sorted();
+        self.writer.append(&done.text, &done.places)?;
+        let indexed = matches!(self.format, Format::Bgzip | Format::Bcf);
+        if was_sorted && !self.writer.is_sorted() && indexed {
+            tracing::warn!(
+                "{} is not sorted: it is scored in its own order, without an index",
+                self.name
+            );
+        }
+        if let Some(ranking) = &mut self.ranking {
+            ranking.append(&done.rows)?;
+        }
+        Ok(())
+    }
+
+    /// Ranks, draws and gives all files their names.
+    fn finish(
+        self,
+        config: &VariantsConfig,
+        setup: &Setup,
+        shared: &Shared<'_>,
+        scorer: Option<&mut Scorer>,
+        cancel: &Cancel,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let columns = Columns {
+            tasks: &setup.tasks,
+            by: &config.rank_by,
+            combine: config.combine,
+            levels: self.levels,
+            threads: config.scoring.threads,
+        };
+        let most = config.plots.as_ref().map_or(0, |p| p.top);
+        let top = match self.ranking {
+            Some(ranking) => ranking.finish(&columns, self.table.as_ref(), most, cancel)?,
+            None => Vec::new(),
+        };
+        let mut drawn = None;
+        if let (Some(plots), Some(scorer)) = (&config.plots, scorer) {
+            let mut folder = OutputDir::create(&plots.folder, existing(config))?;
+            plots::draw(&top, shared, &setup.tasks, scorer, &mut folder, cancel)?;
+            drawn = Some(folder);
+        }
+        cancel.check()?;
+        let others = self.others.into_iter().chain(self.table).collect();
+        let mut files = self.writer.finish(others)?;
+        if let Some(folder) = drawn {
+            let mut run = setup.describe(&config.scoring, "variants");
+            run.input("variants", config.source.path());
+            for named in &config.annotations {
+                run.input("annotation", &named.path);
+            }
+            files.extend(folder.commit(run)?);
+        }
+        Ok(files)
+    }
+}
+
+/// Writes the background to where it is to be saved, under a temporary name.
+///
+/// # Errors
+/// When it cannot be written.
+fn save(sample: Option<&Sample>, scoring: &Scoring) -> Result<Option<WholeFile>, VariantError> {
+    let (Some(sample), Some(path)) = (sample, &scoring.background.save) else {
+        return Ok(None);
+    };
+    let whole = WholeFile::create(path)?;
+    sample
+        .write(&mut whole.file()?)
+        .map_err(|e| VariantError::Write(e, path.clone()))?;
+    Ok(Some(whole))
 }
 
 /// Rows wait beside the table: there is room for as much as that takes.
@@ -399,7 +456,7 @@ fn contigs_of(source: &VariantSource, shared: &Shared<'_>) -> Result<Vec<String>
         return Err(VariantError::Setting(text.into()).into());
     }
     let mut input = Input::open(source)?;
-    let mut reader = Reader::new(shared);
+    let mut reader = shared.reader();
     let mut lines: Vec<String> = Vec::new();
     let mut last = Vec::new();
     while let Some(piece) = input.next()? {

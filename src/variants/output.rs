@@ -1,9 +1,8 @@
 //! Writing VCF, bgzip-compressed VCF with its index, or BCF with its index: whole or not at all.
 
 use std::collections::HashSet;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use noodles::core::Position;
@@ -12,10 +11,10 @@ use noodles::csi::binning_index::index::header::Builder as IndexHeader;
 use noodles::csi::binning_index::index::reference_sequence::bin::Chunk;
 use noodles::csi::binning_index::index::reference_sequence::index::{BinnedIndex, LinearIndex};
 use noodles::{bcf, bgzf, csi, tabix, vcf};
-use tempfile::NamedTempFile;
 
 use super::VariantError;
 use super::header::Header;
+use crate::output::WholeFile;
 
 /// What is written, by the name of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,68 +43,6 @@ impl Format {
         .into_iter()
         .find_map(|(ending, format)| name.ends_with(ending).then_some(format))
         .ok_or_else(|| VariantError::Format(path.into()))
-    }
-}
-
-/// Refuses a file that is there already, unless it is to be replaced.
-///
-/// # Errors
-/// [`VariantError::Exists`].
-pub(super) fn check(path: &Path, force: bool) -> Result<(), VariantError> {
-    match path.as_os_str() != "-" && path.symlink_metadata().is_ok() && (!force || path.is_dir()) {
-        true => Err(VariantError::Exists(path.into())),
-        false => Ok(()),
-    }
-}
-
-/// A file that appears under its name when it is whole.
-#[derive(Debug)]
-pub(super) struct Whole {
-    file: NamedTempFile,
-    path: PathBuf,
-}
-
-impl Whole {
-    /// A temporary file beside `path`.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn create(path: &Path) -> Result<Self, VariantError> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let file = tempfile::Builder::new()
-            .prefix(".mpra-score-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(|e| VariantError::Write(e, path.into()))?;
-        Ok(Self {
-            file,
-            path: path.into(),
-        })
-    }
-
-    /// Another handle on the file.
-    pub fn file(&self) -> Result<File, VariantError> {
-        self.file
-            .as_file()
-            .try_clone()
-            .map_err(|e| VariantError::Write(e, self.path.clone()))
-    }
-
-    /// Its name in the end.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Gives it its name.
-    pub fn keep(self) -> Result<PathBuf, VariantError> {
-        let path = self.path;
-        self.file
-            .persist(&path)
-            .map_err(|e| VariantError::Write(e.error, path.clone()))?;
-        Ok(path)
     }
 }
 
@@ -143,7 +80,7 @@ enum Index {
 pub(super) struct Writer {
     out: Out,
     /// `None` for standard output.
-    file: Option<Whole>,
+    file: Option<WholeFile>,
     path: PathBuf,
     index: Index,
     /// Contigs in the order of the records (BCF: of the header), and the record's.
@@ -165,9 +102,9 @@ impl Writer {
         let write = |e| VariantError::Write(e, path.into());
         let file = match format {
             Format::Stdout => None,
-            _ => Some(Whole::create(path)?),
+            _ => Some(WholeFile::create(path)?),
         };
-        let buffered = |file: &Option<Whole>| -> Result<BufWriter<File>, VariantError> {
+        let buffered = |file: &Option<WholeFile>| -> Result<BufWriter<File>, VariantError> {
             match file {
                 Some(file) => Ok(BufWriter::with_capacity(1 << 17, file.file()?)),
                 None => Err(write(io::Error::other("no file"))),
@@ -345,7 +282,7 @@ impl Writer {
     ///
     /// # Errors
     /// When something cannot be written.
-    pub fn finish(self, others: Vec<Whole>) -> Result<Vec<PathBuf>, VariantError> {
+    pub fn finish(self, others: Vec<WholeFile>) -> Result<Vec<PathBuf>, VariantError> {
         let path = self.path;
         let fail = |e| VariantError::Write(e, path.clone());
         let sync =
@@ -366,7 +303,7 @@ impl Writer {
         let index = match self.index {
             Index::None => None,
             Index::Tabix(indexer) => {
-                let whole = Whole::create(&added(&path, "tbi"))?;
+                let whole = WholeFile::create(&added(&path, "tbi"))?;
                 let index = indexer.set_header(header()).build(names.len());
                 let mut writer = tabix::io::Writer::new(BufWriter::new(whole.file()?));
                 writer.write_index(&index).map_err(fail)?;
@@ -374,7 +311,7 @@ impl Writer {
                 Some(whole)
             }
             Index::Csi(indexer) => {
-                let whole = Whole::create(&added(&path, "csi"))?;
+                let whole = WholeFile::create(&added(&path, "csi"))?;
                 let bcf = path.extension().is_some_and(|e| e == "bcf");
                 let indexer = match bcf {
                     // A BCF's contigs are numbered by its header.
@@ -389,7 +326,10 @@ impl Writer {
             }
         };
         let Some(file) = self.file else {
-            return others.into_iter().map(Whole::keep).collect();
+            return Ok(others
+                .into_iter()
+                .map(WholeFile::keep)
+                .collect::<Result<_, _>>()?);
         };
         for ending in ["tbi", "csi"] {
             let stale = added(&path, ending);

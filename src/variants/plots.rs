@@ -2,16 +2,14 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
-
 use super::allele::change;
 use super::annotate::Shared;
-use super::config::Scoring;
 use super::effects::{Scorer, centred};
 use super::rank::Top;
 use crate::Error;
 use crate::encode::{UNKNOWN, code};
 use crate::genome::Interval;
+use crate::job::Cancel;
 use crate::output::{OutputDir, OutputError};
 use crate::plot::{self, PlotError, variant};
 
@@ -25,9 +23,11 @@ pub(super) fn draw(
     tasks: &[String],
     scorer: &mut Scorer,
     folder: &mut OutputDir,
+    cancel: &Cancel,
 ) -> Result<(), Error> {
     let digits = top.len().to_string().len();
     for one in top {
+        cancel.check()?;
         let sound = |c: char| match c.is_ascii_alphanumeric() || "._-".contains(c) {
             true => c,
             false => '_',
@@ -139,17 +139,5 @@ fn draw_one(
     plot::variant::draw(path, &figure).map_err(|e| match e {
         PlotError::Write(e, path) => OutputError::Write(e, path).into(),
         PlotError::Draw(text, path) => OutputError::Write(std::io::Error::other(text), path).into(),
-    })
-}
-
-/// `run.json` of the figures' folder.
-pub(super) fn describe(scoring: &Scoring, sha256: &str, folder: &OutputDir) -> Value {
-    json!({
-        "program": "mpra-score",
-        "version": crate::VERSION,
-        "command": scoring.command,
-        "model": scoring.model.identify(sha256),
-        "fasta": scoring.fasta.display().to_string(),
-        "outputs": folder.names(),
     })
 }

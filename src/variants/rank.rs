@@ -10,9 +10,10 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::VariantError;
-use super::annotate::{Combine, most};
-use super::output::Whole;
-use crate::{Cancel, stats};
+use super::combine::{Combine, most};
+use crate::job::{Cancel, JobError};
+use crate::output::WholeFile;
+use crate::stats;
 
 /// Rows formatted at a time, and by one thread.
 const BATCH: usize = 1 << 15;
@@ -188,7 +189,7 @@ impl Ranking {
     pub fn finish(
         self,
         columns: &Columns<'_>,
-        table: Option<&Whole>,
+        table: Option<&WholeFile>,
         top: usize,
         cancel: &Cancel,
     ) -> Result<Vec<Top>, VariantError> {
@@ -248,10 +249,11 @@ impl Ranking {
         let mut out = BufWriter::with_capacity(1 << 18, whole.file()?);
         out.write_all(columns.header().as_bytes())
             .map_err(write_error)?;
+        let threads = columns.threads.get();
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(columns.threads.get())
+            .num_threads(threads)
             .build()
-            .map_err(|e| VariantError::Threads(io::Error::other(e)))?;
+            .map_err(|e| JobError::Threads(threads, e))?;
         // Rows lie all over the temporary file: threads read and format them, a batch at a time.
         for (batch, ranked) in order.chunks(BATCH).enumerate() {
             if cancel.is_requested() {

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use super::VariantError;
 use super::allele::is_allele;
-use super::annotate::Shared;
 use super::effects::Site;
-use super::header::shorten;
 use crate::genome::{Aliases, ContigId, Contigs, Interval};
+use crate::input::{bed, excerpt, shorten};
 
 /// A record's columns, as they stand.
 pub(super) struct Record<'a> {
@@ -34,12 +33,12 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(shared: &'a Shared<'a>) -> Self {
+    pub fn new(name: &'a str, width: usize, contigs: &'a Contigs, aliases: &'a Aliases) -> Self {
         Self {
-            name: &shared.name,
-            width: shared.width,
-            contigs: shared.contigs,
-            aliases: shared.aliases,
+            name,
+            width,
+            contigs,
+            aliases,
             resolved: HashMap::new(),
         }
     }
@@ -62,7 +61,7 @@ impl<'a> Reader<'a> {
             path: self.name.into(),
             line: number,
             problem,
-            text: shorten(&String::from_utf8_lossy(line)),
+            text: excerpt(&String::from_utf8_lossy(line)),
         }
     }
 
@@ -157,32 +156,17 @@ impl<'a> Reader<'a> {
         line: &'l [u8],
         records: &mut Vec<Record<'l>>,
     ) -> Result<(), VariantError> {
-        let is_tab = line.contains(&b'\t');
-        let mut fields = [&line[..0]; 4];
-        let put = |(slot, field): (&mut &'l [u8], &'l [u8])| *slot = field;
-        match is_tab {
-            true => fields
-                .iter_mut()
-                .zip(line.split(|&b| b == b'\t'))
-                .for_each(put),
-            false => {
-                let words = line.split(u8::is_ascii_whitespace);
-                let words = words.filter(|w| !w.is_empty());
-                fields.iter_mut().zip(words).for_each(put);
-            }
-        }
-        let [contig, start, end, id] = fields;
-        let coordinate = |text: &[u8]| {
-            let n = std::str::from_utf8(text).ok()?.parse::<u32>().ok()?;
-            (n <= i32::MAX as u32).then_some(n)
+        let Some(fields) = bed::Fields::of(line) else {
+            return Ok(());
         };
-        let span = coordinate(start)
-            .zip(coordinate(end))
-            .and_then(|(s, e)| Interval::new(s, e));
-        let Some(span) = span.filter(|_| !contig.is_empty()) else {
-            let problem = "expected contig, start and end (0-based, start <= end)".into();
-            return Err(self.fail(number, line, problem));
-        };
+        let row = fields.row().map_err(|why| {
+            let problem = format!("{}; expected {}", why.problem, why.expected);
+            self.fail(number, line, problem)
+        })?;
+        let contig = row.contig;
+        let id = row.name.unwrap_or(b".");
+        // A row's end is not before its start.
+        let span = Interval::new(row.start, row.end).unwrap_or_default();
         let found = self.resolve(contig);
         if let Some(found) = found {
             let length = self.contigs.get(found).length;
@@ -204,7 +188,7 @@ impl<'a> Reader<'a> {
             records.push(Record {
                 number,
                 contig,
-                id: if id.is_empty() { b"." } else { id },
+                id,
                 start: base + 1,
                 reference: None,
                 alts,

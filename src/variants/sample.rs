@@ -11,12 +11,13 @@ use zip::write::SimpleFileOptions;
 use super::VariantError;
 use super::background::{BackgroundConfig, BackgroundSource};
 use super::effects::{Scorer, centred, gc};
-use super::pipeline;
+use crate::Error;
 use crate::encode::UNKNOWN;
 use crate::genome::{Aliases, ContigId, Fasta, Interval};
-use crate::overlap::Annotation;
+use crate::input::InputError;
+use crate::intervals::Annotation;
+use crate::job::Cancel;
 use crate::stats::Random;
-use crate::{Cancel, Error};
 
 /// What a background's effects depend on, beside the sequences.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +118,7 @@ impl Sample {
                 }
             })
             .collect();
-        pipeline::in_order(
+        crate::job::in_order(
             &mut chosen.into_iter(),
             |list| Ok(list.next()),
             workers,
@@ -178,7 +179,7 @@ impl Sample {
     /// Whether a file is a saved background rather than regions.
     pub fn is_saved(path: &Path) -> Result<bool, VariantError> {
         let mut magic = [0; 4];
-        let mut file = File::open(path).map_err(|e| VariantError::Open(e, path.into()))?;
+        let mut file = File::open(path).map_err(|e| InputError::Open(e, path.into()))?;
         Ok(file.read_exact(&mut magic).is_ok() && magic == *b"PK\x03\x04")
     }
 
@@ -191,7 +192,7 @@ impl Sample {
             path: path.into(),
             problem,
         };
-        let file = File::open(path).map_err(|e| VariantError::Open(e, path.into()))?;
+        let file = File::open(path).map_err(|e| InputError::Open(e, path.into()))?;
         let mut archive = zip::ZipArchive::new(file).map_err(|e| fail(e.to_string()))?;
         let mut text = String::new();
         archive
@@ -272,9 +273,7 @@ fn choose(
     let (mut chosen, mut codes) = (Vec::new(), Vec::new());
     let mut tries = TRIES * u64::from(config.windows);
     while chosen.len() < config.windows as usize && tries > 0 && total > 0 {
-        if cancel.is_requested() {
-            return Err(Error::Interrupted { kept: false });
-        }
+        cancel.check()?;
         tries -= 1;
         let drawn = random.below(total);
         let at = ends.partition_point(|&e| e <= drawn);

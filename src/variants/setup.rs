@@ -1,11 +1,14 @@
+use serde_json::json;
+
 use super::background::BackgroundSource;
 use super::config::Scoring;
 use super::effects::{Rules, Scorer, lattice};
 use super::sample::{Key, Sample};
+use crate::Error;
 use crate::genome::Fasta;
-use crate::model::{Model, ModelError, Runtime};
-use crate::score::{EngineKind, columns};
-use crate::{Cancel, Error};
+use crate::ism::Engines;
+use crate::job::{self, Cancel, ModelUsed, OnnxRuntime, RunInfo};
+use crate::model::{Model, ModelError};
 
 /// A model, a genome, and a scorer for each thread.
 pub(super) struct Setup {
@@ -13,6 +16,8 @@ pub(super) struct Setup {
     pub tasks: Vec<String>,
     pub sha256: String,
     pub engine: &'static str,
+    pub model: ModelUsed,
+    pub onnxruntime: OnnxRuntime,
     pub key: Key,
     pub scorers: Vec<Scorer>,
 }
@@ -23,12 +28,10 @@ impl Setup {
     /// # Errors
     /// For everything that can be wrong with them.
     pub fn open(scoring: &Scoring, importance: bool, cancel: &Cancel) -> Result<Self, Error> {
-        let file = scoring.model.read()?;
-        file.spec(&scoring.model_options)?;
-        let runtime = Runtime::load(scoring.ort_lib.as_deref()).map_err(ModelError::from)?;
-        let model = Model::open(file, &scoring.model_options, &runtime)?;
+        let library = scoring.ort_lib.as_deref();
+        let model = Model::load(&scoring.model, &scoring.model_options, library)?;
         let spec = model.spec().clone();
-        let columns = columns(scoring.tasks.as_deref(), &spec)?;
+        let columns = spec.columns(scoring.tasks.as_deref())?;
         let tasks: Vec<String> = columns.iter().map(|&c| spec.tasks[c].clone()).collect();
         let rules = Rules {
             lattice: lattice(spec.window as u32, scoring.stride)?,
@@ -36,18 +39,18 @@ impl Setup {
             columns,
         };
         let fasta = Fasta::open(&scoring.fasta, scoring.write_index)?;
-        let settings = scoring.engine_settings();
-        let kind = EngineKind::choose(&settings, &model)?;
-        let scorers = (0..scoring.threads.get())
-            .map(|_| {
-                let engine = kind.engine(&settings, &model, cancel)?;
-                Scorer::new(engine, &fasta, &rules, importance)
-            })
+        let chosen = Engines::choose(scoring.engine_settings(), &model)?;
+        let scorers = chosen
+            .engines(scoring.threads, &model, cancel)?
+            .into_iter()
+            .map(|engine| Scorer::new(engine, &fasta, &rules, importance))
             .collect::<Result<Vec<_>, Error>>()?;
         let sha256 = model.file().sha256().to_owned();
         Ok(Self {
             fasta,
-            engine: kind.name(),
+            engine: chosen.name(),
+            model: scoring.model.used("model", &model),
+            onnxruntime: model.runtime().used(),
             key: Key {
                 model: sha256.clone(),
                 tasks: tasks.clone(),
@@ -59,12 +62,42 @@ impl Setup {
                     spec.alphabet.clone(),
                 ),
                 windows: scoring.windows.as_str().into(),
-                strand: scoring.strand_word().into(),
+                strand: scoring.strand.as_str().into(),
             },
             tasks,
             sha256,
             scorers,
         })
+    }
+
+    /// The place of a task among those that are scored.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownTask`].
+    pub fn task(&self, name: &str) -> Result<usize, ModelError> {
+        let at = self.tasks.iter().position(|t| t == name);
+        at.ok_or_else(|| ModelError::UnknownTask {
+            name: name.into(),
+            known: self.tasks.clone(),
+        })
+    }
+
+    /// `run.json` of a job, without what it was asked beside scoring.
+    pub fn describe(&self, scoring: &Scoring, job: &str) -> RunInfo {
+        let mut run = RunInfo::new(job, &scoring.command);
+        run.inputs.push(self.fasta.used());
+        run.models.push(self.model.clone());
+        run.onnxruntime = Some(self.onnxruntime.clone());
+        run.threads = Some(scoring.threads.get());
+        run.seed = Some(scoring.background.seed);
+        run.settings = job::map(json!({
+            "tasks": self.tasks,
+            "windows": scoring.windows.as_str(),
+            "stride": self.key.stride,
+            "strand": scoring.strand.as_str(),
+            "engine": self.engine,
+        }));
+        run
     }
 
     /// Reads or draws the background, if there is to be one.

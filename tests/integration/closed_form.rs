@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::support::*;
-use mpra_score::score::{Anchor, Strand};
+use mpra_score::ism::Strand;
+use mpra_score::score::Anchor;
 
 /// Starts of the scored windows of a region, by search over all starts (DESIGN, "Windows").
 fn windows(contig: &[u8], start: i64, end: i64, stride: i64, anchor: Anchor) -> Vec<i64> {

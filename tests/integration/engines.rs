@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::support::*;
-use mpra_score::score::{Anchor, EngineChoice, ScoreConfig, Strand};
+use mpra_score::ism::{EngineChoice, Strand};
+use mpra_score::score::{Anchor, ScoreConfig};
 
 /// Runs a job with an engine and reads everything back.
 fn results(config: &ScoreConfig, engine: EngineChoice, out: &Path) -> Results {

@@ -46,7 +46,7 @@ fn batch_sizes_agree() {
     let dir = tempfile::tempdir().unwrap();
     let read = |batch: usize| {
         let mut config = config("demo.onnx", &dir.path().join(batch.to_string()));
-        config.engine = mpra_score::score::EngineChoice::Full;
+        config.engine = mpra_score::ism::EngineChoice::Full;
         config.batch = NonZeroUsize::new(batch).unwrap();
         run(&config).unwrap();
         per_base(&bedgraph(

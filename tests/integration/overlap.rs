@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::Command;
 
 use mpra_score::genome::{Contig, Contigs};
-use mpra_score::overlap::Named;
-use mpra_score::score::{self, Silent};
+use mpra_score::intervals::Named;
+use mpra_score::job::Silent;
+use mpra_score::score;
 use mpra_score::tracks::Item;
 use mpra_score::tracks::bigwig::{BigWigWriter, Encoded, Encoder, Lengths};
 

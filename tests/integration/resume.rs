@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::support;
 use crate::support::*;
-use mpra_score::score::{Anchor, Progress, RegionSource, ScoreConfig, Shard, merge, run};
+use mpra_score::job::{JobError, Progress};
+use mpra_score::score::{Anchor, RegionSource, ScoreConfig, Shard, merge, run};
 use mpra_score::{Cancel, Error};
 
 /// A genome of several units: random bases, N runs, two contigs.
@@ -132,7 +133,7 @@ fn an_interrupted_run_goes_on_and_ends_with_the_same_bytes() {
             resumed.checkpoint_every = Duration::from_secs(rounds % 2 * 100);
             match run(&resumed, &stop, &cancel) {
                 Ok(_) => break,
-                Err(Error::Interrupted { kept: true }) => rounds += 1,
+                Err(Error::Job(JobError::Interrupted { kept: true })) => rounds += 1,
                 Err(e) => panic!("{e}"),
             }
             assert!(rounds < 30);
@@ -163,21 +164,38 @@ fn shards_join_to_the_same_bytes() {
             folders.push(shard.out);
         }
         let out = dir.path().join(name("merged"));
-        merge(&folders, &out, false, &[]).unwrap();
+        merge(&folders, &out, false, &[], &Cancel::default()).unwrap();
         assert_same(&whole.out, &out);
 
-        let error = merge(&folders[1..], &dir.path().join("bad"), false, &[]).unwrap_err();
+        let error = merge(
+            &folders[1..],
+            &dir.path().join("bad"),
+            false,
+            &[],
+            &Cancel::default(),
+        )
+        .unwrap_err();
         assert!(
             error.to_string().contains(&format!("shard {of} of {of}")),
             "{error}"
         );
         let twice = [&folders[..], &folders[..1]].concat();
-        assert!(merge(&twice, &dir.path().join("bad"), false, &[]).is_err());
+        assert!(
+            merge(
+                &twice,
+                &dir.path().join("bad"),
+                false,
+                &[],
+                &Cancel::default()
+            )
+            .is_err()
+        );
         let error = merge(
             std::slice::from_ref(&whole.out),
             &dir.path().join("bad"),
             false,
             &[],
+            &Cancel::default(),
         )
         .unwrap_err();
         assert!(error.to_string().contains("whole run"), "{error}");
@@ -188,7 +206,14 @@ fn shards_join_to_the_same_bytes() {
         support::run(&other).unwrap();
         let mut mixed = folders.clone();
         *mixed.last_mut().unwrap() = other.out;
-        let error = merge(&mixed, &dir.path().join("bad"), false, &[]).unwrap_err();
+        let error = merge(
+            &mixed,
+            &dir.path().join("bad"),
+            false,
+            &[],
+            &Cancel::default(),
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("settings stride"), "{error}");
         assert!(!dir.path().join("bad").exists());
     }

@@ -126,7 +126,7 @@ fn config(data: &Path, out: PathBuf, layers: &str) -> Config {
         hardware: Hardware::Cpu,
         threads: 2,
         ort_lib: None,
-        command_line: vec!["test".into()],
+        command: vec!["test".into()],
     }
 }
 
@@ -240,7 +240,12 @@ fn a_run_repeats_and_a_stopped_one_ends_as_if_it_had_not_been() {
     let cancel = Cancel::default();
     let result = run(&stopped, &StopAfter(2, cancel.clone()), &cancel);
     assert!(
-        matches!(result, Err(Error::Interrupted { kept: true })),
+        matches!(
+            result,
+            Err(Error::Job(mpra_score::job::JobError::Interrupted {
+                kept: true
+            }))
+        ),
         "{result:?}"
     );
     assert!(!stopped.out.join("model.onnx").exists());

@@ -8,8 +8,8 @@ use crate::support::variants::{Plain, close, info, job, numbers, records, run, t
 use crate::support::{bed, config, genome, letter, table};
 use mpra_score::encode::reverse_complement;
 use mpra_score::genome::Aliases;
-use mpra_score::overlap::Named;
-use mpra_score::score::{EngineChoice, Strand};
+use mpra_score::intervals::Named;
+use mpra_score::ism::{EngineChoice, Strand};
 use mpra_score::variants::{
     BackgroundSource, Combine, RankBy, Skip, VariantSource, VariantsConfig, Windows, enrich,
 };
@@ -617,8 +617,7 @@ fn a_set_around_the_motifs_exceeds_controls() {
             force: false,
         };
         let cancel = mpra_score::Cancel::default();
-        let (comparisons, files) =
-            enrich::run(&config, &mpra_score::score::Silent, &cancel).unwrap();
+        let (comparisons, files) = enrich::run(&config, &mpra_score::job::Silent, &cancel).unwrap();
         assert_eq!(
             (comparisons.len(), files.len()),
             (8, 4 + usize::from(is_drawn))

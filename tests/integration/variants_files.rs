@@ -10,7 +10,7 @@ use crate::support;
 use crate::support::variants::{info, job, records, run, text, vcf, vcf_text};
 use crate::support::{genome, letter};
 use mpra_score::Cancel;
-use mpra_score::score::Silent;
+use mpra_score::job::Silent;
 use mpra_score::variants::{self, VariantSource};
 use noodles::{bgzf, core::Region, vcf as noodles_vcf};
 
@@ -118,7 +118,7 @@ fn compressed_output_is_indexed_and_found_by_region() {
     assert!(
         fs::read(&job.out)
             .unwrap()
-            .ends_with(&mpra_score::genome::BGZF_EOF)
+            .ends_with(&mpra_score::input::BGZF_EOF)
     );
     let mut reader = noodles_vcf::io::indexed_reader::Builder::default()
         .build_from_path(&job.out)

@@ -1,3 +1,4 @@
+use super::run;
 use std::fs;
 
 use super::super::*;

@@ -10,7 +10,14 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type};
 
 use super::*;
+use crate::Error;
 use crate::genome::Aliases;
+use crate::job::Cancel;
+use crate::stats::{pearson, spearman};
+
+fn run(config: &Config) -> Result<Summary, Error> {
+    super::run(config, &Cancel::default())
+}
 
 const GEOMETRY: Geometry = Geometry {
     tile: 12,
@@ -124,7 +131,7 @@ impl Made {
             out: self.path(out),
             force: false,
             threads: 1,
-            command_line: vec!["test".into()],
+            command: vec!["test".into()],
         }
     }
 

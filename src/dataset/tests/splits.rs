@@ -2,7 +2,8 @@ use std::path::Path;
 
 use super::super::*;
 use super::{Random, SHARES};
-use crate::counts::{Names, Place, lay_out};
+use crate::counts::{Names, lay_out};
+use crate::input::Place;
 
 fn assay(regions: &[(&str, u32)], tiles: usize) -> (Assay, Vec<Place>) {
     let mut names = Vec::new();

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::super::rank::PARTIAL;
-use super::super::run_info::Table;
 use super::super::sketch::{STATISTICS, Statistics, Uncertainty};
 use super::{Config, Outcome, TrackOutcome};
+use crate::output::Tsv;
 use crate::overlap::OverlapError;
 use crate::plot;
 
 /// A row a track, annotation and bin.
-pub(super) fn bins(results: &[TrackOutcome]) -> Table {
-    let mut table = Table::new(&[
+pub(super) fn bins(results: &[TrackOutcome]) -> Tsv {
+    let mut table = Tsv::new(&[
         "scores",
         "annotation",
         "bin",
@@ -43,7 +43,7 @@ pub(super) fn bins(results: &[TrackOutcome]) -> Table {
 }
 
 /// A row a track and annotation.
-pub(super) fn summary(results: &[TrackOutcome]) -> Table {
+pub(super) fn summary(results: &[TrackOutcome]) -> Tsv {
     let mut header: Vec<String> = [
         "scores",
         "annotation",
@@ -74,7 +74,7 @@ pub(super) fn summary(results: &[TrackOutcome]) -> Table {
         header.push(name.into());
     }
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut table = Table::new(&header);
+    let mut table = Tsv::new(&header);
     for track in results {
         for o in &track.outcomes {
             table.text(&track.scores).text(&o.annotation).count(o.bases);

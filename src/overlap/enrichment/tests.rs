@@ -148,7 +148,7 @@ fn partial(key: &[f64], inside: &[bool], rate: f64) -> f64 {
 fn equal_to_a_brute_force_twin() {
     let case = case(1234);
     let config = config(&case, "o");
-    run(&config).unwrap();
+    run(&config, &Cancel::default()).unwrap();
     let bins = table(&config.common.out, "enrichment.tsv");
     let n = case.scores.len();
     let overall = case.inside.iter().filter(|x| **x).count() as f64 / n as f64;
@@ -232,13 +232,13 @@ fn equal_to_a_brute_force_twin() {
 fn neither_threads_nor_memory_change_an_answer() {
     let case = case(2000);
     let first = config(&case, "o1");
-    run(&first).unwrap();
+    run(&first, &Cancel::default()).unwrap();
     let mut more = config(&case, "o2");
     more.common.threads = NonZeroUsize::new(5).unwrap();
-    run(&more).unwrap();
+    run(&more, &Cancel::default()).unwrap();
     let mut tight = config(&case, "o3");
     tight.memory = 1000;
-    run(&tight).unwrap();
+    run(&tight, &Cancel::default()).unwrap();
     for name in FILES {
         let read = |c: &Config| fs::read(c.common.out.join(name)).unwrap();
         assert!(read(&first) == read(&more), "{name}");
@@ -281,7 +281,7 @@ fn an_annotation_that_ignores_the_scores_is_not_enriched() {
     config.common.regions = Some(case.dir.path().join("r.bed"));
     config.common.bootstrap = 200;
     config.shifts = 99;
-    run(&config).unwrap();
+    run(&config, &Cancel::default()).unwrap();
     let summary = table(&config.common.out, "summary.tsv");
     assert_eq!(cell(&summary, 0, "scored_bases"), 2000.0);
     for s in STATISTICS {
@@ -304,7 +304,7 @@ fn bad_input() {
     let fails = |change: &dyn Fn(&mut Config)| {
         let mut c = config(&case, "o");
         change(&mut c);
-        let error = run(&c).unwrap_err();
+        let error = run(&c, &Cancel::default()).unwrap_err();
         assert!(!c.common.out.exists());
         (error.to_string(), error.hint().unwrap_or_default())
     };

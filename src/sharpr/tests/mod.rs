@@ -3,7 +3,13 @@ mod tables;
 use std::path::Path;
 
 use super::*;
+use crate::Error;
 use crate::counts::{Names, lay_out};
+use crate::job::Cancel;
+
+fn run(config: &Config) -> Result<Summary, Error> {
+    super::run(config, &Cancel::default())
+}
 
 /// A small generator of numbers from 0 to 1, so that tests need no crate and never vary.
 struct Random(u64);
@@ -230,7 +236,7 @@ fn planted_activities_are_recovered() {
     }
     let scores = [1.0, 50.0].map(|v| infer(&table, design, v, "t").unwrap());
     let combined = combine(&scores[0], &scores[1]).unwrap();
-    let r = crate::dataset::pearson(&combined.values, &planted);
+    let r = crate::stats::pearson(&combined.values, &planted);
     assert!(r > 0.6, "{r}");
 }
 

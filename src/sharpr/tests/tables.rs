@@ -1,9 +1,10 @@
+use super::run;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::*;
 use super::{Random, random_table};
-use crate::counts::Place;
+use crate::input::Place;
 
 #[test]
 fn printed_numbers() {
@@ -215,7 +216,7 @@ fn config(start: Start, out: &Path) -> Config {
         out: out.into(),
         force: false,
         threads: 1,
-        command_line: vec!["test".into()],
+        command: vec!["test".into()],
     }
 }
 

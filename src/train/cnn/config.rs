@@ -132,7 +132,7 @@ pub struct Config {
     /// The ONNX Runtime library.
     pub ort_lib: Option<PathBuf>,
     /// The command line, for the provenance.
-    pub command_line: Vec<String>,
+    pub command: Vec<String>,
 }
 
 impl Config {

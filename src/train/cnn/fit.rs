@@ -8,8 +8,9 @@ use super::arch::{Architecture, Layer};
 use super::network::{self, Geometry, Mode, Parameters, Running, forward, matrix, values};
 use super::state::{Moments, State};
 use super::watch::{Epoch, Watch};
-use crate::dataset::{Split, pearson};
+use crate::dataset::Split;
 use crate::encode::{UNKNOWN, reverse_complement};
+use crate::stats::pearson;
 use crate::train::{Examples, Random, Scaling, TrainError};
 use crate::{Cancel, Error};
 
@@ -180,7 +181,7 @@ impl Fit<'_> {
             let (mut sum, mut rate) = (0.0, 0.0);
             for (step, chunk) in order.chunks(per_step).enumerate() {
                 if cancel.is_requested() {
-                    return Err(Error::Interrupted { kept: true });
+                    return Err(crate::job::JobError::Interrupted { kept: true }.into());
                 }
                 let done = (epoch * steps + step) as u64;
                 let mut random = Random::new(config.seed, &[0xba7c, done]);

@@ -170,7 +170,7 @@ pub(super) fn figures(
         .map(|(t, task)| {
             let (x, y) = test.task(t, tasks.len());
             Density {
-                title: format!("{task}, r = {:.3}", crate::dataset::pearson(&x, &y)),
+                title: format!("{task}, r = {:.3}", crate::stats::pearson(&x, &y)),
                 x_label: "predicted".into(),
                 y_label: "observed".into(),
                 x,

@@ -9,9 +9,10 @@ use super::search::search;
 use super::{
     Beside, Config, Fit, Notes, Parameters, State, Summary, Watch, sha256, start_from, to_onnx,
 };
-use crate::dataset::{Split, spearman};
+use crate::dataset::Split;
 use crate::model::{ModelError, ModelFile, Runtime};
 use crate::output::OutputDir;
+use crate::stats::spearman;
 use crate::train::{TrainError, read_examples};
 use crate::{Cancel, Error, VERSION};
 
@@ -221,7 +222,7 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
         "program": "mpra-score",
         "version": VERSION,
         "command": "train",
-        "command_line": config.command_line,
+        "command_line": config.command,
         "inputs": key["data"],
         "init": key["init"],
         "onnxruntime": runtime.version(),
@@ -230,7 +231,7 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
         "windows_per_second": shown as f64 / trained_seconds.max(1e-9),
         "outputs": out.names(),
     });
-    let files = out.commit(&run)?;
+    let files = out.commit(crate::job::RunInfo::legacy(run))?;
     Ok(Summary {
         files,
         best,

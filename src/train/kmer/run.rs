@@ -341,12 +341,10 @@ pub fn run(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result<
         "threads": config.threads,
         "outputs": out.names(),
     });
-    if cancel.is_requested() {
-        return Err(Error::Interrupted { kept: false });
-    }
+    cancel.check()?;
     Ok(Summary {
         tasks: summaries,
-        files: out.commit(&run)?,
+        files: out.commit(crate::job::RunInfo::legacy(run))?,
     })
 }
 
@@ -478,7 +476,7 @@ fn one(
         kmers, scales, &training, &held_out, &settings, report, cancel,
     );
     let fit = fitted.map_err(|epoch| match cancel.is_requested() {
-        true => Error::Interrupted { kept: false },
+        true => Error::from(crate::job::JobError::Interrupted { kept: false }),
         false => KmerError::Diverged {
             task: label.name.clone(),
             epoch,

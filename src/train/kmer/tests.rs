@@ -311,6 +311,8 @@ fn bad_input_is_refused_in_words() {
     let config = config(dir.path(), &whole);
     assert!(matches!(
         run(&config, &Silent, &cancel),
-        Err(crate::Error::Interrupted { kept: false })
+        Err(crate::Error::Job(crate::job::JobError::Interrupted {
+            kept: false
+        }))
     ));
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use mpra_score::Error;
 use mpra_score::genome::{Aliases, BedSource, InvalidPolicy};
+use mpra_score::ism::{EngineChoice, Strand};
+use mpra_score::job::Silent;
 use mpra_score::model::ModelOptions;
 use mpra_score::output::Existing;
-use mpra_score::score::{
-    Anchor, EngineChoice, Formats, Outputs, RegionSource, ScoreConfig, Silent, Strand, Summary,
-};
+use mpra_score::score::{Anchor, Formats, Outputs, RegionSource, ScoreConfig, Summary};
 use mpra_score::tracks::Item;
 
 /// A file of `fixtures/`.

@@ -6,8 +6,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use mpra_score::genome::Aliases;
+use mpra_score::ism::{EngineChoice, Strand};
+use mpra_score::job::Silent;
 use mpra_score::model::{Model, ModelFile, ModelOptions, Predict, Runtime};
-use mpra_score::score::{EngineChoice, Silent, Strand};
 use mpra_score::variants::{
     self, BackgroundConfig, BackgroundSource, Combine, RankBy, Scoring, VariantSource,
     VariantsConfig, VariantsSummary, Windows,

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A wish, from another thread such as a signal handler, that a job end early. Clones share it.
+use super::JobError;
+
+/// A wish, from another thread such as a signal handler, that a job end early. Clones share it. The
+/// job looks at it wherever it may take long, and removes its own unfinished files on the way out.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<State>);
 
@@ -20,6 +23,17 @@ impl Cancel {
     /// Whether it was asked to.
     pub fn is_requested(&self) -> bool {
         self.0.requested.load(Ordering::Relaxed)
+    }
+
+    /// Fails once the job is asked to stop; what it has so far is not kept.
+    ///
+    /// # Errors
+    /// [`JobError::Interrupted`].
+    pub fn check(&self) -> Result<(), JobError> {
+        match self.is_requested() {
+            true => Err(JobError::Interrupted { kept: false }),
+            false => Ok(()),
+        }
     }
 
     /// Says that from now on the job has files to remove when it stops.

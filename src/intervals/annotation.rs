@@ -1,15 +1,14 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bigtools::BigBedRead;
 use bigtools::utils::reopen::ReopenableFile;
 use rust_lapper::{Interval as Stretch, Lapper};
 
-use super::OverlapError;
-use crate::counts::{Lines, shorten};
+use super::IntervalError;
 use crate::genome::{Aliases, ContigId, Contigs, Interval};
+use crate::input::{Input, bed, excerpt};
 
 /// One interval of an annotation file.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,101 +60,66 @@ impl Numbering {
 
 const BIG_BED: [u8; 4] = [0xeb, 0xf2, 0x89, 0x87];
 
-/// The first four bytes, little-endian order.
-pub(super) fn magic(path: &Path) -> Result<[u8; 4], OverlapError> {
-    let open = |e| OverlapError::Open(e, path.into());
-    let mut file = File::open(path).map_err(open)?;
-    let mut bytes = [0; 4];
-    let mut have = 0;
-    while have < 4 {
-        match file.read(&mut bytes[have..]).map_err(open)? {
-            0 => break,
-            n => have += n,
-        }
-    }
-    Ok(bytes)
-}
-
 impl Annotation {
     /// Reads a file.
     ///
     /// # Errors
     /// When it cannot be read, at the first line that is not BED, and when it holds no base.
-    pub fn read(path: &Path) -> Result<Self, OverlapError> {
-        let mut magic = magic(path)?;
-        let is_big = magic == BIG_BED || {
-            magic.reverse();
-            magic == BIG_BED
-        };
-        let annotation = match is_big {
-            true => Self::read_big_bed(path)?,
-            false => Self::read_bed(path)?,
+    pub fn read(path: &Path) -> Result<Self, IntervalError> {
+        let input = Input::open(path)?;
+        let annotation = match input.has_magic(BIG_BED) {
+            true => {
+                input.needs_file("bigBed")?;
+                Self::read_big_bed(path)?
+            }
+            false => Self::read_bed(input)?,
         };
         if annotation.sites.is_empty() {
-            return Err(OverlapError::EmptyAnnotation(path.into()));
+            return Err(IntervalError::Empty(path.into()));
         }
         Ok(annotation)
     }
 
-    fn read_bed(path: &Path) -> Result<Self, OverlapError> {
-        const EXPECTED: &str =
-            "BED: contig, start and end with start <= end, 0-based, separated by tabs";
-        let mut lines = Lines::open(path)?;
+    fn read_bed(input: Input) -> Result<Self, IntervalError> {
+        let mut lines = bed::lines(input);
         let (mut contigs, mut names) = (Numbering::default(), Numbering::default());
         let (mut sites, mut empty_rows) = (Vec::new(), 0);
+        let text = String::from_utf8_lossy;
         loop {
             let number = lines.number() + 1;
-            let Some(line) = lines.next_line()? else {
+            let Some(line) = lines.next_bytes()? else {
                 break;
             };
-            if line.trim().is_empty() || line.starts_with('#') {
+            let Some(fields) = bed::Fields::of(line) else {
                 continue;
-            }
-            let tabs = line.contains('\t');
-            let mut fields: [&str; 6] = [""; 6];
-            if tabs {
-                fields
-                    .iter_mut()
-                    .zip(line.split('\t'))
-                    .for_each(|(f, t)| *f = t);
-            } else {
-                let words = line.split_ascii_whitespace();
-                fields.iter_mut().zip(words).for_each(|(f, t)| *f = t);
-            }
-            let coordinate = |text: &str| {
-                let n = text.trim().parse::<u32>().ok()?;
-                (n <= i32::MAX as u32).then_some(n)
             };
-            let bases = coordinate(fields[1])
-                .zip(coordinate(fields[2]))
-                .and_then(|(start, end)| Interval::new(start, end));
-            let bases = match bases {
-                Some(bases) if !fields[0].is_empty() => bases,
-                _ if ["track", "browser"]
-                    .contains(&line.split([' ', '\t']).next().unwrap_or("")) =>
-                {
-                    continue;
-                }
-                _ => {
-                    let found = format!("{:?}", shorten(line));
-                    return Err(lines.error(found, EXPECTED).into());
+            let row = match fields.row() {
+                Ok(row) => row,
+                Err(why) => {
+                    let problem = format!("{} in {:?}", why.problem, excerpt(&text(line)));
+                    return Err(lines.error(problem, why.expected).into());
                 }
             };
+            let bases = Interval::new(row.start, row.end).unwrap_or_default();
             if bases.is_empty() {
                 empty_rows += 1;
                 continue;
             }
             sites.push(Site {
-                contig: contigs.number(fields[0]),
+                contig: contigs.number(&text(row.contig)),
                 bases,
-                name: (!matches!(fields[3], "" | ".")).then(|| names.number(fields[3])),
-                score: fields[4].parse().unwrap_or(f64::NAN),
-                strand: strand(fields[5]),
+                name: row.name.map(|name| names.number(&text(name))),
+                score: text(row.score).parse().unwrap_or(f64::NAN),
+                strand: match row.strand {
+                    Some('+') => 1,
+                    Some(_) => -1,
+                    None => 0,
+                },
                 line: number,
             });
         }
         Ok(Self {
-            path: path.into(),
+            path: lines.path().into(),
             contigs: contigs.1,
             names: names.1,
             sites,
@@ -163,15 +127,15 @@ impl Annotation {
         })
     }
 
-    fn read_big_bed(path: &Path) -> Result<Self, OverlapError> {
-        let fail = |problem: String| OverlapError::Binary {
+    fn read_big_bed(path: &Path) -> Result<Self, IntervalError> {
+        let fail = |problem: String| IntervalError::Binary {
             path: path.into(),
             problem,
         };
         // Not `open_file`, which prints.
         let file = ReopenableFile {
             path: path.into(),
-            file: File::open(path).map_err(|e| OverlapError::Open(e, path.into()))?,
+            file: File::open(path).map_err(|e| IntervalError::Open(e, path.into()))?,
         };
         let mut file = BigBedRead::open(file).map_err(|e| fail(e.to_string()))?;
         let chroms: Vec<(String, u32)> = file
@@ -218,13 +182,13 @@ impl Annotation {
     /// scores.
     ///
     /// # Errors
-    /// [`OverlapError::NoSharedContigs`] when none of them is there.
+    /// [`IntervalError::NoSharedContigs`] when none of them is there.
     pub fn resolve(
         &self,
         contigs: &Contigs,
         aliases: &Aliases,
         scores: &Path,
-    ) -> Result<Vec<Option<ContigId>>, OverlapError> {
+    ) -> Result<Vec<Option<ContigId>>, IntervalError> {
         let ids: Vec<Option<ContigId>> = self
             .contigs
             .iter()
@@ -237,7 +201,7 @@ impl Annotation {
                 .find_map(|n| Some((n, contigs.similar(n)?)));
             let theirs = similar.map_or(&self.contigs[0], |s| s.0).clone();
             let first = contigs.iter().next().map_or("", |c| c.name.as_str());
-            return Err(OverlapError::NoSharedContigs {
+            return Err(IntervalError::NoSharedContigs {
                 intervals: self.path.clone(),
                 scores: scores.into(),
                 theirs,
@@ -251,13 +215,13 @@ impl Annotation {
     /// The set of bases that the intervals cover, on the contigs of a score track.
     ///
     /// # Errors
-    /// [`OverlapError::NoSharedContigs`].
+    /// [`IntervalError::NoSharedContigs`].
     pub fn placed(
         &self,
         contigs: &Contigs,
         aliases: &Aliases,
         scores: &Path,
-    ) -> Result<Placed, OverlapError> {
+    ) -> Result<Placed, IntervalError> {
         let ids = self.resolve(contigs, aliases, scores)?;
         let mut lists: Vec<Vec<Stretch<u32, ()>>> = vec![Vec::new(); contigs.len()];
         for site in &self.sites {
@@ -275,8 +239,8 @@ impl Annotation {
     /// Names asked for, as a set of their numbers; all when none is asked for.
     ///
     /// # Errors
-    /// [`OverlapError::UnknownName`].
-    pub fn select(&self, wanted: &[String]) -> Result<HashSet<u32>, OverlapError> {
+    /// [`IntervalError::UnknownName`].
+    pub fn select(&self, wanted: &[String]) -> Result<HashSet<u32>, IntervalError> {
         if wanted.is_empty() {
             return Ok((0..self.names.len() as u32).collect());
         }
@@ -285,7 +249,7 @@ impl Annotation {
             .map(|name| {
                 let at = self.names.iter().position(|n| n == name);
                 at.map(|n| n as u32)
-                    .ok_or_else(|| OverlapError::UnknownName {
+                    .ok_or_else(|| IntervalError::UnknownName {
                         path: self.path.clone(),
                         what: "name",
                         name: name.clone(),
@@ -332,7 +296,7 @@ impl Placed {
     }
 
     /// No base at all.
-    pub(super) fn none(contigs: &Contigs) -> Self {
+    pub(crate) fn none(contigs: &Contigs) -> Self {
         Self::new(vec![Vec::new(); contigs.len()])
     }
 
@@ -366,7 +330,7 @@ mod tests {
         Contigs::new(vec![contig("chr1"), contig("chr2")]).unwrap()
     }
 
-    fn read(text: &str, gzip: bool) -> Result<Annotation, OverlapError> {
+    fn read(text: &str, gzip: bool) -> Result<Annotation, IntervalError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.bed");
         if gzip {
@@ -409,7 +373,8 @@ mod tests {
         for (text, part) in [
             ("chr1\t5\n", "line 1"),
             ("chr1\t1\t2\nchr1\t9\t3\n", "line 2"),
-            ("chr1\tx\t3\n", "expected BED"),
+            ("chr1\tx\t3\n", "start is \"x\""),
+            ("chr1\t+300\t400\n", "start is \"+300\""),
             ("", "holds no interval"),
             ("#only\nchr1\t4\t4\n", "holds no interval"),
         ] {

@@ -6,11 +6,9 @@ use std::sync::OnceLock;
 use bigtools::BigWigRead;
 use bigtools::utils::reopen::ReopenableFile;
 
-use super::OverlapError;
-use super::annotation::magic;
-use crate::counts::{CountsError, Lines, Place, read_places, shorten};
+use super::{Item, TrackError};
 use crate::genome::{Contig, ContigId, Contigs, Interval};
-use crate::tracks::Item;
+use crate::input::{Input, InputError, Lines, Place, bed, read_places, shorten};
 
 const BIG_WIG: [u8; 4] = [0x26, 0xfc, 0x8f, 0x88];
 
@@ -37,15 +35,15 @@ enum Kind {
 /// A score table: a row a region.
 #[derive(Debug)]
 pub struct Table {
-    pub(super) rows: Vec<Row>,
-    pub(super) values: Vec<f32>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) values: Vec<f32>,
     /// The rows laid on the genome: the mean where several cover a base.
     laid: OnceLock<Vec<Vec<Item>>>,
 }
 
 /// One row.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row {
+pub(crate) struct Row {
     pub contig: ContigId,
     pub bases: Interval,
     pub first: usize,
@@ -57,13 +55,22 @@ impl Scores {
     /// # Errors
     /// When it cannot be read, holds no score, a score is not a finite number, a bedGraph gives a
     /// base two values, or a table's region has no place that fits.
-    pub fn open(name: &str, path: &Path, coordinates: Option<&Path>) -> Result<Self, OverlapError> {
-        let mut first = magic(path)?;
-        let is_big = first == BIG_WIG || {
-            first.reverse();
-            first == BIG_WIG
-        };
-        let (contigs, kind) = if is_big {
+    pub fn open(name: &str, path: &Path, coordinates: Option<&Path>) -> Result<Self, TrackError> {
+        Self::from_input(name, Input::open(path)?, coordinates)
+    }
+
+    /// The same from an open input.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_input(
+        name: &str,
+        input: Input,
+        coordinates: Option<&Path>,
+    ) -> Result<Self, TrackError> {
+        let path = &input.path().to_owned();
+        let (contigs, kind) = if input.has_magic(BIG_WIG) {
+            input.needs_file("bigWig")?;
             let file = open_big(path)?;
             let list = file.chroms().iter().map(|c| Contig {
                 name: c.name.clone(),
@@ -72,24 +79,26 @@ impl Scores {
             (list.collect(), Kind::BigWig)
         } else {
             let places = coordinates.map(read_places).transpose()?;
-            match (first_line(path)?, places, coordinates) {
+            let mut lines = Lines::new(input);
+            let first = first_line(&mut lines)?;
+            match (first, places, coordinates) {
                 // A region of few integers looks like bedGraph, but for its name.
                 (line, Some(places), Some(file))
                     if !is_bedgraph(&line) || names_region(&line, &places) =>
                 {
-                    read_table(path, &places, file)?
+                    read_table(lines, &places, file)?
                 }
-                (line, ..) if is_bedgraph(&line) => read_bedgraph(path)?,
-                _ => return Err(OverlapError::NoCoordinates(path.into())),
+                (line, ..) if is_bedgraph(&line) => read_bedgraph(lines)?,
+                _ => return Err(TrackError::NoCoordinates(path.into())),
             }
         };
         let mut contigs: Vec<Contig> = contigs;
         if contigs.is_empty() {
-            return Err(OverlapError::NoScores(path.into(), false));
+            return Err(TrackError::NoScores(path.into(), false));
         }
         // bigWig lists names in its own order; ids follow it.
         contigs.dedup_by(|a, b| a.name == b.name);
-        let contigs = Contigs::new(contigs).map_err(|name| OverlapError::Binary {
+        let contigs = Contigs::new(contigs).map_err(|name| TrackError::Binary {
             path: path.into(),
             problem: format!("contig {name:?} is listed twice"),
         })?;
@@ -118,7 +127,7 @@ impl Scores {
     ///
     /// # Errors
     /// When a bigWig cannot be opened.
-    pub fn reader(&self) -> Result<Reader<'_>, OverlapError> {
+    pub fn reader(&self) -> Result<Reader<'_>, TrackError> {
         Ok(Reader {
             scores: self,
             source: match &self.kind {
@@ -130,14 +139,14 @@ impl Scores {
     }
 }
 
-fn open_big(path: &Path) -> Result<BigWigRead<ReopenableFile>, OverlapError> {
-    let file = File::open(path).map_err(|e| OverlapError::Open(e, path.into()))?;
+fn open_big(path: &Path) -> Result<BigWigRead<ReopenableFile>, TrackError> {
+    let file = File::open(path).map_err(|e| TrackError::Open(e, path.into()))?;
     // Not `open_file`, which prints.
     let file = ReopenableFile {
         path: path.into(),
         file,
     };
-    BigWigRead::open(file).map_err(|e| OverlapError::Binary {
+    BigWigRead::open(file).map_err(|e| TrackError::Binary {
         path: path.into(),
         problem: e.to_string(),
     })
@@ -166,14 +175,14 @@ impl Reader<'_> {
         contig: ContigId,
         span: Interval,
         out: &mut Vec<f32>,
-    ) -> Result<(), OverlapError> {
+    ) -> Result<(), TrackError> {
         out.clear();
         out.resize(span.len() as usize, f32::NAN);
         let path = &self.scores.path;
         let name = &self.scores.contigs.get(contig).name;
         let mut set = |start: u32, end: u32, value: f32| {
             if !value.is_finite() {
-                return Err(OverlapError::NotFinite {
+                return Err(TrackError::NotFinite {
                     path: path.clone(),
                     place: format!("{name}:{start}-{end}"),
                     value,
@@ -198,7 +207,7 @@ impl Reader<'_> {
                 if span.start() >= end {
                     return Ok(());
                 }
-                let fail = |problem: String| OverlapError::Binary {
+                let fail = |problem: String| TrackError::Binary {
                     path: path.clone(),
                     problem,
                 };
@@ -223,27 +232,25 @@ impl Reader<'_> {
     }
 }
 
-fn first_line(path: &Path) -> Result<String, OverlapError> {
-    let mut lines = Lines::open(path)?;
+/// The first line that is no header, which is read again.
+fn first_line(lines: &mut Lines) -> Result<String, TrackError> {
     while let Some(line) = lines.next_filled()? {
-        if !is_header(&line) {
+        if !bed::is_header(line.as_bytes()) {
+            lines.unread();
             return Ok(line);
         }
     }
-    Err(OverlapError::NoScores(path.into(), false))
-}
-
-fn is_header(line: &str) -> bool {
-    ["#", "track ", "browser "]
-        .iter()
-        .any(|w| line.starts_with(w))
+    Err(TrackError::NoScores(lines.path().into(), false))
 }
 
 fn is_bedgraph(line: &str) -> bool {
     let mut fields = line.split_ascii_whitespace();
     let four = fields.clone().count() == 4;
     let numbers = fields.by_ref().skip(1).take(2);
-    four && numbers.filter(|f| f.parse::<u32>().is_ok()).count() == 2
+    four && numbers
+        .filter(|f| bed::coordinate(f.as_bytes()).is_some())
+        .count()
+        == 2
 }
 
 fn names_region(line: &str, places: &HashMap<String, Place>) -> bool {
@@ -254,25 +261,24 @@ fn names_region(line: &str, places: &HashMap<String, Place>) -> bool {
 
 type Read = (Vec<Contig>, Kind);
 
-fn read_bedgraph(path: &Path) -> Result<Read, OverlapError> {
-    let mut lines = Lines::open(path)?;
+fn read_bedgraph(mut lines: Lines) -> Result<Read, TrackError> {
+    let path = lines.path().to_owned();
     let mut contigs: Vec<Contig> = Vec::new();
     let mut ids: HashMap<String, usize> = HashMap::new();
     let mut items: Vec<Vec<Item>> = Vec::new();
     let mut last = String::new();
     let mut id = 0;
     while let Some(line) = lines.next_line()? {
-        if line.trim().is_empty() || is_header(line) {
+        if bed::is_header(line.as_bytes()) {
             continue;
         }
         let mut f = line.split_ascii_whitespace();
         let parsed = (|| {
             let contig = f.next()?;
-            let start: u32 = f.next()?.parse().ok()?;
-            let end: u32 = f.next()?.parse().ok()?;
+            let start = bed::coordinate(f.next()?.as_bytes())?;
+            let end = bed::coordinate(f.next()?.as_bytes())?;
             let value: f32 = f.next()?.parse().ok()?;
-            (start < end && end <= i32::MAX as u32 && f.next().is_none())
-                .then_some((contig, Item { start, end, value }))
+            (start < end && f.next().is_none()).then_some((contig, Item { start, end, value }))
         })();
         let Some((contig, item)) = parsed else {
             let found = format!("{:?}", shorten(line));
@@ -284,8 +290,8 @@ fn read_bedgraph(path: &Path) -> Result<Read, OverlapError> {
                 .into());
         };
         if !item.value.is_finite() {
-            return Err(OverlapError::NotFinite {
-                path: path.into(),
+            return Err(TrackError::NotFinite {
+                path: path.clone(),
                 place: format!("{contig}:{}-{}", item.start, item.end),
                 value: item.value,
             });
@@ -307,8 +313,8 @@ fn read_bedgraph(path: &Path) -> Result<Read, OverlapError> {
     for (list, contig) in items.iter_mut().zip(&contigs) {
         list.sort_unstable_by_key(|i| i.start);
         if let Some(w) = list.windows(2).find(|w| w[1].start < w[0].end) {
-            return Err(OverlapError::TwoValues {
-                path: path.into(),
+            return Err(TrackError::TwoValues {
+                path: path.clone(),
                 contig: contig.name.clone(),
                 position: w[1].start,
             });
@@ -318,11 +324,11 @@ fn read_bedgraph(path: &Path) -> Result<Read, OverlapError> {
 }
 
 fn read_table(
-    path: &Path,
+    mut lines: Lines,
     places: &HashMap<String, Place>,
     coordinates: &Path,
-) -> Result<Read, OverlapError> {
-    let mut lines = Lines::open(path)?;
+) -> Result<Read, TrackError> {
+    let path = lines.path().to_owned();
     let mut contigs: Vec<Contig> = Vec::new();
     let mut ids: HashMap<&str, u32> = HashMap::new();
     let (mut rows, mut values) = (Vec::new(), Vec::new());
@@ -348,16 +354,16 @@ fn read_table(
                 }
             }
         }
-        let fail = |problem: String| OverlapError::Coordinates {
-            path: path.into(),
+        let fail = |problem: String| TrackError::Coordinates {
+            path: path.clone(),
             line: number,
             region: region.to_owned(),
             problem,
         };
         if let Some(cell) = bad {
             if cell.trim().parse::<f32>().is_ok_and(|v| !v.is_finite()) {
-                return Err(OverlapError::NotFinite {
-                    path: path.into(),
+                return Err(TrackError::NotFinite {
+                    path: path.clone(),
                     place: format!("line {number}"),
                     value: cell.trim().parse().unwrap_or(f32::NAN),
                 });
@@ -392,7 +398,7 @@ fn read_table(
         });
     }
     if rows.is_empty() {
-        return Err(CountsError::Empty(path.into()).into());
+        return Err(InputError::Empty(path).into());
     }
     let laid = OnceLock::new();
     Ok((contigs, Kind::Table(Table { rows, values, laid })))

@@ -1,25 +1,17 @@
-//! What the four analyses share: inputs, threads, tables, `run.json`.
+//! What the four analyses share: settings, inputs, threads, `run.json`.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Annotation, OverlapError, Placed, Scores};
+use super::OverlapError;
 use crate::genome::Aliases;
+use crate::intervals::{Annotation, Named, Placed};
+use crate::job::{self, RunInfo};
 use crate::output::{Existing, OutputDir};
-
-/// A file and what it is called in tables.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
-    /// Name.
-    pub name: String,
-    /// File.
-    pub path: PathBuf,
-}
+use crate::tracks::Scores;
 
 /// Settings of all analyses.
 #[derive(Clone, Debug)]
@@ -87,24 +79,22 @@ impl Common {
         &self,
         work: impl FnOnce() -> Result<T, OverlapError> + Send,
     ) -> Result<T, OverlapError> {
-        let threads = self.threads.get();
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .map_err(|e| OverlapError::Threads(threads, e))?
-            .install(work)
+        job::on_threads(self.threads.get(), work)
     }
 
     pub(super) fn open_scores(&self, files: &[Named]) -> Result<Vec<Scores>, OverlapError> {
         unique(files, "--scores")?;
         files
             .iter()
-            .map(|f| Scores::open(&f.name, &f.path, self.coordinates.as_deref()))
+            .map(|f| {
+                let coordinates = self.coordinates.as_deref();
+                Ok(Scores::open(&f.name, &f.path, coordinates)?)
+            })
             .collect()
     }
 
     pub(super) fn open_regions(&self) -> Result<Option<Annotation>, OverlapError> {
-        self.regions.as_deref().map(Annotation::read).transpose()
+        Ok(self.regions.as_deref().map(Annotation::read).transpose()?)
     }
 
     pub(super) fn place(
@@ -112,7 +102,7 @@ impl Common {
         intervals: &Annotation,
         scores: &Scores,
     ) -> Result<Placed, OverlapError> {
-        intervals.placed(&scores.contigs, &self.aliases, &scores.path)
+        Ok(intervals.placed(&scores.contigs, &self.aliases, &scores.path)?)
     }
 
     pub(super) fn output(&self) -> Result<OutputDir, OverlapError> {
@@ -123,35 +113,28 @@ impl Common {
         Ok(OutputDir::create(&self.out, existing)?)
     }
 
-    /// `run.json` without the outputs.
-    pub(super) fn describe(&self, analysis: &str, inputs: &[&Path], settings: Value) -> Value {
-        let inputs: Vec<Value> = inputs
-            .iter()
-            .copied()
-            .chain(self.coordinates.as_deref())
-            .chain(self.regions.as_deref())
-            .map(|path| json!({"path": path.display().to_string(), "bytes": path.metadata().ok().map(|m| m.len())}))
-            .collect();
-        json!({
-            "program": "mpra-score",
-            "version": crate::VERSION,
-            "command": self.command,
-            "analysis": analysis,
-            "inputs": inputs,
-            "settings": settings,
-            "seed": self.seed,
-            "bootstrap": self.bootstrap,
-            "interval": self.interval,
-            "block": self.block,
-            "threads": self.threads,
-        })
+    /// `run.json`: the analysis, its inputs by what they are, and its own settings.
+    pub(super) fn describe<'a>(
+        &self,
+        analysis: &str,
+        inputs: impl IntoIterator<Item = (&'static str, &'a Path)>,
+        settings: Value,
+    ) -> RunInfo {
+        let mut run = RunInfo::new(&format!("overlap {analysis}"), &self.command);
+        for (role, path) in inputs {
+            run.input(role, path);
+        }
+        run.inputs("coordinates", &self.coordinates);
+        run.inputs("regions", &self.regions);
+        run.settings = job::map(settings);
+        run.settings
+            .insert("bootstrap".into(), self.bootstrap.into());
+        run.settings.insert("interval".into(), self.interval.into());
+        run.settings.insert("block".into(), self.block.into());
+        run.seed = Some(self.seed);
+        run.threads = Some(self.threads.get());
+        run
     }
-}
-
-/// Puts the results in place and returns their paths.
-pub(super) fn commit(out: OutputDir, mut run: Value) -> Result<Vec<PathBuf>, OverlapError> {
-    run["outputs"] = json!(out.names());
-    Ok(out.commit(&run)?)
 }
 
 /// Names must tell inputs apart.
@@ -163,55 +146,5 @@ pub(super) fn unique(files: &[Named], flag: &str) -> Result<(), OverlapError> {
             "two inputs of {flag} are called {:?}; name them with {flag} NAME=FILE",
             f.name
         ))),
-    }
-}
-
-/// A tab-separated table in the making.
-#[derive(Debug, Default)]
-pub(super) struct Table(String);
-
-impl Table {
-    pub fn new(header: &[&str]) -> Self {
-        Self(header.join("\t") + "\n")
-    }
-
-    pub fn text(&mut self, cell: &str) -> &mut Self {
-        self.sep();
-        self.0.push_str(cell);
-        self
-    }
-
-    pub fn count(&mut self, n: u64) -> &mut Self {
-        self.sep();
-        // Writing to a string cannot fail.
-        let _ = write!(self.0, "{n}");
-        self
-    }
-
-    /// Shortest decimal that reads back the same; NA for NaN.
-    pub fn number(&mut self, value: f64) -> &mut Self {
-        self.sep();
-        if value.is_nan() {
-            self.0.push_str("NA");
-        } else {
-            let mut buffer = zmij::Buffer::new();
-            let text = buffer.format(value + 0.0);
-            self.0.push_str(text.strip_suffix(".0").unwrap_or(text));
-        }
-        self
-    }
-
-    fn sep(&mut self) {
-        if !self.0.ends_with('\n') && !self.0.is_empty() {
-            self.0.push('\t');
-        }
-    }
-
-    pub fn end(&mut self) {
-        self.0.push('\n');
-    }
-
-    pub fn write(&self, path: &Path) -> Result<(), OverlapError> {
-        fs::write(path, &self.0).map_err(|e| OverlapError::Write(e, path.into()))
     }
 }

@@ -1,23 +1,68 @@
 //! Choosing the engine, and checking the fast one on the actual input.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::ScoreError;
-use super::config::{EngineChoice, EngineSettings, Strand};
+use super::fast::{FastEngine, Mismatch, Plan, Strands, Tables, check_against_full};
+use super::{Engine, FullEngine, IsmError, Scores, Stretch, Want};
 use crate::encode::UNKNOWN;
 use crate::genome::Interval;
-use crate::ism::fast::{FastEngine, Mismatch, Plan, Strands, Tables, check_against_full};
-use crate::ism::{Engine, FullEngine, Scores, Stretch, Want};
+use crate::job::Cancel;
 use crate::model::{BothStrands, Cancellable, Model, ModelError};
-use crate::{Cancel, Error};
+
+/// Which strands the model sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strand {
+    /// The forward strand of the FASTA.
+    Forward,
+    /// The mean of forward and reverse complement.
+    Both,
+}
+
+impl Strand {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Both => "both",
+        }
+    }
+}
+
+/// How the numbers are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// The fast one where the graph allows it, else the full one.
+    Auto,
+    /// Exact and hundreds of times faster, for convolutional networks.
+    Fast,
+    /// One forward pass a window and a mutant.
+    Full,
+}
+
+/// What an engine needs to know beside its model.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineSettings {
+    /// Which engine.
+    pub choice: EngineChoice,
+    /// Which strands.
+    pub strand: Strand,
+    /// Rows given to the model at a time.
+    pub batch: NonZeroUsize,
+}
 
 /// Bases of a stretch that the fast engine is checked on, and how many such stretches.
 const CHECKED_BASES: u32 = 8;
 const CHECKED: usize = 4;
 
-/// The engine of a job, once for all threads.
-pub(crate) enum Kind {
+/// The engine of a job, chosen once for all threads.
+pub struct Engines {
+    kind: Kind,
+    settings: EngineSettings,
+}
+
+enum Kind {
     Full,
     Fast {
         tables: Arc<Tables>,
@@ -26,62 +71,76 @@ pub(crate) enum Kind {
     },
 }
 
-impl Kind {
+impl Engines {
     /// Takes the fast engine where the graph allows it and the user did not ask for the other.
     ///
     /// # Errors
-    /// [`ScoreError::NotFast`] when the fast engine is asked for and cannot do the graph.
-    pub fn choose(settings: &EngineSettings, model: &Model) -> Result<Self, Error> {
-        if settings.choice == EngineChoice::Full {
-            return Ok(Self::Full);
-        }
-        match Plan::new(model.file(), model.spec()) {
-            Ok(plan) => {
-                tracing::info!("engine fast: {}", plan.describe());
-                Ok(Self::Fast {
-                    tables: Tables::build(&plan),
-                    left: Arc::new(AtomicUsize::new(CHECKED)),
-                })
-            }
-            Err(reason) if settings.choice == EngineChoice::Fast => {
-                Err(ScoreError::NotFast(reason.to_string()).into())
-            }
-            Err(reason) => {
-                tracing::warn!("engine full, hundreds of times slower than fast: {reason}");
-                Ok(Self::Full)
-            }
-        }
+    /// [`IsmError::NotFast`] when the fast engine is asked for and cannot do the graph.
+    pub fn choose(settings: EngineSettings, model: &Model) -> Result<Self, IsmError> {
+        let kind = match settings.choice {
+            EngineChoice::Full => Kind::Full,
+            choice => match Plan::new(model.file(), model.spec()) {
+                Ok(plan) => {
+                    tracing::info!("engine fast: {}", plan.describe());
+                    Kind::Fast {
+                        tables: Tables::build(&plan),
+                        left: Arc::new(AtomicUsize::new(CHECKED)),
+                    }
+                }
+                Err(reason) if choice == EngineChoice::Fast => {
+                    return Err(IsmError::NotFast(reason.to_string()));
+                }
+                Err(reason) => {
+                    tracing::warn!("engine full, hundreds of times slower than fast: {reason}");
+                    Kind::Full
+                }
+            },
+        };
+        Ok(Self { kind, settings })
     }
 
     /// The word for it.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Fast { .. } => "fast",
+        match self.kind {
+            Kind::Full => "full",
+            Kind::Fast { .. } => "fast",
         }
     }
 
     /// One engine, for one thread.
-    pub fn engine(
-        &self,
-        settings: &EngineSettings,
-        model: &Model,
-        cancel: &Cancel,
-    ) -> Result<Box<dyn Engine>, Error> {
-        Ok(match self {
-            Self::Fast { tables, left } => Box::new(Checked {
+    ///
+    /// # Errors
+    /// When another session of the model cannot be opened.
+    pub fn engine(&self, model: &Model, cancel: &Cancel) -> Result<Box<dyn Engine>, IsmError> {
+        Ok(match &self.kind {
+            Kind::Fast { tables, left } => Box::new(Checked {
                 fast: FastEngine::new(
                     tables,
-                    match settings.strand {
+                    match self.settings.strand {
                         Strand::Forward => Strands::Forward,
                         Strand::Both => Strands::Both,
                     },
                 ),
-                full: Some(full(settings, model, cancel)?),
+                full: Some(full(&self.settings, model, cancel)?),
                 left: left.clone(),
             }),
-            Self::Full => full(settings, model, cancel)?,
+            Kind::Full => full(&self.settings, model, cancel)?,
         })
+    }
+
+    /// One engine for each of so many threads.
+    ///
+    /// # Errors
+    /// As [`engine`](Self::engine).
+    pub fn engines(
+        &self,
+        threads: NonZeroUsize,
+        model: &Model,
+        cancel: &Cancel,
+    ) -> Result<Vec<Box<dyn Engine>>, IsmError> {
+        (0..threads.get())
+            .map(|_| self.engine(model, cancel))
+            .collect()
     }
 }
 
@@ -165,7 +224,7 @@ fn full(
     settings: &EngineSettings,
     model: &Model,
     cancel: &Cancel,
-) -> Result<Box<dyn Engine>, Error> {
+) -> Result<Box<dyn Engine>, IsmError> {
     let batch = settings.batch.get();
     let model = Cancellable::new(model.another()?, cancel.clone());
     Ok(match settings.strand {

@@ -1,12 +1,8 @@
-//! Work on pieces of a stream by several threads, results taken in the order of the stream.
-
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
-use super::VariantError;
-use crate::model::ModelError;
-use crate::{Cancel, Error};
+use super::{Cancel, JobError};
 
 /// Finished pieces that may wait for an earlier one, for each thread.
 const AHEAD: u64 = 4;
@@ -38,23 +34,24 @@ impl<S> Desk<S> {
 
 /// Draws pieces from `source` (`None`: no more), lets `workers` work on them side by side, and
 /// gives the results to `take` in the order of the pieces, on the calling thread. Only a few pieces
-/// are under way at a time.
+/// are under way at a time, so memory does not grow with the stream.
 ///
 /// # Errors
-/// The first error of `source`, a worker or `take`; [`Error::Interrupted`] when the job is asked to
-/// stop.
-pub(super) fn in_order<S, P, R, W>(
+/// The first error of `source`, a worker or `take`; [`JobError::Interrupted`] when the job is asked
+/// to stop, whatever a worker that noticed says.
+pub fn in_order<S, P, R, W, E>(
     source: &mut S,
-    next: impl Fn(&mut S) -> Result<Option<P>, Error> + Sync,
+    next: impl Fn(&mut S) -> Result<Option<P>, E> + Sync,
     workers: Vec<W>,
-    mut take: impl FnMut(R) -> Result<(), Error>,
+    mut take: impl FnMut(R) -> Result<(), E>,
     cancel: &Cancel,
-) -> Result<(), Error>
+) -> Result<(), E>
 where
     S: Send,
     P: Send,
     R: Send,
-    W: FnMut(P) -> Result<R, Error> + Send,
+    W: FnMut(P) -> Result<R, E> + Send,
+    E: From<JobError> + Send,
 {
     let desk = Desk {
         ahead: AHEAD * workers.len() as u64,
@@ -67,7 +64,7 @@ where
         room: Condvar::new(),
     };
     // The next piece and its number, when there is room for its result.
-    let draw = || -> Result<Option<(u64, P)>, Error> {
+    let draw = || -> Result<Option<(u64, P)>, E> {
         let mut state = desk.lock();
         loop {
             if state.stop || cancel.is_requested() {
@@ -91,7 +88,7 @@ where
         desk.room.notify_all();
         Ok(piece?.map(|p| (number, p)))
     };
-    let (sender, receiver) = mpsc::channel::<Result<(u64, R), Error>>();
+    let (sender, receiver) = mpsc::channel::<Result<(u64, R), E>>();
     let outcome = thread::scope(|scope| {
         for mut worker in workers {
             let (sender, draw) = (sender.clone(), &draw);
@@ -110,13 +107,13 @@ where
             };
             if let Err(e) = thread::Builder::new().spawn_scoped(scope, work) {
                 desk.update(|s| s.stop = true);
-                return Err(VariantError::Threads(e).into());
+                return Err(JobError::Thread(e).into());
             }
         }
         drop(sender);
         let mut waiting = BTreeMap::new();
         let mut due = 0;
-        let taken = || -> Result<(), Error> {
+        let taken = || -> Result<(), E> {
             for result in receiver {
                 let (number, result) = result?;
                 waiting.insert(number, result);
@@ -132,9 +129,7 @@ where
         desk.update(|s| s.stop = true);
         outcome
     });
-    if cancel.is_requested() || matches!(outcome, Err(Error::Model(ModelError::Cancelled))) {
-        return Err(Error::Interrupted { kept: false });
-    }
+    cancel.check()?;
     outcome
 }
 
@@ -159,7 +154,7 @@ mod tests {
             Ok((*left <= 500).then_some(*left - 1))
         };
         let cancel = Cancel::default();
-        in_order(
+        in_order::<_, _, _, _, JobError>(
             &mut left,
             next,
             workers,
@@ -174,9 +169,39 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_is_asked_to_stop_has_taken_a_whole_beginning() {
+        let cancel = Cancel::default();
+        let workers = vec![|n: u64| Ok(n); 3];
+        let next = |left: &mut u64| {
+            *left += 1;
+            Ok(Some(*left))
+        };
+        let mut taken = Vec::new();
+        let outcome: Result<(), JobError> = in_order(
+            &mut 0,
+            next,
+            workers,
+            |n| {
+                taken.push(n);
+                if n == 100 {
+                    cancel.request();
+                }
+                Ok(())
+            },
+            &cancel,
+        );
+        assert!(matches!(
+            outcome,
+            Err(JobError::Interrupted { kept: false })
+        ));
+        let expected: Vec<u64> = (1..=taken.len() as u64).collect();
+        assert!(taken.len() >= 100 && taken == expected);
+    }
+
+    #[test]
     fn errors_end_the_job_wherever_they_arise() {
         let fail = |at: u64, stage: u8| {
-            let error = || Error::from(VariantError::EmptySet(format!("{stage}")));
+            let error = || JobError::OtherJob(format!("{stage}"));
             let workers: Vec<_> = (0..3)
                 .map(|_| {
                     move |n: u64| match stage == 1 && n == at {
@@ -200,7 +225,7 @@ mod tests {
         };
         for stage in 0..3 {
             let message = fail(50, stage).unwrap_err().to_string();
-            assert!(message.starts_with(&format!("{stage}")), "{message}");
+            assert!(message.contains(&format!(": {stage} ")), "{message}");
         }
         assert!(fail(50, 9).is_ok());
     }

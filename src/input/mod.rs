@@ -1,0 +1,88 @@
+//! The one way in for text: opening what users have, lines with their numbers, BED rows, tables with
+//! a header, places by name.
+//!
+//! A file is read once, from its beginning, so that a pipe is as good as a file. What it is packed
+//! in, its content tells. Formats that are read at any place (FASTA with its index, bigWig, Parquet)
+//! are opened by the rooms that know them.
+
+pub mod bed;
+mod lines;
+mod open;
+mod places;
+mod table;
+
+pub use bed::BedRow;
+pub use lines::{Lines, excerpt, shorten};
+pub use open::{BGZF_EOF, Input, Packing, Watch};
+pub use places::{Place, read_places};
+pub use table::{Row, Table, is_missing};
+
+use std::io;
+use std::path::PathBuf;
+
+/// What can be wrong with a text file.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// It could not be opened.
+    #[error("cannot open {1}")]
+    Open(#[source] io::Error, PathBuf),
+    /// It could not be read to its end (also a truncated gzip stream).
+    #[error("cannot read {1}")]
+    Read(#[source] io::Error, PathBuf),
+    /// A bgzip stream that ends between two blocks: it decompresses without a fault.
+    #[error("{0} is truncated: the bgzip end-of-file block is missing")]
+    Truncated(PathBuf),
+    /// Text in an encoding that nothing here reads.
+    #[error("{0} is UTF-16 text; expected UTF-8")]
+    Utf16(PathBuf),
+    /// A file without line ends would fill the memory.
+    #[error("{path}: line {line} is longer than {longest} bytes; expected {expected}")]
+    LongLine {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line number.
+        line: u64,
+        /// The longest that is read.
+        longest: u64,
+        /// What would have been right.
+        expected: &'static str,
+    },
+    /// The file has no row.
+    #[error("{0} holds no row")]
+    Empty(PathBuf),
+    /// A line that does not belong there.
+    #[error("{path}, line {line}: {problem}; expected {expected}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line number.
+        line: u64,
+        /// What was found.
+        problem: String,
+        /// What would have been right.
+        expected: String,
+    },
+    /// A format that is read at any place, from something that is read once.
+    #[error("{path} is {format}, which is read at any place: it cannot come from a pipe")]
+    Pipe {
+        /// The file.
+        path: PathBuf,
+        /// The format.
+        format: &'static str,
+    },
+}
+
+impl InputError {
+    /// One line that says how to mend it, when there is a way.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Truncated(_) => "the file was cut short: copy or compress it again".into(),
+            Self::Utf16(path) => format!(
+                "convert it: iconv -f UTF-16 -t UTF-8 {} > utf8.txt",
+                path.display()
+            ),
+            Self::Pipe { .. } => "write it to a file first".into(),
+            _ => return None,
+        })
+    }
+}
