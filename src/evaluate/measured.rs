@@ -1,6 +1,5 @@
 //! Measured variant effects from a VCF's INFO fields or a table.
 
-use std::io::BufRead;
 use std::path::Path;
 
 use noodles::vcf;
@@ -57,11 +56,7 @@ pub struct MeasuredVariant {
 /// When the file cannot be read or a row makes no sense.
 pub fn read_variants(path: &Path, fields: &Fields) -> Result<Vec<MeasuredVariant>, EvaluateError> {
     let mut input = Input::open(path)?;
-    let head = match input.fill_buf() {
-        Ok(head) => head,
-        Err(e) => return Err(input.error(e).into()),
-    };
-    match head.starts_with(b"##fileformat=VCF") {
+    match input.begins_with(b"##fileformat=VCF")? {
         true => from_vcf(input, path, fields),
         false => from_table(input, path, fields),
     }

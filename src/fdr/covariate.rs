@@ -1,7 +1,6 @@
 //! Covariates of hypotheses, from a scored VCF or a track.
 
 use std::collections::HashMap;
-use std::io::BufRead;
 use std::path::Path;
 
 use noodles::{bcf, vcf};
@@ -69,13 +68,9 @@ enum Content {
 }
 
 fn content(input: &mut Input) -> Result<Content, FdrError> {
-    let head = match input.fill_buf() {
-        Ok(head) => head,
-        Err(e) => return Err(input.error(e).into()),
-    };
     Ok(match () {
-        () if head.starts_with(b"##fileformat=VCF") => Content::Vcf,
-        () if head.starts_with(b"BCF") => Content::Bcf,
+        () if input.begins_with(b"##fileformat=VCF")? => Content::Vcf,
+        () if input.begins_with(b"BCF")? => Content::Bcf,
         () => Content::Track,
     })
 }

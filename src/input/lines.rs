@@ -53,6 +53,7 @@ impl Lines {
     /// When the file cannot be read, is truncated or UTF-16, or the line is too long.
     pub fn next_bytes(&mut self) -> Result<Option<&[u8]>, InputError> {
         if std::mem::take(&mut self.again) {
+            self.number += 1;
             return Ok(Some(&self.line[self.text.clone()]));
         }
         self.line.clear();
@@ -128,7 +129,10 @@ impl Lines {
 
     /// Gives the line read last once more.
     pub fn unread(&mut self) {
-        self.again = self.number > 0;
+        if self.number > 0 && !self.again {
+            self.again = true;
+            self.number -= 1;
+        }
     }
 
     /// Number of the line read last, from 1.

@@ -45,6 +45,8 @@ pub struct Input {
     reader: Box<dyn BufRead + Send>,
     packing: Packing,
     head: Vec<u8>,
+    /// Unpacked bytes that were looked at and are still to be read.
+    front: Cursor<Vec<u8>>,
     seekable: bool,
     watch: Watch,
 }
@@ -94,6 +96,7 @@ impl Input {
             reader,
             packing,
             head,
+            front: Cursor::default(),
             seekable: false,
             watch,
         })
@@ -114,6 +117,29 @@ impl Input {
         let mut swapped = magic;
         swapped.reverse();
         self.head.starts_with(&magic) || self.head.starts_with(&swapped)
+    }
+
+    /// Whether the first bytes, after unpacking, are these; to be asked before anything is read.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn begins_with(&mut self, prefix: &[u8]) -> Result<bool, InputError> {
+        let mut bytes = std::mem::take(&mut self.front).into_inner();
+        while bytes.len() < prefix.len() {
+            let more = match self.reader.fill_buf() {
+                Ok(more) => more,
+                Err(e) => return Err(self.error(e)),
+            };
+            let taken = more.len();
+            bytes.extend_from_slice(more);
+            self.reader.consume(taken);
+            if taken == 0 {
+                break;
+            }
+        }
+        let begins = bytes.starts_with(prefix);
+        self.front = Cursor::new(bytes);
+        Ok(begins)
     }
 
     /// Refuses a stream for a format that is read at any place.
@@ -154,6 +180,9 @@ impl Read for Input {
 
 impl BufRead for Input {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if (self.front.position() as usize) < self.front.get_ref().len() {
+            return self.front.fill_buf();
+        }
         let buffer = self.reader.fill_buf()?;
         if buffer.is_empty() && self.packing == Packing::Bgzip && self.watch.lock().last != BGZF_EOF
         {
@@ -163,7 +192,10 @@ impl BufRead for Input {
     }
 
     fn consume(&mut self, amount: usize) {
-        self.reader.consume(amount);
+        match (self.front.position() as usize) < self.front.get_ref().len() {
+            true => self.front.consume(amount),
+            false => self.reader.consume(amount),
+        }
     }
 }
 
@@ -246,6 +278,8 @@ mod tests {
     fn read(bytes: &[u8]) -> Result<(Packing, Vec<u8>), InputError> {
         let slow = Slow(Cursor::new(bytes.to_vec()));
         let mut input = Input::from_reader(Path::new("in"), Box::new(slow))?;
+        assert!(input.begins_with(b"")?);
+        input.begins_with(b"a prefix that is longer than some of them")?;
         let mut text = Vec::new();
         input.read_to_end(&mut text).map_err(|e| input.error(e))?;
         assert_eq!(input.watch().bytes(), bytes.len() as u64);

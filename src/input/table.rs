@@ -72,7 +72,7 @@ impl Table {
         }
         // Read once more: a borrow cannot leave the loop.
         self.lines.unread();
-        let (width, number) = (self.names.len(), self.lines.number());
+        let (width, number) = (self.names.len(), self.lines.number() + 1);
         let path = self.lines.path().to_owned();
         let Some(line) = self.lines.next_line()? else {
             return Ok(None);

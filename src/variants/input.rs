@@ -121,11 +121,7 @@ impl Input {
                 watch,
             });
         }
-        let is_bcf = match reader.fill_buf() {
-            Ok(head) => head.starts_with(b"BCF"),
-            Err(e) => return Err(reader.error(e).into()),
-        };
-        if !is_bcf {
+        if !reader.begins_with(b"BCF")? {
             let mut lines = Lines::new(reader).with_longest(LONGEST_LINE, "VCF");
             let header = Header::read(&mut lines)?;
             return Ok(Self {
