@@ -1,17 +1,17 @@
 //! The operators that compute: what their attributes and weights say.
 
+use ndarray::{Array2, Ix2};
+
 use super::Unsupported;
-use super::axes::{Axis, wrap};
-use super::graph::Reader;
+use super::graph::{Reader, values};
 use super::network::{Cell, Conv, Elementwise, Function, Reduction};
-use crate::model::onnx::NodeProto;
+use crate::model::onnx::{Axis, NodeProto, Step, wrap};
 
 impl Reader<'_> {
     /// Reads a convolution whose kernel is long in one axis only, and moves the axes behind it.
     pub(super) fn conv(&mut self, node: &NodeProto) -> Result<Conv, Unsupported> {
-        let weight = self.constant(node, 1)?;
-        let dims: Vec<usize> = weight.dims.iter().map(|&d| d.max(0) as usize).collect();
-        let values = self.floats(node, 1)?;
+        let mut weight = self.graph.floats(node, 1)?;
+        let dims = weight.shape().to_vec();
         if node.int("group", 1) != 1 {
             return Err(self.no(node, "grouped convolutions are not supported"));
         }
@@ -63,25 +63,16 @@ impl Reader<'_> {
         };
         let outputs = dims[0];
         let width = kernel[along];
-        if width == 0 || outputs == 0 || values.len() != outputs * inputs * width {
+        if width == 0 || outputs == 0 || weight.len() != outputs * inputs * width {
             return Err(self.no(node, "its weights do not fit its input"));
         }
         // [outputs, inputs, width] lies so in memory already, unless the kernel is (width, bases).
-        let mut taps = values;
         if spatial == 2 && along == 0 && self.axes[1] == Axis::Unit {
-            for output in taps.chunks_exact_mut(inputs * width) {
-                let graph = output.to_vec();
-                for tap in 0..width {
-                    for input in 0..inputs {
-                        output[input * width + tap] = graph[tap * inputs + input];
-                    }
-                }
-            }
+            weight.swap_axes(2, 3);
         }
-        let bias = if node.input.get(2).is_some_and(|n| !n.is_empty()) {
-            self.floats(node, 2)?
-        } else {
-            vec![0.0; outputs]
+        let bias = match node.has_input(2) {
+            true => values(self.graph.floats(node, 2)?),
+            false => vec![0.0; outputs],
         };
         let conv = Conv {
             inputs,
@@ -89,7 +80,7 @@ impl Reader<'_> {
             width,
             dilation: dilations[along].max(1),
             pads: pads[along],
-            weight: taps,
+            weight: values(weight),
             bias,
             after: Vec::new(),
         };
@@ -177,6 +168,7 @@ impl Reader<'_> {
         if node.op_type.starts_with("Reduce") {
             let rank = self.axes.len();
             let list = self
+                .graph
                 .list(node, "axes", 1)?
                 .ok_or_else(|| self.no(node, "it names no axes"))?;
             let drop: Vec<usize> = list.iter().map(|&a| wrap(a, rank as i64)).collect();
@@ -186,8 +178,7 @@ impl Reader<'_> {
             }
             self.axes[along] = Axis::Unit;
             if node.int("keepdims", 1) == 0 {
-                let keep = |(i, a): (usize, &Axis)| (!drop.contains(&i)).then_some(*a);
-                self.axes = self.axes.iter().enumerate().filter_map(keep).collect();
+                self.axes = self.axes.without(&drop);
             }
             return Ok((reduction, vec![whole], format!("global {name} pool")));
         }
@@ -255,49 +246,45 @@ impl Reader<'_> {
     }
 
     pub(super) fn gemm(&mut self, node: &NodeProto) -> Result<(), Unsupported> {
-        let dims = self.constant(node, 1)?.dims.clone();
-        let values = self.floats(node, 1)?;
-        let [rows, columns] = dims[..] else {
-            return Err(self.no(node, "its weight is no matrix"));
-        };
-        let (rows, columns) = (rows.max(0) as usize, columns.max(0) as usize);
+        let weight = self.matrix(node)?;
         if node.int("transA", 0) != 0 {
             return Err(self.no(node, "it transposes its input"));
         }
-        let alpha = node.float("alpha", 1.0);
+        let weight = match node.int("transB", 0) {
+            0 => weight.reversed_axes(),
+            _ => weight,
+        } * node.float("alpha", 1.0);
+        let outputs = weight.nrows();
         let beta = node.float("beta", 1.0);
-        let (outputs, inputs, mut weight) = if node.int("transB", 0) != 0 {
-            (rows, columns, values)
-        } else {
-            (columns, rows, transposed(&values, rows, columns))
-        };
-        weight.iter_mut().for_each(|w| *w *= alpha);
-        let bias = if node.input.get(2).is_some_and(|n| !n.is_empty()) {
-            let bias = self.floats(node, 2)?;
+        let bias = if node.has_input(2) {
+            let bias = self.graph.floats(node, 2)? * beta;
             match bias.len() {
-                1 => vec![bias[0] * beta; outputs],
-                n if n == outputs => bias.iter().map(|b| b * beta).collect(),
+                1 => vec![bias.sum(); outputs],
+                n if n == outputs => values(bias),
                 _ => return Err(self.no(node, "its bias does not fit")),
             }
         } else {
             vec![0.0; outputs]
         };
-        self.push_dense(node, outputs, inputs, weight, bias)
+        self.push_dense(node, weight, bias)
+    }
+
+    /// The constant matrix that is an operator's second input.
+    fn matrix(&self, node: &NodeProto) -> Result<Array2<f32>, Unsupported> {
+        (self.graph.floats(node, 1)?)
+            .into_dimensionality::<Ix2>()
+            .map_err(|_| self.no(node, "its weight is no matrix"))
     }
 
     /// A product with a constant: a dense layer over features, or over the channels of each
     /// position (a convolution of width 1).
-    pub(super) fn matmul(&mut self, node: &NodeProto, from: &str) -> Result<(), Unsupported> {
-        if node.input.first().map(String::as_str) != Some(from) {
+    pub(super) fn matmul(&mut self, step: &Step<'_>) -> Result<(), Unsupported> {
+        let node = step.node;
+        if !step.comes_first() {
             return Err(self.no(node, "the weights stand on the left"));
         }
-        let dims = self.constant(node, 1)?.dims.clone();
-        let values = self.floats(node, 1)?;
-        let [rows, columns] = dims[..] else {
-            return Err(self.no(node, "its weight is no matrix"));
-        };
-        let (inputs, outputs) = (rows.max(0) as usize, columns.max(0) as usize);
-        let weight = transposed(&values, inputs, outputs);
+        let weight = self.matrix(node)?.reversed_axes();
+        let (outputs, inputs) = weight.dim();
         match self.axes.last().copied() {
             Some(Axis::Channels(n)) if self.in_trunk() && self.axes.len() > 2 => {
                 if n != inputs {
@@ -311,21 +298,18 @@ impl Reader<'_> {
                     width: 1,
                     dilation: 1,
                     pads: (0, 0),
-                    weight,
+                    weight: values(weight),
                     bias: vec![0.0; outputs],
                     after: Vec::new(),
                 };
-                self.add_conv(node, conv)
+                self.push_conv(node, conv)
             }
-            _ => self.push_dense(node, outputs, inputs, weight, vec![0.0; outputs]),
+            _ => self.push_dense(node, weight, vec![0.0; outputs]),
         }
     }
 
-    pub(super) fn elementwise(
-        &self,
-        node: &NodeProto,
-        from: &str,
-    ) -> Result<Elementwise, Unsupported> {
+    pub(super) fn elementwise(&self, step: &Step<'_>) -> Result<Elementwise, Unsupported> {
+        let node = step.node;
         let function = |f| Ok(Elementwise::Function(f));
         match node.op_type.as_str() {
             "Relu" => function(Function::Relu),
@@ -337,9 +321,9 @@ impl Reader<'_> {
             "Gelu" if node.string("approximate") == "tanh" => function(Function::GeluTanh),
             "Clip" => {
                 let bound = |name: &str, input: usize, open: f32| -> Result<f32, Unsupported> {
-                    if node.input.get(input).is_some_and(|n| !n.is_empty()) {
-                        return match self.floats(node, input)?.as_slice() {
-                            [one] => Ok(*one),
+                    if node.has_input(input) {
+                        return match values(self.graph.floats(node, input)?)[..] {
+                            [one] => Ok(one),
                             _ => Err(self.no(node, "a bound is no single number")),
                         };
                     }
@@ -351,7 +335,7 @@ impl Reader<'_> {
                 ))
             }
             "BatchNormalization" => self.batch_norm(node),
-            "Add" | "Sub" | "Mul" | "Div" => self.arithmetic(node, from),
+            "Add" | "Sub" | "Mul" | "Div" => self.arithmetic(step),
             other => Err(Unsupported(format!(
                 "the operator {other} is not supported"
             ))),
@@ -367,11 +351,10 @@ impl Reader<'_> {
             return Err(self.no(node, "it is in training mode"));
         }
         let part = |i| -> Result<Vec<f32>, Unsupported> {
-            let values = self.floats(node, i)?;
-            if values.len() == channels {
-                Ok(values)
-            } else {
-                Err(self.no(node, "its weights do not fit its input"))
+            let part = self.graph.floats(node, i)?;
+            match part.len() == channels {
+                true => Ok(values(part)),
+                false => Err(self.no(node, "its weights do not fit its input")),
             }
         };
         let (gamma, beta, mean, variance) = (part(1)?, part(2)?, part(3)?, part(4)?);
@@ -386,28 +369,24 @@ impl Reader<'_> {
     }
 
     /// A sum or product with a constant: one number, or one a channel.
-    fn arithmetic(&self, node: &NodeProto, from: &str) -> Result<Elementwise, Unsupported> {
-        let data_first = node.input.first().map(String::as_str) == Some(from);
-        let other = usize::from(data_first);
-        let dims = self.constant(node, other)?.dims.clone();
-        let values = self.floats(node, other)?;
+    fn arithmetic(&self, step: &Step<'_>) -> Result<Elementwise, Unsupported> {
+        let (node, data_first) = (step.node, step.comes_first());
+        let constant = self.graph.floats(node, usize::from(data_first))?;
+        let dims = constant.shape().to_vec();
         // The axis of the data that the constant varies along, by broadcasting from the right.
         let rank = self.axes.len();
         let mut long = dims.iter().enumerate().filter(|(_, d)| **d != 1);
         let channel = self
             .axes
-            .iter()
             .position(|a| matches!(a, Axis::Channels(_) | Axis::Features(_)))
             .ok_or_else(|| self.no(node, "there are no channels"))?;
         let channels = self.axes[channel].len().unwrap_or(0);
         let constant: Vec<f32> = match (long.next(), long.next()) {
-            (None, _) if dims.len() <= rank => vec![values[0]; channels],
+            (None, _) if dims.len() <= rank => vec![constant.sum(); channels],
             (Some((i, &n)), None)
-                if dims.len() <= rank
-                    && i + rank - dims.len() == channel
-                    && n == channels as i64 =>
+                if dims.len() <= rank && i + rank - dims.len() == channel && n == channels =>
             {
-                values
+                values(constant)
             }
             _ => return Err(self.no(node, "its constant varies along another axis")),
         };
@@ -423,13 +402,4 @@ impl Reader<'_> {
         };
         Ok(Elementwise::Affine { scale, shift })
     }
-}
-
-/// `[rows, columns]` to `[columns, rows]`.
-fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    let mut out = Vec::with_capacity(values.len());
-    for c in 0..columns {
-        out.extend((0..rows).map(|r| values[r * columns + c]));
-    }
-    out
 }
