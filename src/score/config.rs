@@ -188,38 +188,4 @@ impl ScoreConfig {
         let stride = self.stride.unwrap_or((window / 5).max(1));
         Lattice::genome(window, stride).ok_or_else(|| ScoreError::Stride { stride, window }.into())
     }
-
-    /// Which output columns of the model are written, in the order asked for.
-    ///
-    /// # Errors
-    /// When a task is unknown or named twice.
-    pub(super) fn columns(&self, spec: &ModelSpec) -> Result<Vec<usize>, Error> {
-        columns(self.tasks.as_deref(), spec)
-    }
-}
-
-/// Which output columns of a model are meant by these names (all, without names), in their order.
-///
-/// # Errors
-/// When a task is unknown or named twice.
-pub(crate) fn columns(wanted: Option<&[String]>, spec: &ModelSpec) -> Result<Vec<usize>, Error> {
-    let Some(wanted) = wanted else {
-        return Ok((0..spec.tasks.len()).collect());
-    };
-    let mut columns = Vec::new();
-    for name in wanted {
-        let column = spec.tasks.iter().position(|t| t == name);
-        match column {
-            Some(column) if !columns.contains(&column) => columns.push(column),
-            Some(_) => return Err(ScoreError::RepeatedTask(name.clone()).into()),
-            None => {
-                return Err(ScoreError::UnknownTask {
-                    name: name.clone(),
-                    known: spec.tasks.clone(),
-                }
-                .into());
-            }
-        }
-    }
-    Ok(columns)
 }

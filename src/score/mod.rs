@@ -23,10 +23,10 @@ mod saturation;
 mod sink;
 mod tile;
 
+pub(crate) use config::EngineSettings;
 pub use config::{
     Anchor, EngineChoice, Formats, Outputs, RegionSource, ScoreConfig, Shard, Strand,
 };
-pub(crate) use config::{EngineSettings, columns};
 pub(crate) use engines::Kind as EngineKind;
 pub use merge::merge;
 pub use pipeline::{Progress, Silent};
@@ -51,17 +51,6 @@ pub enum ScoreError {
         /// The model's window.
         window: u32,
     },
-    /// `--tasks` names a task the model does not have.
-    #[error("the model has no task {name:?}; it has: {}", known.join(", "))]
-    UnknownTask {
-        /// The name asked for.
-        name: String,
-        /// The model's tasks.
-        known: Vec<String>,
-    },
-    /// `--tasks` names a task twice.
-    #[error("task {0:?} is asked for twice")]
-    RepeatedTask(String),
     /// A worker thread cannot be started.
     #[error("cannot start a worker thread")]
     Threads(#[source] std::io::Error),
@@ -182,7 +171,7 @@ pub fn run_with(
         Runtime::load(config.ort_lib.as_deref()).map_err(crate::model::ModelError::from)?;
     let model = Model::open(file, &config.model_options, &runtime)?;
     let spec = model.spec().clone();
-    let columns = config.columns(&spec)?;
+    let columns = spec.columns(config.tasks.as_deref())?;
     let layout = Layout {
         lattice: config.lattice(&spec)?,
         anchor: config.anchor,

@@ -105,7 +105,7 @@ pub fn run(
     if let RankBy::Task(name) = &config.rank_by
         && !setup.tasks.contains(name)
     {
-        return Err(crate::score::ScoreError::UnknownTask {
+        return Err(crate::model::ModelError::UnknownTask {
             name: name.clone(),
             known: setup.tasks,
         }

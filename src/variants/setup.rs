@@ -4,7 +4,7 @@ use super::effects::{Rules, Scorer, lattice};
 use super::sample::{Key, Sample};
 use crate::genome::Fasta;
 use crate::model::{Model, ModelError, Runtime};
-use crate::score::{EngineKind, columns};
+use crate::score::EngineKind;
 use crate::{Cancel, Error};
 
 /// A model, a genome, and a scorer for each thread.
@@ -28,7 +28,7 @@ impl Setup {
         let runtime = Runtime::load(scoring.ort_lib.as_deref()).map_err(ModelError::from)?;
         let model = Model::open(file, &scoring.model_options, &runtime)?;
         let spec = model.spec().clone();
-        let columns = columns(scoring.tasks.as_deref(), &spec)?;
+        let columns = spec.columns(scoring.tasks.as_deref())?;
         let tasks: Vec<String> = columns.iter().map(|&c| spec.tasks[c].clone()).collect();
         let rules = Rules {
             lattice: lattice(spec.window as u32, scoring.stride)?,
