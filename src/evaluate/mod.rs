@@ -23,6 +23,7 @@ use std::path::PathBuf;
 
 use crate::Error;
 use crate::labelled::LabelledError;
+use crate::model::ModelError;
 use crate::plot::PlotError;
 
 /// What can be wrong with an evaluation.
@@ -31,6 +32,9 @@ pub enum EvaluateError {
     /// The data.
     #[error(transparent)]
     Data(#[from] LabelledError),
+    /// A task that a model does not have.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// No label fits a task.
     #[error("no label of {path} is a task of {model}: {labels} there, {tasks} here")]
     NoPairs {

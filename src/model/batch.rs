@@ -4,9 +4,10 @@ use super::onnx::{Graph, NodeProto};
 use super::{Model, ModelError, ModelFile};
 
 /// How far an activity may move with what else is in the batch, as a share of the task's largest
-/// activity among the windows that are tried. ONNX Runtime sums in another order in batches of
+/// activity among the windows that are tried. ONNX Runtime may sum in another order in batches of
 /// another size, which moves f32 values by about a millionth of what is summed, and values that a
 /// graph rounds to 16 bits by up to a thousandth; operators that mix windows move them by far more.
+/// (The program's own models do not move at all.)
 const TOLERANCE: f32 = 1e-3;
 
 /// Windows that differ.

@@ -387,18 +387,25 @@ impl ModelSpec {
         };
         let mut columns = Vec::new();
         for name in wanted {
-            let column = (self.tasks.iter().position(|t| t == name)).ok_or_else(|| {
-                ModelError::UnknownTask {
-                    name: name.clone(),
-                    known: self.tasks.clone(),
-                }
-            })?;
+            let column = self.column(name)?;
             if columns.contains(&column) {
                 return Err(ModelError::RepeatedTask(name.clone()));
             }
             columns.push(column);
         }
         Ok(columns)
+    }
+
+    /// The output column of a task.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownTask`].
+    pub fn column(&self, name: &str) -> Result<usize, ModelError> {
+        let found = self.tasks.iter().position(|t| t == name);
+        found.ok_or_else(|| ModelError::UnknownTask {
+            name: name.into(),
+            known: self.tasks.clone(),
+        })
     }
 
     /// Sets or checks the task names once their number is known.

@@ -7,6 +7,9 @@ use super::graph::{Reader, values};
 use super::network::{Cell, Conv, Elementwise, Function, Reduction};
 use crate::model::onnx::{Axis, NodeProto, Step, wrap};
 
+/// Kernels, strides, dilations and pads beyond this are no network's, and their sums might overflow.
+const FARTHEST: usize = 1 << 24;
+
 impl Reader<'_> {
     /// Reads a convolution whose kernel is long in one axis only, and moves the axes behind it.
     pub(super) fn conv(&mut self, node: &NodeProto) -> Result<Conv, Unsupported> {
@@ -15,42 +18,38 @@ impl Reader<'_> {
         if node.int("group", 1) != 1 {
             return Err(self.no(node, "grouped convolutions are not supported"));
         }
-        let spatial = self.axes.len().saturating_sub(2);
-        if dims.len() != spatial + 2 || !(1..=2).contains(&spatial) {
+        let n = self.axes.len().saturating_sub(2);
+        if dims.len() != n + 2 || !(1..=2).contains(&n) {
             return Err(self.no(node, &format!("a kernel of shape {dims:?} does not fit")));
         }
         let kernel = &dims[2..];
-        let attribute = |name: &str, default: i64| -> Vec<usize> {
-            let list = node.ints(name).unwrap_or(&[]);
-            let get = |i| list.get(i).copied().unwrap_or(default);
-            (0..spatial).map(|i| get(i).max(0) as usize).collect()
-        };
-        let (strides, dilations) = (attribute("strides", 1), attribute("dilations", 1));
+        let (strides, dilations) = (spatial(node, "strides", n), spatial(node, "dilations", n));
         if strides.iter().any(|&s| s != 1) {
             return Err(self.no(node, "strides other than 1 are not supported"));
         }
-        let lengths: Vec<usize> = self.axes[2..].iter().filter_map(|a| a.len()).collect();
+        let lengths: Vec<usize> = self.axes[2..].iter().filter_map(|a| a.size()).collect();
         let pads = self.pads(node, &lengths, kernel, &strides, &dilations)?;
 
         // The axis along the sequence, and the channels: axis 1, or a whole spatial axis.
-        let Some(along) = (0..spatial).find(|&i| matches!(self.axes[i + 2], Axis::Length(_)))
-        else {
+        let Some(along) = (0..n).find(|&i| matches!(self.axes[i + 2], Axis::Length(_))) else {
             return Err(self.no(node, "the sequence is no spatial axis"));
         };
-        let inputs = match (self.axes[1], spatial) {
-            (Axis::Channels(n), 1) => n,
-            (Axis::Channels(n), _) => {
+        let inputs = match (self.axes[1], n) {
+            (Axis::Channels(channels), 1) => channels,
+            (Axis::Channels(channels), _) => {
                 let other = 1 - along;
                 if self.axes[other + 2] != Axis::Unit || kernel[other] != 1 || pads[other] != (0, 0)
                 {
                     return Err(self.no(node, "its kernel is two-dimensional"));
                 }
-                n
+                channels
             }
             (Axis::Unit, 2) => {
                 let other = 1 - along;
                 match self.axes[other + 2] {
-                    Axis::Channels(n) if kernel[other] == n && pads[other] == (0, 0) => n,
+                    Axis::Channels(bases) if kernel[other] == bases && pads[other] == (0, 0) => {
+                        bases
+                    }
                     _ => {
                         return Err(self.no(
                             node,
@@ -67,7 +66,7 @@ impl Reader<'_> {
             return Err(self.no(node, "its weights do not fit its input"));
         }
         // [outputs, inputs, width] lies so in memory already, unless the kernel is (width, bases).
-        if spatial == 2 && along == 0 && self.axes[1] == Axis::Unit {
+        if n == 2 && along == 0 && self.axes[1] == Axis::Unit {
             weight.swap_axes(2, 3);
         }
         let bias = match node.has_input(2) {
@@ -89,7 +88,7 @@ impl Reader<'_> {
             return Err(self.no(node, "the kernel is longer than its input"));
         }
         self.axes[1] = Axis::Channels(outputs);
-        for i in 0..spatial {
+        for i in 0..n {
             self.axes[i + 2] = if i == along {
                 Axis::Length(length)
             } else {
@@ -109,7 +108,12 @@ impl Reader<'_> {
         dilations: &[usize],
     ) -> Result<Vec<(usize, usize)>, Unsupported> {
         let n = kernel.len();
-        if lengths.len() != n || kernel.contains(&0) || strides.contains(&0) {
+        let far = |list: &[usize]| list.iter().any(|&x| x > FARTHEST);
+        if lengths.len() != n
+            || kernel.contains(&0)
+            || strides.contains(&0)
+            || [kernel, strides, dilations].into_iter().any(far)
+        {
             return Err(self.no(node, "its kernel does not fit"));
         }
         let same = |upper: bool| -> Vec<(usize, usize)> {
@@ -129,7 +133,10 @@ impl Reader<'_> {
             "VALID" => Ok(vec![(0, 0); n]),
             "" | "NOTSET" => match node.ints("pads") {
                 None => Ok(vec![(0, 0); n]),
-                Some(list) if list.len() == 2 * n && list.iter().all(|&p| p >= 0) => {
+                Some(list)
+                    if list.len() == 2 * n
+                        && list.iter().all(|&p| (0..=FARTHEST as i64).contains(&p)) =>
+                {
                     let at = |i: usize| list[i] as usize;
                     Ok((0..n).map(|i| (at(i), at(i + n))).collect())
                 }
@@ -150,46 +157,57 @@ impl Reader<'_> {
         }) else {
             return Err(self.no(node, "there is no axis of sequence"));
         };
-        let reduction = if node.op_type.contains("Max") {
-            Reduction::Max
-        } else {
-            Reduction::Mean
+        let (reduction, name) = match node.op_type.contains("Max") {
+            true => (Reduction::Max, "max"),
+            false => (Reduction::Mean, "mean"),
         };
-        let name = if reduction == Reduction::Max {
-            "max"
-        } else {
-            "mean"
-        };
-        let whole = Cell {
+        let whole = vec![Cell {
             from: 0,
             to: length,
             divisor: length,
-        };
+        }];
+        let global = format!("global {name} pool");
         if node.op_type.starts_with("Reduce") {
-            let rank = self.axes.len();
-            let list = self
-                .graph
-                .list(node, "axes", 1)?
-                .ok_or_else(|| self.no(node, "it names no axes"))?;
-            let drop: Vec<usize> = list.iter().map(|&a| wrap(a, rank as i64)).collect();
-            let unit = |i: &usize| *i == along || self.axes.get(*i) == Some(&Axis::Unit);
-            if !drop.contains(&along) || !drop.iter().all(unit) {
-                return Err(self.no(node, "it reduces another axis than the sequence"));
-            }
-            self.axes[along] = Axis::Unit;
-            if node.int("keepdims", 1) == 0 {
-                self.axes = self.axes.without(&drop);
-            }
-            return Ok((reduction, vec![whole], format!("global {name} pool")));
+            self.drop_reduced(node, along)?;
+            return Ok((reduction, whole, global));
         }
         if along < 2 || !matches!(self.axes[1], Axis::Channels(_)) {
             return Err(self.no(node, "the sequence is no spatial axis"));
         }
         if node.op_type.starts_with("Global") {
             self.axes[along] = Axis::Unit;
-            return Ok((reduction, vec![whole], format!("global {name} pool")));
+            return Ok((reduction, whole, global));
         }
+        let (size, cells) = self.pool_cells(node, along, length, reduction)?;
+        self.axes[along] = Axis::Length(cells.len());
+        Ok((reduction, cells, format!("{name} pool {size}")))
+    }
 
+    /// Moves the axes behind a reduction over the whole sequence.
+    fn drop_reduced(&mut self, node: &NodeProto, along: usize) -> Result<(), Unsupported> {
+        let rank = self.axes.len();
+        let list =
+            (self.graph.list(node, "axes", 1)?).ok_or_else(|| self.no(node, "it names no axes"))?;
+        let drop: Vec<usize> = list.iter().map(|&a| wrap(a, rank as i64)).collect();
+        let unit = |i: &usize| *i == along || self.axes.get(*i) == Some(&Axis::Unit);
+        if !drop.contains(&along) || !drop.iter().all(unit) {
+            return Err(self.no(node, "it reduces another axis than the sequence"));
+        }
+        self.axes[along] = Axis::Unit;
+        if node.int("keepdims", 1) == 0 {
+            self.axes = self.axes.without(&drop);
+        }
+        Ok(())
+    }
+
+    /// Size and cells of a pool of equal cells along an axis of this length.
+    fn pool_cells(
+        &self,
+        node: &NodeProto,
+        along: usize,
+        length: usize,
+        reduction: Reduction,
+    ) -> Result<(usize, Vec<Cell>), Unsupported> {
         let n = self.axes.len() - 2;
         let kernel: Vec<usize> = node
             .ints("kernel_shape")
@@ -197,16 +215,11 @@ impl Reader<'_> {
             .iter()
             .map(|&k| k.max(0) as usize)
             .collect();
-        let list = |name: &str| -> Vec<usize> {
-            let list = node.ints(name).unwrap_or(&[]);
-            let get = |i| list.get(i).copied().unwrap_or(1);
-            (0..n).map(|i| get(i).max(0) as usize).collect()
-        };
-        let (strides, dilations) = (list("strides"), list("dilations"));
+        let (strides, dilations) = (spatial(node, "strides", n), spatial(node, "dilations", n));
         if kernel.len() != n || dilations.iter().any(|&d| d != 1) {
             return Err(self.no(node, "its kernel is dilated or does not fit"));
         }
-        let lengths: Vec<usize> = self.axes[2..].iter().filter_map(|a| a.len()).collect();
+        let lengths: Vec<usize> = self.axes[2..].iter().filter_map(|a| a.size()).collect();
         let pads = self.pads(node, &lengths, &kernel, &strides, &dilations)?;
         for i in (0..n).filter(|&i| i + 2 != along) {
             if kernel[i] != 1 || pads[i] != (0, 0) || self.axes[i + 2] != Axis::Unit {
@@ -228,21 +241,15 @@ impl Reader<'_> {
             count += 1;
         }
         let counted = node.int("count_include_pad", 0) != 0;
-        let mut cells = Vec::with_capacity(count);
-        for i in 0..count {
+        let cell = |i: usize| {
             let from = (i * stride).saturating_sub(left);
             let to = (i * stride + k).saturating_sub(left).min(length);
-            if from >= to {
-                return Err(self.no(node, "a cell of the pool holds padding only"));
-            }
-            cells.push(Cell {
-                from,
-                to,
-                divisor: if counted { k } else { to - from },
-            });
-        }
-        self.axes[along] = Axis::Length(count);
-        Ok((reduction, cells, format!("{name} pool {k}")))
+            let divisor = if counted { k } else { to.saturating_sub(from) };
+            (from < to).then_some(Cell { from, to, divisor })
+        };
+        let cells: Option<Vec<Cell>> = (0..count).map(cell).collect();
+        let cells = cells.ok_or_else(|| self.no(node, "a cell of the pool holds padding only"))?;
+        Ok((k, cells))
     }
 
     pub(super) fn gemm(&mut self, node: &NodeProto) -> Result<(), Unsupported> {
@@ -380,7 +387,7 @@ impl Reader<'_> {
             .axes
             .position(|a| matches!(a, Axis::Channels(_) | Axis::Features(_)))
             .ok_or_else(|| self.no(node, "there are no channels"))?;
-        let channels = self.axes[channel].len().unwrap_or(0);
+        let channels = self.axes[channel].size().unwrap_or(0);
         let constant: Vec<f32> = match (long.next(), long.next()) {
             (None, _) if dims.len() <= rank => vec![constant.sum(); channels],
             (Some((i, &n)), None)
@@ -402,4 +409,11 @@ impl Reader<'_> {
         };
         Ok(Elementwise::Affine { scale, shift })
     }
+}
+
+/// An attribute with one number for each of `n` spatial axes, each 1 when it is left out.
+fn spatial(node: &NodeProto, name: &str, n: usize) -> Vec<usize> {
+    let list = node.ints(name).unwrap_or(&[]);
+    let get = |i| list.get(i).copied().unwrap_or(1);
+    (0..n).map(|i| get(i).max(0) as usize).collect()
 }

@@ -20,7 +20,7 @@ pub enum Axis {
 
 impl Axis {
     /// Its length; the batch has none.
-    pub fn len(self) -> Option<usize> {
+    pub fn size(self) -> Option<usize> {
         match self {
             Self::Batch => None,
             Self::Unit => Some(1),
@@ -109,10 +109,10 @@ impl Axes {
                 let drop: Vec<usize> = match graph.list(node, "axes", 1)? {
                     Some(list) => list.iter().map(|&a| wrap(a, rank)).collect(),
                     None => (0..self.len())
-                        .filter(|&i| self[i].len() == Some(1))
+                        .filter(|&i| self[i].size() == Some(1))
                         .collect(),
                 };
-                let single = |i: &usize| self.get(*i).and_then(|a| a.len()) == Some(1);
+                let single = |i: &usize| self.get(*i).and_then(|a| a.size()) == Some(1);
                 if !drop.iter().all(single) {
                     return Err(self.misfit(node, "it drops an axis that is longer than one"));
                 }
@@ -159,14 +159,14 @@ impl Axes {
 
     /// Everything behind the batch in one axis.
     fn flat(&self) -> Self {
-        let features = self.iter().filter_map(|a| a.len()).product();
+        let features = self.iter().filter_map(|a| a.size()).product();
         Self(vec![Axis::Batch, Axis::Features(features)])
     }
 
     fn reshaped(&self, graph: &Graph<'_>, node: &NodeProto) -> Result<Self, GraphError> {
         let shape = (graph.list(node, "shape", 1)?)
             .ok_or_else(|| self.misfit(node, "its shape is no constant"))?;
-        let all: usize = self.iter().filter_map(|a| a.len()).product();
+        let all: usize = self.iter().filter_map(|a| a.size()).product();
         // The batch stays the first axis, written 0, -1 or as a number.
         let Some((_, rest)) = shape.split_first() else {
             return Err(self.misfit(node, "its shape is empty"));
@@ -174,7 +174,7 @@ impl Axes {
         let mut lengths: Vec<usize> = Vec::new();
         for (i, &n) in rest.iter().enumerate() {
             lengths.push(match n {
-                0 => self.get(i + 1).and_then(|a| a.len()).unwrap_or(0),
+                0 => self.get(i + 1).and_then(|a| a.size()).unwrap_or(0),
                 -1 => 0,
                 n => n.max(0) as usize,
             });
@@ -193,8 +193,8 @@ impl Axes {
         }
         // Otherwise only axes of length one may come or go.
         let behind_batch = || self.iter().skip(1).copied();
-        let mut solid = behind_batch().filter(|a| a.len() != Some(1));
-        let mut single = behind_batch().filter(|a| a.len() == Some(1));
+        let mut solid = behind_batch().filter(|a| a.size() != Some(1));
+        let mut single = behind_batch().filter(|a| a.size() == Some(1));
         let mut out = vec![Axis::Batch];
         for &n in &lengths {
             if n == 1 {
@@ -202,7 +202,7 @@ impl Axes {
                 continue;
             }
             match solid.next() {
-                Some(axis) if axis.len() == Some(n) => out.push(axis),
+                Some(axis) if axis.size() == Some(n) => out.push(axis),
                 _ => return Err(self.misfit(node, format!("it mixes axes (shape {shape:?})"))),
             }
         }
@@ -225,3 +225,6 @@ pub fn wrap(axis: i64, rank: i64) -> usize {
     })
     .unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests;
