@@ -99,8 +99,13 @@ fn info(args: &InfoArgs) -> Result<()> {
     )?;
     line("alphabet", spec.alphabet.clone())?;
     line("tasks", spec.tasks.join(", "))?;
-    if let Some(batch) = spec.fixed_batch {
-        line("batch", format!("fixed at {batch}"))?;
+    let fixed = spec.fixed_batch.map(|rows| format!("fixed at {rows}"));
+    // A single window has no other beside it.
+    let alone = (spec.fixed_batch != Some(1) && judged.is_ok())
+        .then(|| "each window is scored on its own".to_owned());
+    let batch: Vec<String> = fixed.into_iter().chain(alone).collect();
+    if !batch.is_empty() {
+        line("batch", batch.join(", "))?;
     }
     if let Some(description) = &spec.description {
         line("description", description.clone())?;

@@ -25,6 +25,7 @@ use crate::Error;
 use crate::input::InputError;
 use crate::job;
 use crate::labelled::LabelledError;
+use crate::model::ModelError;
 use crate::plot::PlotError;
 
 /// What can be wrong with an evaluation.
@@ -36,6 +37,9 @@ pub enum EvaluateError {
     /// A text file.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// A task that a model does not have.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// No label fits a task.
     #[error("no label of {path} is a task of {model}: {labels} there, {tasks} here")]
     NoPairs {

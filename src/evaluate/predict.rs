@@ -95,13 +95,8 @@ impl Predictor {
     ///
     /// # Errors
     /// When the model has no such task.
-    pub fn task(&self, name: &str) -> Result<usize, EvaluateError> {
-        let tasks = &self.model.spec().tasks;
-        (tasks.iter().position(|t| t == name)).ok_or_else(|| EvaluateError::Unknown {
-            what: "task",
-            name: name.into(),
-            known: tasks.join(", "),
-        })
+    pub fn task(&self, name: &str) -> Result<usize, ModelError> {
+        self.model.spec().column(name)
     }
 }
 

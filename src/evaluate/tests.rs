@@ -247,7 +247,7 @@ fn what_cannot_be_evaluated_is_said_in_words() {
         ),
         (&|c| c.common.model = demo.clone(), "--map LABEL=TASK"),
         (&|c| c.common.map = map("x", "A"), "unknown label \"x\""),
-        (&|c| c.common.map = map("A", "x"), "unknown task \"x\""),
+        (&|c| c.common.map = map("A", "x"), "no task \"x\""),
         (
             &|c| c.side = Side::Of(Split::Validation),
             "no row on that side",

@@ -190,13 +190,9 @@ pub(super) fn run(config: &VariantsConfig, cancel: &Cancel) -> Result<Summary, E
 }
 
 fn tasks(config: &VariantsConfig, model: &Predictor) -> Result<Vec<String>, EvaluateError> {
-    let Some(wanted) = &config.tasks else {
-        return Ok(model.model.spec().tasks.clone());
-    };
-    for name in wanted {
-        model.task(name)?;
-    }
-    Ok(wanted.clone())
+    let spec = model.model.spec();
+    let columns = spec.columns(config.tasks.as_deref())?;
+    Ok(columns.iter().map(|&c| spec.tasks[c].clone()).collect())
 }
 
 /// For each task the output columns of the models: of the second one that of the task it is mapped

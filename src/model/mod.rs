@@ -4,6 +4,7 @@
 //! tests can use a closed-form model without ONNX Runtime, and no other module knows of layouts,
 //! alphabets or frames.
 
+mod batch;
 mod embedded;
 pub mod onnx;
 mod predict;
@@ -45,6 +46,17 @@ pub enum ModelError {
         /// What was found and what was expected.
         problem: String,
     },
+    /// A name that is none of the model's tasks.
+    #[error("the model has no task {name:?}; it has: {}", known.join(", "))]
+    UnknownTask {
+        /// The name asked for.
+        name: String,
+        /// The model's tasks.
+        known: Vec<String>,
+    },
+    /// A task that is asked for twice.
+    #[error("task {0:?} is asked for twice")]
+    RepeatedTask(String),
     /// ONNX Runtime refused the model.
     #[error("ONNX Runtime cannot load {path}: {message}")]
     Load {
@@ -72,14 +84,6 @@ pub enum ModelError {
         /// The window, unknown bases as N.
         sequence: String,
     },
-    /// TEMP
-    #[error("the model has no task {name:?}; it has: {}", known.join(", "))]
-    UnknownTask {
-        /// The name asked for.
-        name: String,
-        /// The model's tasks.
-        known: Vec<String>,
-    },
     /// No usable ONNX Runtime.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -96,6 +100,10 @@ impl ModelError {
             Self::Unfit { what: "type", .. } => {
                 Some("export the model with float32 input and output".into())
             }
+            Self::Unfit { what: "batch", .. } => Some(
+                "export the model for inference (in PyTorch, after model.eval()), with nothing that acts across the batch"
+                    .into(),
+            ),
             Self::EnginesDiffer(_) => {
                 Some("please report this; --engine full runs every model, much slower".into())
             }

@@ -18,11 +18,11 @@ pub struct Model {
 }
 
 impl Model {
-    /// Opens a model and proves, with one pass over empty windows, that it gives what its
-    /// description promises.
+    /// Opens a model and proves, with a few passes over small batches, that it gives what its
+    /// description promises, and for each window the same whatever else is in the batch.
     ///
     /// # Errors
-    /// When the file is not ONNX, does not fit (shape, type, alphabet, task count), or ONNX
+    /// When the file is not ONNX, does not fit (shape, type, alphabet, task count, batch), or ONNX
     /// Runtime refuses it.
     pub fn open(
         file: ModelFile,
@@ -48,13 +48,15 @@ impl Model {
             }
         };
         spec.resolve_tasks(tasks, file.path())?;
-        Ok(Self {
+        let mut model = Self {
             file: Arc::new(file),
             spec: Arc::new(spec),
             runtime: runtime.clone(),
             session,
-            input: Vec::new(),
-        })
+            input,
+        };
+        model.check_batch()?;
+        Ok(model)
     }
 
     /// The same model in a session of its own.
@@ -100,8 +102,39 @@ impl Model {
         self.predict_encoded(whole, rows, whole.length, activities)
     }
 
-    /// Rows of `width` base codes, made into the model's input by `one_hot`.
+    /// The activities of windows as they come, finite or not.
+    pub(super) fn probe(&mut self, windows: &[u8]) -> Result<Vec<f32>, ModelError> {
+        let (one_hot, width) = (self.spec.one_hot, self.spec.window);
+        let mut activities = vec![0.0; windows.len() / width * self.spec.tasks.len()];
+        self.run_encoded(one_hot, windows, width, &mut activities)?;
+        Ok(activities)
+    }
+
     fn predict_encoded(
+        &mut self,
+        one_hot: OneHot,
+        windows: &[u8],
+        width: usize,
+        activities: &mut [f32],
+    ) -> Result<(), ModelError> {
+        self.run_encoded(one_hot, windows, width, activities)?;
+        let Some(at) = activities.iter().position(|v| !v.is_finite()) else {
+            return Ok(());
+        };
+        let tasks = self.spec.tasks.len();
+        let codes = &windows[at / tasks * width..][..width];
+        Err(ModelError::NotFinite {
+            value: activities[at],
+            task: self.spec.tasks[at % tasks].clone(),
+            sequence: codes
+                .iter()
+                .map(|&c| BASES.get(c as usize).copied().unwrap_or('N'))
+                .collect(),
+        })
+    }
+
+    /// Rows of `width` base codes, made into the model's input by `one_hot`.
+    fn run_encoded(
         &mut self,
         one_hot: OneHot,
         windows: &[u8],
@@ -135,17 +168,6 @@ impl Model {
                 )));
             }
             activities.copy_from_slice(&values[..activities.len()]);
-            if let Some(at) = activities.iter().position(|v| !v.is_finite()) {
-                let codes = &windows[at / tasks * width..][..width];
-                return Err(ModelError::NotFinite {
-                    value: activities[at],
-                    task: self.spec.tasks[at % tasks].clone(),
-                    sequence: codes
-                        .iter()
-                        .map(|&c| BASES.get(c as usize).copied().unwrap_or('N'))
-                        .collect(),
-                });
-            }
         }
         Ok(())
     }

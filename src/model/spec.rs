@@ -377,6 +377,37 @@ impl ModelFile {
 }
 
 impl ModelSpec {
+    /// Which output columns are meant by these task names (all, without names), in their order.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownTask`], [`ModelError::RepeatedTask`].
+    pub fn columns(&self, wanted: Option<&[String]>) -> Result<Vec<usize>, ModelError> {
+        let Some(wanted) = wanted else {
+            return Ok((0..self.tasks.len()).collect());
+        };
+        let mut columns = Vec::new();
+        for name in wanted {
+            let column = self.column(name)?;
+            if columns.contains(&column) {
+                return Err(ModelError::RepeatedTask(name.clone()));
+            }
+            columns.push(column);
+        }
+        Ok(columns)
+    }
+
+    /// The output column of a task.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownTask`].
+    pub fn column(&self, name: &str) -> Result<usize, ModelError> {
+        let found = self.tasks.iter().position(|t| t == name);
+        found.ok_or_else(|| ModelError::UnknownTask {
+            name: name.into(),
+            known: self.tasks.clone(),
+        })
+    }
+
     /// Sets or checks the task names once their number is known.
     pub(super) fn resolve_tasks(&mut self, count: usize, path: &Path) -> Result<(), ModelError> {
         let unfit = |what, problem: String| ModelError::Unfit {

@@ -54,11 +54,3 @@ impl Runtime {
         }
     }
 }
-
-impl super::ModelSpec {
-    /// TEMP
-    pub fn columns(&self, wanted: Option<&[String]>) -> Result<Vec<usize>, ModelError> {
-        let _ = wanted;
-        Ok((0..self.tasks.len()).collect())
-    }
-}

@@ -159,12 +159,4 @@ impl ScoreConfig {
         let stride = self.stride.unwrap_or((window / 5).max(1));
         Lattice::genome(window, stride).ok_or_else(|| ScoreError::Stride { stride, window }.into())
     }
-
-    /// Which output columns of the model are written, in the order asked for.
-    ///
-    /// # Errors
-    /// When a task is unknown or named twice.
-    pub(super) fn columns(&self, spec: &ModelSpec) -> Result<Vec<usize>, Error> {
-        Ok(spec.columns(self.tasks.as_deref())?)
-    }
 }

@@ -150,7 +150,7 @@ pub fn run_with(
         config.ort_lib.as_deref(),
     )?;
     let spec = model.spec().clone();
-    let columns = config.columns(&spec)?;
+    let columns = spec.columns(config.tasks.as_deref())?;
     let layout = Layout {
         lattice: config.lattice(&spec)?,
         anchor: config.anchor,

@@ -123,6 +123,38 @@ fn models_that_do_not_fit_say_what_is_wrong() {
 }
 
 #[test]
+fn a_model_that_depends_on_its_batch_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut g = GraphBuilder::new("softmax");
+    g.input("x", &[Err("n"), Ok(4), Ok(145)]);
+    g.output("y", &[Err("n"), Ok(2)]);
+    let values: Vec<f32> = (0..1160).map(|i| (i as f32).sin()).collect();
+    let w = g.weight("w", &[580, 2], &values);
+    let x = g.node("Flatten", &["x"], vec![]);
+    let x = g.node("MatMul", &[&x, &w], vec![]);
+    g.node_to(
+        "Softmax",
+        &[&x],
+        vec![AttributeProto::of_int("axis", 0)],
+        "y",
+    );
+    let reason = "so that its scores depend on how windows are batched; Softmax \"node_2\"";
+    let error = error_of(dir.path(), &g.to_bytes());
+    assert!(error.contains(reason), "{error}");
+    let model = dir.path().join("model.onnx");
+    let mut info = program(&["model", "info", model.to_str().unwrap()]);
+    let output = info.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        error.contains(reason) && error.contains("hint: "),
+        "{error}"
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(!text.contains("on its own"), "{text}");
+}
+
+#[test]
 fn a_model_that_gives_nan_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let mut g = GraphBuilder::new("log");

@@ -4,13 +4,11 @@
 //! What each axis means (sequence, channels, or a leftover of length one) is carried along, so
 //! that transposes, reshapes and two-dimensional convolutions with a flat kernel cost nothing.
 
-use std::collections::HashMap;
+use ndarray::{Array2, ArrayView3, Axis as Along};
 
 use super::Unsupported;
-use super::axes::{Axis, text};
 use super::network::{Cell, Conv, Dense, Elementwise, Network, Reduction};
-use crate::encode::Layout;
-use crate::model::onnx::{GraphProto, NodeProto, TensorProto};
+use crate::model::onnx::{Axes, Axis, Graph, GraphError, NodeProto, Step};
 use crate::model::{ModelFile, ModelSpec};
 
 /// More tensors than this on one side of a dense layer are not worth unrolling.
@@ -18,38 +16,18 @@ const LARGEST_HEAD: usize = 1 << 26;
 
 /// Reads the graph.
 pub(super) fn read(file: &ModelFile, spec: &ModelSpec) -> Result<Network, Unsupported> {
-    let graph = file.graph();
-    let mut reader = Reader::new(graph, spec);
-    let mut name = spec.input.clone();
-    let mut nodes = 0;
-    while name != spec.output {
-        let users: Vec<&NodeProto> = graph
-            .node
-            .iter()
-            .filter(|n| n.input.contains(&name))
-            .collect();
-        let [node] = users[..] else {
-            return Err(Unsupported(format!(
-                "{} operators use the tensor {name:?}, and only plain chains are supported (no residual or other branches)",
-                users.len()
-            )));
-        };
-        nodes += 1;
-        if nodes > graph.node.len() {
-            return Err(Unsupported("the graph has a cycle".into()));
-        }
-        reader.step(node, &name)?;
-        name = match node.output.as_slice() {
-            [first, rest @ ..] if rest.iter().all(|o| !reader.is_used(o)) => first.clone(),
-            _ => {
-                return Err(Unsupported(format!(
-                    "the operator {} has several outputs in use",
-                    node.op_type
-                )));
-            }
-        };
+    let graph = Graph::new(file.graph())?;
+    let mut reader = Reader::new(&graph, spec);
+    for step in graph.chain(&spec.input) {
+        reader.step(&step?)?;
     }
     reader.finish()
+}
+
+impl From<GraphError> for Unsupported {
+    fn from(error: GraphError) -> Self {
+        Self(error.to_string())
+    }
 }
 
 /// Where on the way from input to output the reader is.
@@ -65,9 +43,8 @@ enum Stage {
 }
 
 pub(super) struct Reader<'a> {
-    graph: &'a GraphProto,
-    constants: HashMap<&'a str, &'a TensorProto>,
-    pub(super) axes: Vec<Axis>,
+    pub(super) graph: &'a Graph<'a>,
+    pub(super) axes: Axes,
     stage: Stage,
     network: Network,
     /// Row of each base code on the input's axis of four.
@@ -75,32 +52,10 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(graph: &'a GraphProto, spec: &ModelSpec) -> Self {
-        let mut constants: HashMap<&str, &TensorProto> = graph
-            .initializer
-            .iter()
-            .map(|t| (t.name.as_str(), t))
-            .collect();
-        for node in graph.node.iter().filter(|n| n.op_type == "Constant") {
-            if let (Some(name), Some(value)) = (
-                node.output.first(),
-                node.attribute("value").and_then(|a| a.t.as_ref()),
-            ) {
-                constants.insert(name, value);
-            }
-        }
-        let length = Axis::Length(spec.one_hot.length);
-        let bases = Axis::Channels(4);
-        let axes = match spec.one_hot.layout {
-            Layout::LengthBases => vec![Axis::Batch, length, bases],
-            Layout::BasesLength => vec![Axis::Batch, bases, length],
-            Layout::OneLengthBases => vec![Axis::Batch, Axis::Unit, length, bases],
-            Layout::OneBasesLength => vec![Axis::Batch, Axis::Unit, bases, length],
-        };
+    fn new(graph: &'a Graph<'a>, spec: &ModelSpec) -> Self {
         Self {
             graph,
-            constants,
-            axes,
+            axes: Axes::of_input(&spec.one_hot),
             stage: Stage::Trunk,
             network: Network {
                 length: spec.one_hot.length,
@@ -115,66 +70,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn is_used(&self, tensor: &str) -> bool {
-        !tensor.is_empty()
-            && (self.graph.output.iter().any(|o| o.name == tensor)
-                || self
-                    .graph
-                    .node
-                    .iter()
-                    .any(|n| n.input.iter().any(|i| i == tensor)))
-    }
-
-    /// A constant input's tensor.
-    pub(super) fn constant(
-        &self,
-        node: &NodeProto,
-        input: usize,
-    ) -> Result<&'a TensorProto, Unsupported> {
-        node.input
-            .get(input)
-            .and_then(|name| self.constants.get(name.as_str()).copied())
-            .ok_or_else(|| {
-                Unsupported(format!(
-                    "input {input} of the operator {} is no constant",
-                    node.op_type
-                ))
-            })
-    }
-
-    pub(super) fn floats(&self, node: &NodeProto, input: usize) -> Result<Vec<f32>, Unsupported> {
-        self.constant(node, input)?
-            .floats()
-            .ok_or_else(|| Unsupported(format!("a weight of {} is not float", node.op_type)))
-    }
-
-    /// A list of integers that is an attribute in old operator sets and an input in new ones.
-    pub(super) fn list(
-        &self,
-        node: &NodeProto,
-        attribute: &str,
-        input: usize,
-    ) -> Result<Option<Vec<i64>>, Unsupported> {
-        if let Some(list) = node.ints(attribute) {
-            return Ok(Some(list.to_vec()));
-        }
-        if node.input.get(input).is_none_or(|n| n.is_empty()) {
-            return Ok(None);
-        }
-        let list = self.constant(node, input)?.int64s();
-        list.map(Some)
-            .ok_or_else(|| Unsupported(format!("the {attribute} of {} is no list", node.op_type)))
-    }
-
     pub(super) fn no(&self, node: &NodeProto, why: &str) -> Unsupported {
-        Unsupported(format!(
-            "{} on axes {}: {why}",
-            node.op_type,
-            text(&self.axes)
-        ))
+        self.axes.misfit(node, why).into()
     }
 
-    fn step(&mut self, node: &NodeProto, from: &str) -> Result<(), Unsupported> {
+    fn step(&mut self, step: &Step<'_>) -> Result<(), Unsupported> {
+        let node = step.node;
         if !node.domain.is_empty() && node.domain != "ai.onnx" {
             return Err(Unsupported(format!(
                 "the operator {}.{} is none of ONNX's own",
@@ -192,20 +93,25 @@ impl<'a> Reader<'a> {
             "MaxPool" | "AveragePool" | "GlobalMaxPool" | "GlobalAveragePool" | "ReduceMax"
             | "ReduceMean" => self.pool(node),
             "Gemm" => self.gemm(node),
-            "MatMul" => self.matmul(node, from),
+            "MatMul" => self.matmul(step),
             _ => {
-                let step = self.elementwise(node, from)?;
-                self.push_elementwise(node, step)
+                let elementwise = self.elementwise(step)?;
+                self.push_elementwise(node, elementwise)
             }
         }
     }
 
-    fn push_conv(&mut self, node: &NodeProto, mut conv: Conv) -> Result<(), Unsupported> {
+    pub(super) fn push_conv(
+        &mut self,
+        node: &NodeProto,
+        mut conv: Conv,
+    ) -> Result<(), Unsupported> {
         if self.stage != Stage::Trunk {
             return Err(self.no(node, "a convolution behind a pool is not supported"));
         }
         if self.network.convs.is_empty() {
-            conv.weight = by_code(&conv, self.rows);
+            conv.weight = by_code(&conv, self.rows)
+                .ok_or_else(|| self.no(node, "its weights do not fit its input"))?;
         }
         self.network.convs.push(conv);
         Ok(())
@@ -253,24 +159,13 @@ impl<'a> Reader<'a> {
         if matches!(self.stage, Stage::Flat { .. } | Stage::Head) {
             return Err(self.no(node, "the axes are features"));
         }
-        let permutation: Vec<usize> = match node.ints("perm") {
-            Some(perm) => perm.iter().map(|&p| p as usize).collect(),
-            None => (0..self.axes.len()).rev().collect(),
-        };
-        if permutation.first() != Some(&0) || permutation.len() != self.axes.len() {
-            return Err(self.no(node, "it moves the batch"));
-        }
-        let axes = permutation.iter().map(|&p| self.axes.get(p).copied());
-        self.axes = axes
-            .collect::<Option<Vec<Axis>>>()
-            .ok_or_else(|| self.no(node, "its permutation does not fit"))?;
+        self.axes = self.axes.behind(self.graph, node)?;
         Ok(())
     }
 
     fn reshape(&mut self, node: &NodeProto) -> Result<(), Unsupported> {
         let before: Vec<Axis> = self.solid_axes();
-        let axes = self.reshaped(node)?;
-        self.axes = axes;
+        self.axes = self.axes.behind(self.graph, node)?;
         if let [Axis::Batch, Axis::Features(_)] = self.axes[..]
             && matches!(self.stage, Stage::Trunk | Stage::Pooled)
         {
@@ -323,36 +218,30 @@ impl<'a> Reader<'a> {
     pub(super) fn push_dense(
         &mut self,
         node: &NodeProto,
-        outputs: usize,
-        inputs: usize,
-        mut weight: Vec<f32>,
+        weight: Array2<f32>,
         bias: Vec<f32>,
     ) -> Result<(), Unsupported> {
+        let (outputs, inputs) = weight.dim();
         if outputs.saturating_mul(inputs) > LARGEST_HEAD {
             return Err(self.no(node, "the dense layer is too large"));
         }
         let features = self.features(node)?;
-        if features != inputs || weight.len() != inputs * outputs || bias.len() != outputs {
+        if features != inputs || bias.len() != outputs {
             return Err(self.no(node, "its weights do not fit its input"));
         }
-        if self.stage != Stage::Head {
+        let channels_first = Stage::Flat {
+            position_major: false,
+        };
+        let weight = if self.stage == channels_first {
             let (cells, channels) = (self.network.cells.len(), self.network.channels());
-            if self.stage
-                == (Stage::Flat {
-                    position_major: false,
-                })
-            {
-                for row in weight.chunks_exact_mut(inputs) {
-                    let graph = row.to_vec();
-                    for cell in 0..cells {
-                        for channel in 0..channels {
-                            row[cell * channels + channel] = graph[channel * cells + cell];
-                        }
-                    }
-                }
-            }
-            self.stage = Stage::Head;
-        }
+            let by_channel = weight
+                .to_shape((outputs, channels, cells))
+                .map_err(|_| self.no(node, "its weights do not fit its input"))?;
+            values(by_channel.permuted_axes([0, 2, 1]))
+        } else {
+            values(weight)
+        };
+        self.stage = Stage::Head;
         self.network.head.push(Dense {
             inputs,
             outputs,
@@ -360,16 +249,12 @@ impl<'a> Reader<'a> {
             bias,
             after: Vec::new(),
         });
-        self.axes = vec![Axis::Batch, Axis::Features(outputs)];
+        self.axes = vec![Axis::Batch, Axis::Features(outputs)].into();
         Ok(())
     }
 
     pub(super) fn in_trunk(&self) -> bool {
         self.stage == Stage::Trunk
-    }
-
-    pub(super) fn add_conv(&mut self, node: &NodeProto, conv: Conv) -> Result<(), Unsupported> {
-        self.push_conv(node, conv)
     }
 
     /// Number of features; flattens axes that are flat in all but name.
@@ -407,8 +292,7 @@ impl<'a> Reader<'a> {
                     "{n} features without a dense layer are too many"
                 )));
             }
-            let weight = (0..n * n).map(|i| f32::from(u8::from(i % (n + 1) == 0)));
-            self.push_dense(&node, n, n, weight.collect(), vec![0.0; n])?;
+            self.push_dense(&node, Array2::eye(n), vec![0.0; n])?;
         }
         self.network.simplify();
         Ok(self.network)
@@ -416,12 +300,18 @@ impl<'a> Reader<'a> {
 }
 
 /// The first convolution's weights with inputs in the order of base codes.
-fn by_code(conv: &Conv, rows: [u8; 4]) -> Vec<f32> {
-    let mut weight = Vec::with_capacity(conv.weight.len());
-    for output in conv.weight.chunks_exact(conv.inputs * conv.width) {
-        for row in rows {
-            weight.extend_from_slice(&output[row as usize * conv.width..][..conv.width]);
-        }
-    }
-    weight
+fn by_code(conv: &Conv, rows: [u8; 4]) -> Option<Vec<f32>> {
+    let shape = (conv.outputs, conv.inputs, conv.width);
+    let weight = ArrayView3::from_shape(shape, &conv.weight).ok()?;
+    let fits = conv.inputs == rows.len();
+    fits.then(|| values(weight.select(Along(1), &rows.map(usize::from))))
+}
+
+/// An array's values, row-major.
+pub(super) fn values<S, D>(array: ndarray::ArrayBase<S, D>) -> Vec<f32>
+where
+    S: ndarray::Data<Elem = f32>,
+    D: ndarray::Dimension,
+{
+    array.iter().copied().collect()
 }

@@ -21,12 +21,11 @@
 //! All of this reorders sums of f32 and nothing else; no value is approximated.
 //!
 //! # Parts
-//! [`Plan`] reads the graph (`graph`, `axes`, `ops`) into a `network`, and says why it cannot.
+//! [`Plan`] reads the graph (`graph`, `ops`) into a `network`, and says why it cannot.
 //! [`Tables`] are its table (`trunk`, `table`) and head (`reduce`, `head`), built once. A
 //! [`FastEngine`] is one thread's state (`strip`, `extra`, `strand`, `blocks`, `predict`); `simd`, `kernels`,
 //! `maxima` and `slide` are the inner loops.
 
-mod axes;
 mod blocks;
 mod check;
 mod engine;

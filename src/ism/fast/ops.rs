@@ -1,56 +1,55 @@
 //! The operators that compute: what their attributes and weights say.
 
+use ndarray::{Array2, Ix2};
+
 use super::Unsupported;
-use super::axes::{Axis, wrap};
-use super::graph::Reader;
+use super::graph::{Reader, values};
 use super::network::{Cell, Conv, Elementwise, Function, Reduction};
-use crate::model::onnx::NodeProto;
+use crate::model::onnx::{Axis, NodeProto, Step, wrap};
+
+/// Kernels, strides, dilations and pads beyond this are no network's, and their sums might overflow.
+const FARTHEST: usize = 1 << 24;
 
 impl Reader<'_> {
     /// Reads a convolution whose kernel is long in one axis only, and moves the axes behind it.
     pub(super) fn conv(&mut self, node: &NodeProto) -> Result<Conv, Unsupported> {
-        let weight = self.constant(node, 1)?;
-        let dims: Vec<usize> = weight.dims.iter().map(|&d| d.max(0) as usize).collect();
-        let values = self.floats(node, 1)?;
+        let mut weight = self.graph.floats(node, 1)?;
+        let dims = weight.shape().to_vec();
         if node.int("group", 1) != 1 {
             return Err(self.no(node, "grouped convolutions are not supported"));
         }
-        let spatial = self.axes.len().saturating_sub(2);
-        if dims.len() != spatial + 2 || !(1..=2).contains(&spatial) {
+        let n = self.axes.len().saturating_sub(2);
+        if dims.len() != n + 2 || !(1..=2).contains(&n) {
             return Err(self.no(node, &format!("a kernel of shape {dims:?} does not fit")));
         }
         let kernel = &dims[2..];
-        let attribute = |name: &str, default: i64| -> Vec<usize> {
-            let list = node.ints(name).unwrap_or(&[]);
-            let get = |i| list.get(i).copied().unwrap_or(default);
-            (0..spatial).map(|i| get(i).max(0) as usize).collect()
-        };
-        let (strides, dilations) = (attribute("strides", 1), attribute("dilations", 1));
+        let (strides, dilations) = (spatial(node, "strides", n), spatial(node, "dilations", n));
         if strides.iter().any(|&s| s != 1) {
             return Err(self.no(node, "strides other than 1 are not supported"));
         }
-        let lengths: Vec<usize> = self.axes[2..].iter().filter_map(|a| a.len()).collect();
+        let lengths: Vec<usize> = self.axes[2..].iter().filter_map(|a| a.size()).collect();
         let pads = self.pads(node, &lengths, kernel, &strides, &dilations)?;
 
         // The axis along the sequence, and the channels: axis 1, or a whole spatial axis.
-        let Some(along) = (0..spatial).find(|&i| matches!(self.axes[i + 2], Axis::Length(_)))
-        else {
+        let Some(along) = (0..n).find(|&i| matches!(self.axes[i + 2], Axis::Length(_))) else {
             return Err(self.no(node, "the sequence is no spatial axis"));
         };
-        let inputs = match (self.axes[1], spatial) {
-            (Axis::Channels(n), 1) => n,
-            (Axis::Channels(n), _) => {
+        let inputs = match (self.axes[1], n) {
+            (Axis::Channels(channels), 1) => channels,
+            (Axis::Channels(channels), _) => {
                 let other = 1 - along;
                 if self.axes[other + 2] != Axis::Unit || kernel[other] != 1 || pads[other] != (0, 0)
                 {
                     return Err(self.no(node, "its kernel is two-dimensional"));
                 }
-                n
+                channels
             }
             (Axis::Unit, 2) => {
                 let other = 1 - along;
                 match self.axes[other + 2] {
-                    Axis::Channels(n) if kernel[other] == n && pads[other] == (0, 0) => n,
+                    Axis::Channels(bases) if kernel[other] == bases && pads[other] == (0, 0) => {
+                        bases
+                    }
                     _ => {
                         return Err(self.no(
                             node,
@@ -63,25 +62,16 @@ impl Reader<'_> {
         };
         let outputs = dims[0];
         let width = kernel[along];
-        if width == 0 || outputs == 0 || values.len() != outputs * inputs * width {
+        if width == 0 || outputs == 0 || weight.len() != outputs * inputs * width {
             return Err(self.no(node, "its weights do not fit its input"));
         }
         // [outputs, inputs, width] lies so in memory already, unless the kernel is (width, bases).
-        let mut taps = values;
-        if spatial == 2 && along == 0 && self.axes[1] == Axis::Unit {
-            for output in taps.chunks_exact_mut(inputs * width) {
-                let graph = output.to_vec();
-                for tap in 0..width {
-                    for input in 0..inputs {
-                        output[input * width + tap] = graph[tap * inputs + input];
-                    }
-                }
-            }
+        if n == 2 && along == 0 && self.axes[1] == Axis::Unit {
+            weight.swap_axes(2, 3);
         }
-        let bias = if node.input.get(2).is_some_and(|n| !n.is_empty()) {
-            self.floats(node, 2)?
-        } else {
-            vec![0.0; outputs]
+        let bias = match node.has_input(2) {
+            true => values(self.graph.floats(node, 2)?),
+            false => vec![0.0; outputs],
         };
         let conv = Conv {
             inputs,
@@ -89,7 +79,7 @@ impl Reader<'_> {
             width,
             dilation: dilations[along].max(1),
             pads: pads[along],
-            weight: taps,
+            weight: values(weight),
             bias,
             after: Vec::new(),
         };
@@ -98,7 +88,7 @@ impl Reader<'_> {
             return Err(self.no(node, "the kernel is longer than its input"));
         }
         self.axes[1] = Axis::Channels(outputs);
-        for i in 0..spatial {
+        for i in 0..n {
             self.axes[i + 2] = if i == along {
                 Axis::Length(length)
             } else {
@@ -118,7 +108,12 @@ impl Reader<'_> {
         dilations: &[usize],
     ) -> Result<Vec<(usize, usize)>, Unsupported> {
         let n = kernel.len();
-        if lengths.len() != n || kernel.contains(&0) || strides.contains(&0) {
+        let far = |list: &[usize]| list.iter().any(|&x| x > FARTHEST);
+        if lengths.len() != n
+            || kernel.contains(&0)
+            || strides.contains(&0)
+            || [kernel, strides, dilations].into_iter().any(far)
+        {
             return Err(self.no(node, "its kernel does not fit"));
         }
         let same = |upper: bool| -> Vec<(usize, usize)> {
@@ -138,7 +133,10 @@ impl Reader<'_> {
             "VALID" => Ok(vec![(0, 0); n]),
             "" | "NOTSET" => match node.ints("pads") {
                 None => Ok(vec![(0, 0); n]),
-                Some(list) if list.len() == 2 * n && list.iter().all(|&p| p >= 0) => {
+                Some(list)
+                    if list.len() == 2 * n
+                        && list.iter().all(|&p| (0..=FARTHEST as i64).contains(&p)) =>
+                {
                     let at = |i: usize| list[i] as usize;
                     Ok((0..n).map(|i| (at(i), at(i + n))).collect())
                 }
@@ -159,46 +157,57 @@ impl Reader<'_> {
         }) else {
             return Err(self.no(node, "there is no axis of sequence"));
         };
-        let reduction = if node.op_type.contains("Max") {
-            Reduction::Max
-        } else {
-            Reduction::Mean
+        let (reduction, name) = match node.op_type.contains("Max") {
+            true => (Reduction::Max, "max"),
+            false => (Reduction::Mean, "mean"),
         };
-        let name = if reduction == Reduction::Max {
-            "max"
-        } else {
-            "mean"
-        };
-        let whole = Cell {
+        let whole = vec![Cell {
             from: 0,
             to: length,
             divisor: length,
-        };
+        }];
+        let global = format!("global {name} pool");
         if node.op_type.starts_with("Reduce") {
-            let rank = self.axes.len();
-            let list = self
-                .list(node, "axes", 1)?
-                .ok_or_else(|| self.no(node, "it names no axes"))?;
-            let drop: Vec<usize> = list.iter().map(|&a| wrap(a, rank as i64)).collect();
-            let unit = |i: &usize| *i == along || self.axes.get(*i) == Some(&Axis::Unit);
-            if !drop.contains(&along) || !drop.iter().all(unit) {
-                return Err(self.no(node, "it reduces another axis than the sequence"));
-            }
-            self.axes[along] = Axis::Unit;
-            if node.int("keepdims", 1) == 0 {
-                let keep = |(i, a): (usize, &Axis)| (!drop.contains(&i)).then_some(*a);
-                self.axes = self.axes.iter().enumerate().filter_map(keep).collect();
-            }
-            return Ok((reduction, vec![whole], format!("global {name} pool")));
+            self.drop_reduced(node, along)?;
+            return Ok((reduction, whole, global));
         }
         if along < 2 || !matches!(self.axes[1], Axis::Channels(_)) {
             return Err(self.no(node, "the sequence is no spatial axis"));
         }
         if node.op_type.starts_with("Global") {
             self.axes[along] = Axis::Unit;
-            return Ok((reduction, vec![whole], format!("global {name} pool")));
+            return Ok((reduction, whole, global));
         }
+        let (size, cells) = self.pool_cells(node, along, length, reduction)?;
+        self.axes[along] = Axis::Length(cells.len());
+        Ok((reduction, cells, format!("{name} pool {size}")))
+    }
 
+    /// Moves the axes behind a reduction over the whole sequence.
+    fn drop_reduced(&mut self, node: &NodeProto, along: usize) -> Result<(), Unsupported> {
+        let rank = self.axes.len();
+        let list =
+            (self.graph.list(node, "axes", 1)?).ok_or_else(|| self.no(node, "it names no axes"))?;
+        let drop: Vec<usize> = list.iter().map(|&a| wrap(a, rank as i64)).collect();
+        let unit = |i: &usize| *i == along || self.axes.get(*i) == Some(&Axis::Unit);
+        if !drop.contains(&along) || !drop.iter().all(unit) {
+            return Err(self.no(node, "it reduces another axis than the sequence"));
+        }
+        self.axes[along] = Axis::Unit;
+        if node.int("keepdims", 1) == 0 {
+            self.axes = self.axes.without(&drop);
+        }
+        Ok(())
+    }
+
+    /// Size and cells of a pool of equal cells along an axis of this length.
+    fn pool_cells(
+        &self,
+        node: &NodeProto,
+        along: usize,
+        length: usize,
+        reduction: Reduction,
+    ) -> Result<(usize, Vec<Cell>), Unsupported> {
         let n = self.axes.len() - 2;
         let kernel: Vec<usize> = node
             .ints("kernel_shape")
@@ -206,16 +215,11 @@ impl Reader<'_> {
             .iter()
             .map(|&k| k.max(0) as usize)
             .collect();
-        let list = |name: &str| -> Vec<usize> {
-            let list = node.ints(name).unwrap_or(&[]);
-            let get = |i| list.get(i).copied().unwrap_or(1);
-            (0..n).map(|i| get(i).max(0) as usize).collect()
-        };
-        let (strides, dilations) = (list("strides"), list("dilations"));
+        let (strides, dilations) = (spatial(node, "strides", n), spatial(node, "dilations", n));
         if kernel.len() != n || dilations.iter().any(|&d| d != 1) {
             return Err(self.no(node, "its kernel is dilated or does not fit"));
         }
-        let lengths: Vec<usize> = self.axes[2..].iter().filter_map(|a| a.len()).collect();
+        let lengths: Vec<usize> = self.axes[2..].iter().filter_map(|a| a.size()).collect();
         let pads = self.pads(node, &lengths, &kernel, &strides, &dilations)?;
         for i in (0..n).filter(|&i| i + 2 != along) {
             if kernel[i] != 1 || pads[i] != (0, 0) || self.axes[i + 2] != Axis::Unit {
@@ -237,67 +241,57 @@ impl Reader<'_> {
             count += 1;
         }
         let counted = node.int("count_include_pad", 0) != 0;
-        let mut cells = Vec::with_capacity(count);
-        for i in 0..count {
+        let cell = |i: usize| {
             let from = (i * stride).saturating_sub(left);
             let to = (i * stride + k).saturating_sub(left).min(length);
-            if from >= to {
-                return Err(self.no(node, "a cell of the pool holds padding only"));
-            }
-            cells.push(Cell {
-                from,
-                to,
-                divisor: if counted { k } else { to - from },
-            });
-        }
-        self.axes[along] = Axis::Length(count);
-        Ok((reduction, cells, format!("{name} pool {k}")))
+            let divisor = if counted { k } else { to.saturating_sub(from) };
+            (from < to).then_some(Cell { from, to, divisor })
+        };
+        let cells: Option<Vec<Cell>> = (0..count).map(cell).collect();
+        let cells = cells.ok_or_else(|| self.no(node, "a cell of the pool holds padding only"))?;
+        Ok((k, cells))
     }
 
     pub(super) fn gemm(&mut self, node: &NodeProto) -> Result<(), Unsupported> {
-        let dims = self.constant(node, 1)?.dims.clone();
-        let values = self.floats(node, 1)?;
-        let [rows, columns] = dims[..] else {
-            return Err(self.no(node, "its weight is no matrix"));
-        };
-        let (rows, columns) = (rows.max(0) as usize, columns.max(0) as usize);
+        let weight = self.matrix(node)?;
         if node.int("transA", 0) != 0 {
             return Err(self.no(node, "it transposes its input"));
         }
-        let alpha = node.float("alpha", 1.0);
+        let weight = match node.int("transB", 0) {
+            0 => weight.reversed_axes(),
+            _ => weight,
+        } * node.float("alpha", 1.0);
+        let outputs = weight.nrows();
         let beta = node.float("beta", 1.0);
-        let (outputs, inputs, mut weight) = if node.int("transB", 0) != 0 {
-            (rows, columns, values)
-        } else {
-            (columns, rows, transposed(&values, rows, columns))
-        };
-        weight.iter_mut().for_each(|w| *w *= alpha);
-        let bias = if node.input.get(2).is_some_and(|n| !n.is_empty()) {
-            let bias = self.floats(node, 2)?;
+        let bias = if node.has_input(2) {
+            let bias = self.graph.floats(node, 2)? * beta;
             match bias.len() {
-                1 => vec![bias[0] * beta; outputs],
-                n if n == outputs => bias.iter().map(|b| b * beta).collect(),
+                1 => vec![bias.sum(); outputs],
+                n if n == outputs => values(bias),
                 _ => return Err(self.no(node, "its bias does not fit")),
             }
         } else {
             vec![0.0; outputs]
         };
-        self.push_dense(node, outputs, inputs, weight, bias)
+        self.push_dense(node, weight, bias)
+    }
+
+    /// The constant matrix that is an operator's second input.
+    fn matrix(&self, node: &NodeProto) -> Result<Array2<f32>, Unsupported> {
+        (self.graph.floats(node, 1)?)
+            .into_dimensionality::<Ix2>()
+            .map_err(|_| self.no(node, "its weight is no matrix"))
     }
 
     /// A product with a constant: a dense layer over features, or over the channels of each
     /// position (a convolution of width 1).
-    pub(super) fn matmul(&mut self, node: &NodeProto, from: &str) -> Result<(), Unsupported> {
-        if node.input.first().map(String::as_str) != Some(from) {
+    pub(super) fn matmul(&mut self, step: &Step<'_>) -> Result<(), Unsupported> {
+        let node = step.node;
+        if !step.comes_first() {
             return Err(self.no(node, "the weights stand on the left"));
         }
-        let dims = self.constant(node, 1)?.dims.clone();
-        let values = self.floats(node, 1)?;
-        let [rows, columns] = dims[..] else {
-            return Err(self.no(node, "its weight is no matrix"));
-        };
-        let (inputs, outputs) = (rows.max(0) as usize, columns.max(0) as usize);
-        let weight = transposed(&values, inputs, outputs);
+        let weight = self.matrix(node)?.reversed_axes();
+        let (outputs, inputs) = weight.dim();
         match self.axes.last().copied() {
             Some(Axis::Channels(n)) if self.in_trunk() && self.axes.len() > 2 => {
                 if n != inputs {
@@ -311,21 +305,18 @@ impl Reader<'_> {
                     width: 1,
                     dilation: 1,
                     pads: (0, 0),
-                    weight,
+                    weight: values(weight),
                     bias: vec![0.0; outputs],
                     after: Vec::new(),
                 };
-                self.add_conv(node, conv)
+                self.push_conv(node, conv)
             }
-            _ => self.push_dense(node, outputs, inputs, weight, vec![0.0; outputs]),
+            _ => self.push_dense(node, weight, vec![0.0; outputs]),
         }
     }
 
-    pub(super) fn elementwise(
-        &self,
-        node: &NodeProto,
-        from: &str,
-    ) -> Result<Elementwise, Unsupported> {
+    pub(super) fn elementwise(&self, step: &Step<'_>) -> Result<Elementwise, Unsupported> {
+        let node = step.node;
         let function = |f| Ok(Elementwise::Function(f));
         match node.op_type.as_str() {
             "Relu" => function(Function::Relu),
@@ -337,9 +328,9 @@ impl Reader<'_> {
             "Gelu" if node.string("approximate") == "tanh" => function(Function::GeluTanh),
             "Clip" => {
                 let bound = |name: &str, input: usize, open: f32| -> Result<f32, Unsupported> {
-                    if node.input.get(input).is_some_and(|n| !n.is_empty()) {
-                        return match self.floats(node, input)?.as_slice() {
-                            [one] => Ok(*one),
+                    if node.has_input(input) {
+                        return match values(self.graph.floats(node, input)?)[..] {
+                            [one] => Ok(one),
                             _ => Err(self.no(node, "a bound is no single number")),
                         };
                     }
@@ -351,7 +342,7 @@ impl Reader<'_> {
                 ))
             }
             "BatchNormalization" => self.batch_norm(node),
-            "Add" | "Sub" | "Mul" | "Div" => self.arithmetic(node, from),
+            "Add" | "Sub" | "Mul" | "Div" => self.arithmetic(step),
             other => Err(Unsupported(format!(
                 "the operator {other} is not supported"
             ))),
@@ -367,11 +358,10 @@ impl Reader<'_> {
             return Err(self.no(node, "it is in training mode"));
         }
         let part = |i| -> Result<Vec<f32>, Unsupported> {
-            let values = self.floats(node, i)?;
-            if values.len() == channels {
-                Ok(values)
-            } else {
-                Err(self.no(node, "its weights do not fit its input"))
+            let part = self.graph.floats(node, i)?;
+            match part.len() == channels {
+                true => Ok(values(part)),
+                false => Err(self.no(node, "its weights do not fit its input")),
             }
         };
         let (gamma, beta, mean, variance) = (part(1)?, part(2)?, part(3)?, part(4)?);
@@ -386,28 +376,24 @@ impl Reader<'_> {
     }
 
     /// A sum or product with a constant: one number, or one a channel.
-    fn arithmetic(&self, node: &NodeProto, from: &str) -> Result<Elementwise, Unsupported> {
-        let data_first = node.input.first().map(String::as_str) == Some(from);
-        let other = usize::from(data_first);
-        let dims = self.constant(node, other)?.dims.clone();
-        let values = self.floats(node, other)?;
+    fn arithmetic(&self, step: &Step<'_>) -> Result<Elementwise, Unsupported> {
+        let (node, data_first) = (step.node, step.comes_first());
+        let constant = self.graph.floats(node, usize::from(data_first))?;
+        let dims = constant.shape().to_vec();
         // The axis of the data that the constant varies along, by broadcasting from the right.
         let rank = self.axes.len();
         let mut long = dims.iter().enumerate().filter(|(_, d)| **d != 1);
         let channel = self
             .axes
-            .iter()
             .position(|a| matches!(a, Axis::Channels(_) | Axis::Features(_)))
             .ok_or_else(|| self.no(node, "there are no channels"))?;
-        let channels = self.axes[channel].len().unwrap_or(0);
+        let channels = self.axes[channel].size().unwrap_or(0);
         let constant: Vec<f32> = match (long.next(), long.next()) {
-            (None, _) if dims.len() <= rank => vec![values[0]; channels],
+            (None, _) if dims.len() <= rank => vec![constant.sum(); channels],
             (Some((i, &n)), None)
-                if dims.len() <= rank
-                    && i + rank - dims.len() == channel
-                    && n == channels as i64 =>
+                if dims.len() <= rank && i + rank - dims.len() == channel && n == channels =>
             {
-                values
+                values(constant)
             }
             _ => return Err(self.no(node, "its constant varies along another axis")),
         };
@@ -425,11 +411,9 @@ impl Reader<'_> {
     }
 }
 
-/// `[rows, columns]` to `[columns, rows]`.
-fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    let mut out = Vec::with_capacity(values.len());
-    for c in 0..columns {
-        out.extend((0..rows).map(|r| values[r * columns + c]));
-    }
-    out
+/// An attribute with one number for each of `n` spatial axes, each 1 when it is left out.
+fn spatial(node: &NodeProto, name: &str, n: usize) -> Vec<usize> {
+    let list = node.ints(name).unwrap_or(&[]);
+    let get = |i| list.get(i).copied().unwrap_or(1);
+    (0..n).map(|i| get(i).max(0) as usize).collect()
 }

@@ -1,10 +1,14 @@
 //! ONNX files as data: just enough of `onnx.proto` (ONNX IR specification, version 8 and later) to
-//! describe a model, to read the weights of the graphs that the fast engine knows, and to write
-//! models of our own. Running a model is ONNX Runtime's work.
+//! describe a model, to read the weights of the graphs that this program knows ([`Graph`], [`Axes`]),
+//! and to write models of our own. Running a model is ONNX Runtime's work.
 
+mod axes;
 mod build;
+mod graph;
 pub mod presets;
 mod proto;
 
+pub use axes::{Axes, Axis, wrap};
 pub use build::GraphBuilder;
+pub use graph::{Chain, Graph, GraphError, Step};
 pub use proto::*;

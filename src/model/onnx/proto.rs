@@ -1,6 +1,7 @@
 //! The messages of `onnx.proto` with the fields this program uses; decoding skips the others.
 //! Field numbers are those of the ONNX specification.
 
+use ndarray::{ArrayD, IxDyn};
 use prost::Message;
 
 /// `TensorProto.DataType.FLOAT`
@@ -60,6 +61,8 @@ pub struct GraphProto {
     pub input: Vec<ValueInfoProto>,
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfoProto>,
+    #[prost(message, repeated, tag = "15")]
+    pub sparse_initializer: Vec<SparseTensorProto>,
 }
 
 /// One operator.
@@ -112,6 +115,9 @@ pub struct TensorProto {
     pub data_type: i32,
     #[prost(float, repeated, tag = "4")]
     pub float_data: Vec<f32>,
+    /// Of all integer types of up to 32 bits, and of Booleans.
+    #[prost(int32, repeated, tag = "5")]
+    pub int32_data: Vec<i32>,
     #[prost(int64, repeated, tag = "7")]
     pub int64_data: Vec<i64>,
     #[prost(string, tag = "8")]
@@ -122,6 +128,13 @@ pub struct TensorProto {
     pub external_data: Vec<StringStringEntryProto>,
     #[prost(int32, tag = "14")]
     pub data_location: i32,
+}
+
+/// A weight that is mostly zeros; only its name is read.
+#[derive(Clone, PartialEq, Message)]
+pub struct SparseTensorProto {
+    #[prost(message, optional, tag = "1")]
+    pub values: Option<TensorProto>,
 }
 
 /// A named value with its type.
@@ -213,6 +226,11 @@ impl NodeProto {
         self.attribute(name).map(|a| a.ints.as_slice())
     }
 
+    /// Whether an input, which may be left out, is given.
+    pub fn has_input(&self, input: usize) -> bool {
+        self.input.get(input).is_some_and(|name| !name.is_empty())
+    }
+
     /// A string attribute; empty when absent.
     pub fn string(&self, name: &str) -> String {
         self.attribute(name)
@@ -222,9 +240,18 @@ impl NodeProto {
 }
 
 impl TensorProto {
-    /// Number of elements by the dimensions.
+    /// Number of elements by the dimensions; the largest number where they are more than that.
     pub fn elements(&self) -> u64 {
-        self.dims.iter().map(|&d| d.max(0) as u64).product()
+        let lengths = self.dims.iter().map(|&d| d.max(0) as u64);
+        lengths.fold(1, u64::saturating_mul)
+    }
+
+    /// The values of a float tensor in its shape; `None` as for [`TensorProto::floats`].
+    pub fn array(&self) -> Option<ArrayD<f32>> {
+        let dims: Option<Vec<usize>> = (self.dims.iter())
+            .map(|&d| usize::try_from(d).ok())
+            .collect();
+        ArrayD::from_shape_vec(IxDyn(&dims?), self.floats()?).ok()
     }
 
     /// The values of a float tensor, row-major; `None` for another type, external data or a
@@ -258,6 +285,13 @@ impl TensorProto {
             chunks.iter().map(|c| i64::from_le_bytes(*c)).collect()
         };
         (values.len() as u64 == self.elements()).then_some(values)
+    }
+}
+
+impl SparseTensorProto {
+    /// The name of the whole tensor.
+    pub fn name(&self) -> Option<&str> {
+        self.values.as_ref().map(|v| v.name.as_str())
     }
 }
 

@@ -1,5 +1,8 @@
+use super::source::padding;
 use super::*;
-use crate::model::onnx::AttributeProto;
+use crate::model::ModelOptions;
+use crate::model::onnx::{AttributeProto, GraphBuilder, NodeProto};
+use crate::train::cnn::arch::Layers;
 
 fn padded(attributes: Vec<AttributeProto>, kernel: &[usize], width: usize) -> Option<Padding> {
     let node = NodeProto {
@@ -38,4 +41,86 @@ fn padding_is_read_in_every_form_that_means_the_same() {
         let found = padded(attributes.clone(), &kernel, width);
         assert_eq!(found, expected, "{attributes:?} {kernel:?}");
     }
+}
+
+/// What starting from a graph over windows of 20 bases with one task gives.
+fn start(
+    layers: &str,
+    build: impl Fn(&mut GraphBuilder),
+) -> Result<(usize, Parameters), TrainError> {
+    let mut g = GraphBuilder::new("other");
+    g.input("x", &[Err("n"), Ok(4), Ok(20)]);
+    g.output("y", &[Err("n"), Ok(1)]);
+    build(&mut g);
+    let file = ModelFile::from_bytes("other.onnx".as_ref(), g.to_bytes()).unwrap();
+    let spec = file.spec(&ModelOptions::default()).unwrap();
+    let layers = layers.parse::<Layers>().unwrap().0;
+    let arch = Architecture::new(20, 20, 0, layers).unwrap();
+    let mut parameters = Parameters::random(&arch, 1, 1);
+    let scaling = Scaling {
+        mean: vec![0.0],
+        scale: vec![1.0],
+    };
+    let copied = start_from(
+        &mut parameters,
+        &arch,
+        &scaling,
+        &file,
+        &spec,
+        &[Some(0)],
+        None,
+    )?;
+    Ok((copied, parameters))
+}
+
+#[test]
+fn a_graph_with_a_cycle_is_an_error() {
+    let result = start("conv 2x3, relu, dense", |g| {
+        g.node_to("Identity", &["b"], vec![], "a");
+        g.node_to("Add", &["x", "a"], vec![], "b");
+        g.node_to("Flatten", &["b"], vec![], "y");
+    });
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains("other.onnx"), "{error}");
+    assert!(error.contains("the graph has a cycle"), "{error}");
+}
+
+#[test]
+fn only_the_last_dense_layer_gives_tasks() {
+    let dense = |g: &mut GraphBuilder, from: &str, inputs: usize, outputs: usize, to: &str| {
+        let name = |kind| format!("{kind}{outputs}");
+        let values: Vec<f32> = (0..inputs * outputs).map(|i| i as f32).collect();
+        let w = g.weight(&name("w"), &[inputs, outputs], &values);
+        let b = g.weight(&name("b"), &[outputs], &vec![0.5; outputs]);
+        g.node_to("Gemm", &[from, &w, &b], vec![], to);
+    };
+    let trunk = |g: &mut GraphBuilder| {
+        let values: Vec<f32> = (0..24).map(|i| i as f32).collect();
+        let w = g.weight("w", &[2, 4, 3], &values);
+        let x = g.node("Conv", &["x", &w], vec![]);
+        let x = g.node("Relu", &[&x], vec![]);
+        g.node("Flatten", &[&x], vec![])
+    };
+    let layers = "conv 2x3, relu, dense";
+    let (copied, all) = start(layers, |g| {
+        let x = trunk(g);
+        dense(g, &x, 36, 1, "y");
+    })
+    .unwrap();
+    assert_eq!(copied, 2);
+    // Tap by tap; the graph's filters are [2, 4, 3].
+    assert_eq!(all.weights[0].values[..4], [0.0, 12.0, 3.0, 15.0]);
+    // Position by position; the graph's features are channels first.
+    assert_eq!(all.weights[2].values[..4], [0.0, 18.0, 1.0, 19.0]);
+    assert_eq!(all.weights[3].values, [0.5]);
+    let (copied, hidden) = start(layers, |g| {
+        let x = trunk(g);
+        dense(g, &x, 36, 3, "h");
+        let x = g.node("Relu", &["h"], vec![]);
+        dense(g, &x, 3, 1, "y");
+    })
+    .unwrap();
+    assert_eq!(copied, 1);
+    assert_eq!(hidden.weights[0], all.weights[0]);
+    assert_ne!(hidden.weights[3].values, [0.5]);
 }
