@@ -2,17 +2,18 @@
 
 use super::floats::Floats;
 use super::kernels;
-use super::reduce::{Edit, Way};
-use super::strand::Tables;
-use super::strip::{Context, Scratch, Strip};
+use super::reducer::Way;
+use super::strip::{Context, Lookup, Scratch, Strip};
+use super::tables::Tables;
+use super::view::{Changed, Edit};
 
 /// Edited values of bases, by slot.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     /// `[slots, 3, span, row]`; empty where the table's own rows serve.
     values: Floats,
-    /// `[slots, 3, span]`: rows of the values, for max pools.
-    rows: Vec<*const f32>,
+    /// `[slots, 3, span]`: ids of the table's rows, where they serve.
+    ids: Vec<u32>,
     /// `[slots, 3, row]`: maxima over the span, for max pools.
     maxima: Floats,
 }
@@ -21,12 +22,14 @@ impl Blocks {
     /// Makes room; what was made is lost when it grows.
     pub(super) fn resize(&mut self, tables: &Tables, slots: usize) {
         let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
-        if !tables.looks_up_all() && self.values.len() < slots * 3 * span * row {
-            self.values.resize(slots * 3 * span * row);
+        let each = slots * 3 * span;
+        if tables.looks_up_all() {
+            self.ids.resize(self.ids.len().max(each), 0);
+        } else {
+            self.values.room(each * row);
         }
-        if tables.reducer.way == Way::Max && self.rows.len() < slots * 3 * span {
-            self.rows.resize(slots * 3 * span, std::ptr::null());
-            self.maxima.resize(slots * 3 * row);
+        if tables.reducer.way == Way::Max {
+            self.maxima.room(slots * 3 * row);
         }
     }
 
@@ -39,60 +42,53 @@ impl Blocks {
         bases: &[usize],
         slot: usize,
     ) {
-        let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
+        let (span, row, level) = (tables.tabled.trunk.span, tables.reducer.row, scratch.level);
+        let tabled = &tables.tabled;
         let each = 3 * span;
         let slots = slot..slot + bases.len();
+        let mut rows = Vec::new();
         if tables.looks_up_all() {
-            let rows = &mut self.rows[slots.start * each..slots.end * each];
-            tables
-                .tabled
-                .edited_rows(scratch, context, strip, bases, rows);
+            let ids = &mut self.ids[slots.start * each..slots.end * each];
+            tabled.edited_rows(scratch, context, strip, bases, ids);
+            let lookup = Lookup::new(tabled, &scratch.extra);
+            rows.extend(ids.iter().map(|&id| lookup.row(id)));
         } else {
             let values = &mut self.values[slots.start * each * row..slots.end * each * row];
-            tables.tabled.edits(scratch, context, strip, bases, values);
+            tabled.edits(scratch, context, strip, bases, values);
             if tables.reducer.takes_differences() {
                 for (&base, block) in bases.iter().zip(values.chunks_exact_mut(each * row)) {
                     let first = base + 1 - span - strip.from;
                     let reference = &strip.values[first * row..(first + span) * row];
-                    // SAFETY: the block holds three times as many floats as the reference.
-                    unsafe {
-                        kernels::differences(
-                            scratch.level,
-                            block.as_mut_ptr(),
-                            reference.as_ptr(),
-                            reference.len(),
-                        );
-                    }
+                    kernels::differences(level, block, reference);
                 }
             }
             if tables.reducer.way == Way::Max {
-                let rows = &mut self.rows[slots.start * each..slots.end * each];
-                for (to, from) in rows.iter_mut().zip(values.chunks_exact(row)) {
-                    *to = from.as_ptr();
-                }
+                rows.extend(values.chunks_exact(row));
             }
         }
         if tables.reducer.way == Way::Max {
-            let rows = &self.rows[slots.start * each..slots.end * each];
             let maxima = &mut self.maxima[slots.start * 3 * row..slots.end * 3 * row];
-            // SAFETY: `span` rows for each of the maxima, all `row` floats long.
-            unsafe {
-                kernels::edit_maxima(scratch.level, rows, span, row, maxima.as_mut_ptr());
-            }
+            kernels::edit_maxima(level, &rows, span, row, maxima);
         }
     }
 
     /// One slot.
-    pub(super) fn edit(&self, tables: &Tables, slot: usize, first: isize) -> Edit {
+    pub(super) fn edit(&self, tables: &Tables, slot: usize, first: isize) -> Edit<'_> {
         let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
-        fn at<T>(table: &[T], from: usize) -> *const T {
-            table.get(from..).map_or(std::ptr::null(), <[T]>::as_ptr)
-        }
+        let each = 3 * span;
+        let values = if tables.looks_up_all() {
+            Changed::Ids(&self.ids[slot * each..(slot + 1) * each])
+        } else {
+            Changed::Block(&self.values[slot * each * row..(slot + 1) * each * row])
+        };
+        let maxima = match tables.reducer.way {
+            Way::Max => &self.maxima[slot * 3 * row..(slot + 1) * 3 * row],
+            _ => &[],
+        };
         Edit {
             first,
-            block: at(&self.values, slot * 3 * span * row),
-            rows: at(&self.rows, slot * 3 * span),
-            maxima: at(&self.maxima, slot * 3 * row),
+            values,
+            maxima,
         }
     }
 }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use super::Tables;
-use super::strand::{Run, Strand, between};
+use super::sources::{Run, between};
+use super::strand::Strand;
+use super::tables::Tables;
 use crate::encode::{BASES, UNKNOWN, reverse_complement};
 use crate::ism::{Engine, Scores, Stretch, Want};
 use crate::model::ModelError;
@@ -323,7 +324,7 @@ mod tests {
                 let mut all: Vec<Scores> = Vec::new();
                 for level in Level::all() {
                     let mut engine = FastEngine::new(&tables, Strands::Both);
-                    engine.strand.scratch.level = level;
+                    engine.strand.sources.scratch.level = level;
                     let mut scores = Scores::default();
                     let (origin, len) = Stretch::needs(145, &wanted);
                     let stretch = Stretch {
@@ -366,7 +367,7 @@ mod tests {
         let tables = Tables::build(&plan);
         for level in Level::all() {
             let mut engine = FastEngine::new(&tables, Strands::Forward);
-            engine.strand.scratch.level = level;
+            engine.strand.sources.scratch.level = level;
             let (mut run, mut each) = (Scores::default(), Scores::default());
             engine.score(&stretch, Want::Activity, &mut run).unwrap();
             engine.score(&stretch, Want::Importance, &mut each).unwrap();

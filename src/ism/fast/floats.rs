@@ -42,6 +42,14 @@ impl Floats {
         self.0.resize(n.div_ceil(PAD), Line([0.0; PAD]));
     }
 
+    /// The first `n` floats, made if there are not as many; of no particular values.
+    pub(super) fn room(&mut self, n: usize) -> &mut [f32] {
+        if self.len() < n {
+            self.resize(n);
+        }
+        &mut self[..n]
+    }
+
     /// Removes all floats.
     pub(super) fn clear(&mut self) {
         self.0.clear();

@@ -47,9 +47,14 @@ pub(super) fn row_product(level: Level, a: &[f32], b: &[f32], k: usize, c: &mut 
 }
 
 kernel! {
+    /// # Safety
+    /// `b` has a row of as many floats as `c`, a multiple of [`PAD`], for each of `a`.
     fn add_rows = add_rows_body(a: &[f32], b: &[f32], c: &mut [f32])
 }
 
+/// # Safety
+/// `b` has a row of as many floats as `c`, a multiple of [`PAD`], for each of `a`; and the
+/// instruction set.
 #[inline(always)]
 unsafe fn add_rows_body<S: Simd>(a: &[f32], b: &[f32], c: &mut [f32]) {
     // Sums of so many vectors stay in registers.
@@ -73,6 +78,10 @@ unsafe fn add_rows_body<S: Simd>(a: &[f32], b: &[f32], c: &mut [f32]) {
 }
 
 /// `N` vectors of sums of rows that lie `step` floats apart.
+///
+/// # Safety
+/// `c` holds `N` vectors, and so does each row, of which there are as many as `a` is long; and the
+/// instruction set.
 #[inline(always)]
 unsafe fn sums<S: Simd, const N: usize>(a: &[f32], b: *const f32, step: usize, c: *mut f32) {
     // SAFETY: the caller's promise.

@@ -1,35 +1,59 @@
 //! The inner loops, over padded rows.
+//!
+//! Each kernel is a safe function that asserts the sizes of what it is given, and a body that
+//! relies on them: one comparison a row, for hundreds of products.
 
-use super::simd::{Simd, kernel};
+use super::simd::{Level, PAD, Simd, kernel};
 use super::trunk::Stage;
 
+/// Whether rows of so many floats are whole vectors, and all of these hold one.
+fn hold(rows: &[&[f32]], row: usize) -> bool {
+    row.is_multiple_of(PAD) && rows.iter().all(|r| r.len() >= row)
+}
+
+/// `out[p] = relu?(bias + sum over taps i of rows[p + i d][i])` for `outputs` positions. `rows` are
+/// `outputs + reach` projected rows, `out` has room for `outputs` rows.
+pub(super) fn stage_values(
+    level: Level,
+    stage: &Stage,
+    rows: &[&[f32]],
+    outputs: usize,
+    out: &mut [f32],
+) {
+    assert!(stage.row.is_multiple_of(PAD) && stage.bias.len() >= stage.row);
+    assert!(rows.len() >= outputs + stage.reach() && hold(rows, stage.projected()));
+    assert!(out.len() >= outputs * stage.row);
+    // SAFETY: by the assertions.
+    unsafe { stage_values_on(level, stage, rows, outputs, out) }
+}
+
 kernel! {
-    /// `out[p] = relu?(bias + sum over taps i of rows[p + i d][i])` for `outputs` positions.
-    ///
     /// # Safety
-    /// `rows` holds `outputs + reach` pointers to `stage.projected()` floats; `out` has room for
-    /// `outputs` rows.
-    pub(super) fn stage_values = stage_values_body(
-        stage: &Stage, rows: &[*const f32], outputs: usize, out: *mut f32,
+    /// What [`stage_values`] asserts.
+    fn stage_values_on = stage_values_body(
+        stage: &Stage, rows: &[&[f32]], outputs: usize, out: &mut [f32],
     )
 }
 
+/// # Safety
+/// What [`stage_values`] asserts, and the instruction set.
 #[inline(always)]
 unsafe fn stage_values_body<S: Simd>(
     stage: &Stage,
-    rows: &[*const f32],
+    rows: &[&[f32]],
     outputs: usize,
-    out: *mut f32,
+    out: &mut [f32],
 ) {
-    debug_assert!(rows.len() >= outputs + stage.reach());
     let (row, width, dilation) = (stage.row, stage.width, stage.dilation);
-    // SAFETY: the caller's promise.
+    let (bias, out) = (stage.bias.as_ptr(), out.as_mut_ptr());
+    // SAFETY: the caller's promise; `v` stays a vector below `row`, `p + tap d` below
+    // `outputs + reach`.
     unsafe {
         for p in 0..outputs {
             for v in (0..row).step_by(S::LANES) {
-                let mut sum = S::load(stage.bias.as_ptr().add(v));
+                let mut sum = S::load(bias.add(v));
                 for tap in 0..width {
-                    let from = *rows.get_unchecked(p + tap * dilation);
+                    let from = rows.get_unchecked(p + tap * dilation).as_ptr();
                     sum = S::add(sum, S::load(from.add(tap * row + v)));
                 }
                 if stage.relu {
@@ -41,49 +65,67 @@ unsafe fn stage_values_body<S: Simd>(
     }
 }
 
+/// The same for three edits that change `reached` inputs: `[3, reached + reach]` outputs.
+///
+/// `reference` are `reached + 2 reach` rows, of which those in the middle are of edited inputs and
+/// not read, and `changed` `[3, reached]`.
+pub(super) fn stage_edits(
+    level: Level,
+    stage: &Stage,
+    reference: &[&[f32]],
+    changed: &[&[f32]],
+    reached: usize,
+    out: &mut [f32],
+) {
+    let (reach, row) = (stage.reach(), stage.projected());
+    assert!(stage.row.is_multiple_of(PAD) && stage.bias.len() >= stage.row);
+    assert!(reference.len() >= reached + 2 * reach && hold(reference, row));
+    assert!(changed.len() >= 3 * reached && hold(changed, row));
+    assert!(out.len() >= 3 * (reached + reach) * stage.row);
+    // SAFETY: by the assertions.
+    unsafe { stage_edits_on(level, stage, reference, changed, reached, out) }
+}
+
 kernel! {
-    /// The same for three edits that change `reached` inputs: `[3, reached + reach]` outputs.
-    ///
     /// # Safety
-    /// `reference` holds `reached + 2 reach` pointers, of which those in the middle are of edited
-    /// inputs and not read, and `changed` holds `[3, reached]`; all to `stage.projected()` floats.
-    /// `out` has room for the outputs.
-    pub(super) fn stage_edits = stage_edits_body(
-        stage: &Stage, reference: &[*const f32], changed: &[*const f32], reached: usize,
-        out: *mut f32,
+    /// What [`stage_edits`] asserts.
+    fn stage_edits_on = stage_edits_body(
+        stage: &Stage, reference: &[&[f32]], changed: &[&[f32]], reached: usize, out: &mut [f32],
     )
 }
 
+/// # Safety
+/// What [`stage_edits`] asserts, and the instruction set.
 #[inline(always)]
 unsafe fn stage_edits_body<S: Simd>(
     stage: &Stage,
-    reference: &[*const f32],
-    changed: &[*const f32],
+    reference: &[&[f32]],
+    changed: &[&[f32]],
     reached: usize,
-    out: *mut f32,
+    out: &mut [f32],
 ) {
     let (row, width, dilation, reach) = (stage.row, stage.width, stage.dilation, stage.reach());
     let outputs = reached + reach;
-    debug_assert!(reference.len() >= outputs + reach && changed.len() >= 3 * reached);
-    // SAFETY: the caller's promise.
+    let (bias, out) = (stage.bias.as_ptr(), out.as_mut_ptr());
+    // SAFETY: the caller's promise; `v` stays a vector below `row`, `input` below
+    // `reached + 2 reach` and `i` below `reached`.
     unsafe {
+        let of =
+            |rows: &[&[f32]], i: usize, at: usize| S::load(rows.get_unchecked(i).as_ptr().add(at));
         for p in 0..outputs {
             for v in (0..row).step_by(S::LANES) {
-                let mut base = S::load(stage.bias.as_ptr().add(v));
+                let mut base = S::load(bias.add(v));
                 let (mut a, mut b, mut c) = (S::zero(), S::zero(), S::zero());
                 for tap in 0..width {
                     let input = p + tap * dilation;
                     let at = tap * row + v;
                     if input >= reach && input < reach + reached {
                         let i = input - reach;
-                        a = S::add(a, S::load((*changed.get_unchecked(i)).add(at)));
-                        b = S::add(b, S::load((*changed.get_unchecked(reached + i)).add(at)));
-                        c = S::add(
-                            c,
-                            S::load((*changed.get_unchecked(2 * reached + i)).add(at)),
-                        );
+                        a = S::add(a, of(changed, i, at));
+                        b = S::add(b, of(changed, reached + i, at));
+                        c = S::add(c, of(changed, 2 * reached + i, at));
                     } else {
-                        base = S::add(base, S::load((*reference.get_unchecked(input)).add(at)));
+                        base = S::add(base, of(reference, input, at));
                     }
                 }
                 for (e, sum) in [a, b, c].into_iter().enumerate() {
@@ -98,55 +140,83 @@ unsafe fn stage_edits_body<S: Simd>(
     }
 }
 
-kernel! {
-    /// `blocks[e, p] -= reference[p]` for three edits and `n` floats of positions.
-    ///
-    /// # Safety
-    /// `blocks` holds `3 n` floats and `reference` `n`, a whole number of vectors.
-    pub(super) fn differences = differences_body(
-        blocks: *mut f32, reference: *const f32, n: usize,
-    )
+/// `block[e] -= reference` for three edits.
+pub(super) fn differences(level: Level, block: &mut [f32], reference: &[f32]) {
+    assert!(reference.len().is_multiple_of(PAD) && block.len() == 3 * reference.len());
+    // SAFETY: by the assertion.
+    unsafe { differences_on(level, block, reference) }
 }
 
+kernel! {
+    /// # Safety
+    /// What [`differences`] asserts.
+    fn differences_on = differences_body(block: &mut [f32], reference: &[f32])
+}
+
+/// # Safety
+/// What [`differences`] asserts, and the instruction set.
 #[inline(always)]
-unsafe fn differences_body<S: Simd>(blocks: *mut f32, reference: *const f32, n: usize) {
-    // SAFETY: the caller's promise.
+unsafe fn differences_body<S: Simd>(block: &mut [f32], reference: &[f32]) {
+    let n = reference.len();
+    let (block, reference) = (block.as_mut_ptr(), reference.as_ptr());
+    // SAFETY: the caller's promise; `v` stays a vector below `n`.
     unsafe {
         for v in (0..n).step_by(S::LANES) {
             let old = S::load(reference.add(v));
             for e in 0..3 {
-                let at = blocks.add(e * n + v);
+                let at = block.add(e * n + v);
                 S::store(at, S::sub(S::load(at), old));
             }
         }
     }
 }
 
-kernel! {
-    /// `out[e, h] += sum of blocks[e] * weights[h]` for three edits over `n` contiguous rows of
-    /// one window: the effects of a head that is linear in all positions. `weights` holds, for
-    /// each row, `heads` (a multiple of 4) rows.
-    ///
-    /// # Safety
-    /// `block` points at the first row of the first edit, the next edit's being `step` floats on;
-    /// `weights` holds `n * heads` rows, `out` `[3, heads]` floats.
-    pub(super) fn weigh_edits = weigh_edits_body(
-        block: *const f32, step: usize, n: usize, row: usize, weights: *const f32, heads: usize,
-        out: *mut f32,
-    )
-}
-
-#[inline(always)]
-unsafe fn weigh_edits_body<S: Simd>(
-    block: *const f32,
+/// `out[e, h] += sum of block[e] * weights[h]` for three edits over `n` contiguous rows of one
+/// window: the effects of a head that is linear in all positions.
+///
+/// An edit's rows begin `step` floats behind those of the one before. `weights` holds, for each
+/// row, `heads` (a multiple of 4) rows; `out` is `[3, heads]`.
+#[allow(clippy::too_many_arguments)]
+pub(super) fn weigh_edits(
+    level: Level,
+    block: &[f32],
     step: usize,
     n: usize,
     row: usize,
-    weights: *const f32,
+    weights: &[f32],
     heads: usize,
-    out: *mut f32,
+    out: &mut [f32],
 ) {
-    // SAFETY: the caller's promise.
+    assert!(row.is_multiple_of(PAD) && heads.is_multiple_of(4));
+    assert!(block.len() >= 2 * step + n * row && weights.len() >= n * heads * row);
+    assert!(out.len() >= 3 * heads);
+    // SAFETY: by the assertions.
+    unsafe { weigh_edits_on(level, block, step, n, row, weights, heads, out) }
+}
+
+kernel! {
+    /// # Safety
+    /// What [`weigh_edits`] asserts.
+    fn weigh_edits_on = weigh_edits_body(
+        block: &[f32], step: usize, n: usize, row: usize, weights: &[f32], heads: usize,
+        out: &mut [f32],
+    )
+}
+
+/// # Safety
+/// What [`weigh_edits`] asserts, and the instruction set.
+#[inline(always)]
+unsafe fn weigh_edits_body<S: Simd>(
+    block: &[f32],
+    step: usize,
+    n: usize,
+    row: usize,
+    weights: &[f32],
+    heads: usize,
+    out: &mut [f32],
+) {
+    let (block, weights, out) = (block.as_ptr(), weights.as_ptr(), out.as_mut_ptr());
+    // SAFETY: the caller's promise; `v` stays a vector below `row`, `h` four below `heads`.
     unsafe {
         for h in (0..heads).step_by(4) {
             let mut sums = [[S::zero(); 4]; 3];
@@ -175,9 +245,11 @@ unsafe fn weigh_edits_body<S: Simd>(
     }
 }
 
+/// # Safety
+/// `out` points at four floats; the instruction set.
 #[inline(always)]
 unsafe fn add_sums<S: Simd>(sums: [S::V; 4], out: *mut f32) {
-    // SAFETY: the caller's promise: four floats.
+    // SAFETY: the caller's promise.
     unsafe {
         let sums = S::sum4(sums);
         for (i, sum) in sums.into_iter().enumerate() {
@@ -186,32 +258,49 @@ unsafe fn add_sums<S: Simd>(sums: [S::V; 4], out: *mut f32) {
     }
 }
 
+/// `out[h] += sum over rows of rows[p] * weights[p, h]`: one window's head. `weights` holds `heads`
+/// (a multiple of 4) rows for each row.
+pub(super) fn weigh_rows(
+    level: Level,
+    rows: &[&[f32]],
+    row: usize,
+    weights: &[f32],
+    heads: usize,
+    out: &mut [f32],
+) {
+    assert!(hold(rows, row) && weights.len() >= rows.len() * heads * row);
+    assert!(heads.is_multiple_of(4) && out.len() >= heads);
+    // SAFETY: by the assertions.
+    unsafe { weigh_rows_on(level, rows, row, weights, heads, out) }
+}
+
 kernel! {
-    /// `out[h] += sum over rows of rows[p] * weights[p, h]`: one window's head.
-    ///
     /// # Safety
-    /// `rows` holds pointers to rows, `weights` `rows.len() * heads` rows, `out` `heads` floats.
-    pub(super) fn weigh_rows = weigh_rows_body(
-        rows: &[*const f32], row: usize, weights: *const f32, heads: usize, out: *mut f32,
+    /// What [`weigh_rows`] asserts.
+    fn weigh_rows_on = weigh_rows_body(
+        rows: &[&[f32]], row: usize, weights: &[f32], heads: usize, out: &mut [f32],
     )
 }
 
+/// # Safety
+/// What [`weigh_rows`] asserts, and the instruction set.
 #[inline(always)]
 unsafe fn weigh_rows_body<S: Simd>(
-    rows: &[*const f32],
+    rows: &[&[f32]],
     row: usize,
-    weights: *const f32,
+    weights: &[f32],
     heads: usize,
-    out: *mut f32,
+    out: &mut [f32],
 ) {
-    // SAFETY: the caller's promise.
+    let (weights, out) = (weights.as_ptr(), out.as_mut_ptr());
+    // SAFETY: the caller's promise; `v` stays a vector below `row`, `h` four below `heads`.
     unsafe {
         for h in (0..heads).step_by(4) {
             let mut sums = [S::zero(); 4];
-            for (p, &from) in rows.iter().enumerate() {
+            for (p, from) in rows.iter().enumerate() {
                 let weights = weights.add((p * heads + h) * row);
                 for v in (0..row).step_by(S::LANES) {
-                    let x = S::load(from.add(v));
+                    let x = S::load(from.as_ptr().add(v));
                     for (i, sum) in sums.iter_mut().enumerate() {
                         *sum = S::fma(x, S::load(weights.add(i * row + v)), *sum);
                     }
@@ -222,47 +311,63 @@ unsafe fn weigh_rows_body<S: Simd>(
     }
 }
 
-kernel! {
-    /// `out = max(out, rows...)`.
-    ///
-    /// # Safety
-    /// All are `row` floats, a whole number of vectors.
-    pub(super) fn join_maxima = join_maxima_body(rows: &[*const f32], row: usize, out: *mut f32)
+/// `out = max(out, rows...)`, over one row.
+pub(super) fn join_maxima(level: Level, rows: &[&[f32]], out: &mut [f32]) {
+    assert!(hold(rows, out.len()));
+    // SAFETY: by the assertion.
+    unsafe { join_maxima_on(level, rows, out) }
 }
 
+kernel! {
+    /// # Safety
+    /// What [`join_maxima`] asserts.
+    fn join_maxima_on = join_maxima_body(rows: &[&[f32]], out: &mut [f32])
+}
+
+/// # Safety
+/// What [`join_maxima`] asserts, and the instruction set.
 #[inline(always)]
-unsafe fn join_maxima_body<S: Simd>(rows: &[*const f32], row: usize, out: *mut f32) {
-    // SAFETY: the caller's promise.
+unsafe fn join_maxima_body<S: Simd>(rows: &[&[f32]], out: &mut [f32]) {
+    let (row, out) = (out.len(), out.as_mut_ptr());
+    // SAFETY: the caller's promise; `v` stays a vector below `row`.
     unsafe {
         for v in (0..row).step_by(S::LANES) {
             let mut best = S::load(out.add(v));
-            for &from in rows {
-                best = S::max(best, S::load(from.add(v)));
+            for from in rows {
+                best = S::max(best, S::load(from.as_ptr().add(v)));
             }
             S::store(out.add(v), best);
         }
     }
 }
 
-kernel! {
-    /// `out[i] = max(rows[i, 0..span])`: the maxima of edits.
-    ///
-    /// # Safety
-    /// `rows` holds `[n, span]` pointers to `row` floats, `out` has room for `n` rows.
-    pub(super) fn edit_maxima = edit_maxima_body(
-        rows: &[*const f32], span: usize, row: usize, out: *mut f32,
-    )
+/// `out[i] = max(rows[i, 0..span])`: the maxima of edits. `rows` are `[n, span]`, `out` has room
+/// for `n` rows.
+pub(super) fn edit_maxima(level: Level, rows: &[&[f32]], span: usize, row: usize, out: &mut [f32]) {
+    assert!(span > 0 && hold(rows, row) && out.len() >= rows.len() / span * row);
+    // SAFETY: by the assertion.
+    unsafe { edit_maxima_on(level, rows, span, row, out) }
 }
 
+kernel! {
+    /// # Safety
+    /// What [`edit_maxima`] asserts.
+    fn edit_maxima_on = edit_maxima_body(rows: &[&[f32]], span: usize, row: usize, out: &mut [f32])
+}
+
+/// # Safety
+/// What [`edit_maxima`] asserts, and the instruction set.
 #[inline(always)]
-unsafe fn edit_maxima_body<S: Simd>(rows: &[*const f32], span: usize, row: usize, out: *mut f32) {
-    // SAFETY: the caller's promise.
+unsafe fn edit_maxima_body<S: Simd>(rows: &[&[f32]], span: usize, row: usize, out: &mut [f32]) {
+    let out = out.as_mut_ptr();
+    // SAFETY: the caller's promise; `v` stays a vector below `row`, and a chunk is `span` rows, at
+    // least one.
     unsafe {
         for (i, rows) in rows.chunks_exact(span).enumerate() {
             for v in (0..row).step_by(S::LANES) {
-                let mut best = S::load((*rows.get_unchecked(0)).add(v));
-                for &from in rows.get_unchecked(1..) {
-                    best = S::max(best, S::load(from.add(v)));
+                let mut best = S::load(rows.get_unchecked(0).as_ptr().add(v));
+                for from in rows.get_unchecked(1..) {
+                    best = S::max(best, S::load(from.as_ptr().add(v)));
                 }
                 S::store(out.add(i * row + v), best);
             }

@@ -22,9 +22,12 @@
 //!
 //! # Parts
 //! [`Plan`] reads the graph (`graph`, `ops`) into a `network`, and says why it cannot.
-//! [`Tables`] are its table (`trunk`, `table`) and head (`reduce`, `head`), built once. A
-//! [`FastEngine`] is one thread's state (`strip`, `extra`, `strand`, `blocks`, `predict`); `simd`, `kernels`,
-//! `maxima` and `slide` are the inner loops.
+//! [`Tables`] are its table (`trunk`, `table`), what leads from there to the first dense layer
+//! (`reducer`), head (`head`) and how activities alone are made (`predictor`), built once. A
+//! [`FastEngine`] is one thread's state (`strand`; activities alone: `predict`): `sources` make
+//! values (`strip`, `extra`) and edits (`blocks`), a `view` of a window is what `reduce` sums. `simd`, `kernels`, `maxima` and
+//! `slide` are the inner loops, and with `gemm` and `floats` the only places of unsafe code: each
+//! of their kernels is a safe function that asserts what its body relies on.
 
 mod blocks;
 mod check;
@@ -38,82 +41,24 @@ mod kernels;
 mod maxima;
 mod network;
 mod ops;
+mod plan;
 mod predict;
+mod predictor;
 mod reduce;
+mod reducer;
 mod simd;
 mod slide;
+mod sources;
 mod strand;
 mod strip;
 mod table;
+mod tables;
 mod trunk;
+mod view;
 
 pub use check::{Mismatch, check_against_full};
 pub use engine::{FastEngine, Strands};
-pub use strand::Tables;
+pub use network::Unsupported;
+pub use plan::Plan;
+pub use tables::Tables;
 pub use trunk::Limits;
-
-use self::network::Network;
-use self::trunk::Trunk;
-use crate::model::{ModelFile, ModelSpec};
-
-/// Why a graph cannot be done fast: one plain sentence without a full stop.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unsupported(pub(super) String);
-
-/// A graph of the supported family, read and divided into table, stages, reduction and head.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    network: Network,
-    trunk: Trunk,
-    window: usize,
-    offset: usize,
-}
-
-impl Plan {
-    /// Reads a model's graph.
-    ///
-    /// # Errors
-    /// When the graph is not of the family, with the reason.
-    pub fn new(file: &ModelFile, spec: &ModelSpec) -> Result<Self, Unsupported> {
-        Self::with_limits(file, spec, Limits::default())
-    }
-
-    /// The same, with other limits for the table.
-    ///
-    /// # Errors
-    /// As [`Plan::new`].
-    pub fn with_limits(
-        file: &ModelFile,
-        spec: &ModelSpec,
-        limits: Limits,
-    ) -> Result<Self, Unsupported> {
-        let network = graph::read(file, spec)?;
-        let trunk = Trunk::new(&network, limits);
-        Ok(Self {
-            network,
-            trunk,
-            window: spec.window,
-            offset: spec.one_hot.offset,
-        })
-    }
-
-    /// What will be done, in one line.
-    pub fn describe(&self) -> String {
-        let head = match self.network.head.len() {
-            1 if self.network.head[0].after.is_empty() => "linear head".into(),
-            n => format!("head of {n} dense layers"),
-        };
-        format!("{}, {}, {head}", self.trunk.text(), self.network.pool_text)
-    }
-
-    /// Bytes that the table takes, shared by all threads.
-    pub fn table_bytes(&self) -> usize {
-        (self.trunk.table_row() * 4) << (2 * self.trunk.k)
-    }
-
-    /// Number of tasks.
-    pub fn tasks(&self) -> usize {
-        self.network.tasks()
-    }
-}

@@ -8,6 +8,11 @@
 //! All channel axes are in the graph's own order, except that the first convolution's inputs are
 //! base codes (A, C, G, T) whatever the model's alphabet.
 
+/// Why a graph cannot be done fast: one plain sentence without a full stop.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unsupported(pub(in crate::ism) String);
+
 /// What happens to each value by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Elementwise {

@@ -14,9 +14,9 @@ pub(super) fn padded(n: usize) -> usize {
     n.next_multiple_of(PAD)
 }
 
-/// The instruction set to use.
+/// The instruction sets that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
+pub(super) enum Set {
     /// AVX-512F (x86-64).
     Avx512,
     /// AVX2 with FMA (x86-64).
@@ -25,40 +25,49 @@ pub(super) enum Level {
     Portable,
 }
 
+/// An instruction set that this machine has: made nowhere but here, after asking the processor, so
+/// that whoever holds one may run the kernels compiled for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Level(Set);
+
 impl Level {
     /// The best that this machine has.
     pub(super) fn best() -> Self {
         static BEST: OnceLock<Level> = OnceLock::new();
-        *BEST.get_or_init(Self::detect)
+        *BEST.get_or_init(|| Self(Self::detect()))
+    }
+
+    /// Which set it is.
+    #[inline(always)]
+    pub(super) fn set(self) -> Set {
+        self.0
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn detect() -> Self {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            Self::Avx512
-        } else if std::arch::is_x86_feature_detected!("avx2")
-            && std::arch::is_x86_feature_detected!("fma")
-        {
-            Self::Avx2
-        } else {
-            Self::Portable
+    fn detect() -> Set {
+        let avx2 = std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("fma");
+        match avx2 {
+            true if std::arch::is_x86_feature_detected!("avx512f") => Set::Avx512,
+            true => Set::Avx2,
+            false => Set::Portable,
         }
     }
 
     #[cfg(not(target_arch = "x86_64"))]
-    fn detect() -> Self {
-        Self::Portable
+    fn detect() -> Set {
+        Set::Portable
     }
 
     /// All levels that this machine has, for tests.
     #[cfg(test)]
     pub(super) fn all() -> Vec<Self> {
-        let mut all = vec![Self::Portable];
-        if Self::best() != Self::Portable {
-            all.push(Self::Avx2);
+        let mut all = vec![Self(Set::Portable)];
+        if Self::best() != Self(Set::Portable) {
+            all.push(Self(Set::Avx2));
         }
-        if Self::best() == Self::Avx512 {
-            all.push(Self::Avx512);
+        if Self::best() == Self(Set::Avx512) {
+            all.push(Self(Set::Avx512));
         }
         all
     }
@@ -165,49 +174,58 @@ mod x86 {
     /// 16 lanes.
     pub(in super::super) struct Avx512;
 
-    // SAFETY (all functions): the trait's callers have the instruction set and valid pointers.
     impl Simd for Avx512 {
         const LANES: usize = 16;
         type V = __m512;
 
         #[inline(always)]
         unsafe fn zero() -> Self::V {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe { _mm512_setzero_ps() }
         }
         #[inline(always)]
         unsafe fn splat(x: f32) -> Self::V {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe { _mm512_set1_ps(x) }
         }
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self::V {
+            // SAFETY: the trait's callers have the instruction set and valid pointers.
             unsafe { _mm512_loadu_ps(from) }
         }
         #[inline(always)]
         unsafe fn store(to: *mut f32, v: Self::V) {
+            // SAFETY: the trait's callers have the instruction set and valid pointers.
             unsafe { _mm512_storeu_ps(to, v) }
         }
         #[inline(always)]
         unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe { _mm512_add_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe { _mm512_sub_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe { _mm512_max_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe { _mm512_fmadd_ps(a, b, c) }
         }
         #[inline(always)]
         unsafe fn sum4(v: [Self::V; 4]) -> [f32; 4] {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe { four_sums([half(v[0]), half(v[1]), half(v[2]), half(v[3])]) }
         }
         #[inline(always)]
         unsafe fn load4(from: [*const f32; 4]) -> Self::V {
+            // SAFETY: the trait's callers have the instruction set and valid pointers.
             unsafe {
                 let [a, b, c, d] = from;
                 let v = _mm512_castps128_ps512(_mm_loadu_ps(a));
@@ -218,6 +236,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn add_quarters(v: [Self::V; 4], to: [*mut f32; 4]) {
+            // SAFETY: the trait's callers have the instruction set and valid pointers.
             unsafe {
                 let sums = quarters(v);
                 let parts = [
@@ -233,6 +252,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn sum16(v: [Self::V; 16]) -> Self::V {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe {
                 let a = quarters([v[0], v[1], v[2], v[3]]);
                 let b = quarters([v[4], v[5], v[6], v[7]]);
@@ -257,8 +277,12 @@ mod x86 {
 
     /// The sums of quarters of lanes of four vectors, by quarter: each quarter of the result holds
     /// one lane of each vector's partial sums.
+    ///
+    /// # Safety
+    /// AVX-512F.
     #[inline(always)]
     unsafe fn quarters(v: [__m512; 4]) -> __m512 {
+        // SAFETY: the caller has the instruction set.
         unsafe {
             // Pairs of lanes within quarters, of two vectors each, then of all four.
             let ab = _mm512_add_ps(
@@ -280,59 +304,77 @@ mod x86 {
     /// 8 lanes.
     pub(in super::super) struct Avx2;
 
-    // SAFETY (all functions): the trait's callers have the instruction set and valid pointers.
     impl Simd for Avx2 {
         const LANES: usize = 8;
         type V = __m256;
 
         #[inline(always)]
         unsafe fn zero() -> Self::V {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe { _mm256_setzero_ps() }
         }
         #[inline(always)]
         unsafe fn splat(x: f32) -> Self::V {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe { _mm256_set1_ps(x) }
         }
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self::V {
+            // SAFETY: the trait's callers have the instruction set and valid pointers.
             unsafe { _mm256_loadu_ps(from) }
         }
         #[inline(always)]
         unsafe fn store(to: *mut f32, v: Self::V) {
+            // SAFETY: the trait's callers have the instruction set and valid pointers.
             unsafe { _mm256_storeu_ps(to, v) }
         }
         #[inline(always)]
         unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe { _mm256_add_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe { _mm256_sub_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe { _mm256_max_ps(a, b) }
         }
         #[inline(always)]
         unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe { _mm256_fmadd_ps(a, b, c) }
         }
         #[inline(always)]
         unsafe fn sum4(v: [Self::V; 4]) -> [f32; 4] {
+            // SAFETY: the trait's callers have the instruction set.
             unsafe { four_sums(v) }
         }
     }
 
+    /// Sums of the lanes of both halves.
+    ///
+    /// # Safety
+    /// AVX-512F.
     #[inline(always)]
     unsafe fn half(v: __m512) -> __m256 {
+        // SAFETY: the caller has the instruction set.
         unsafe {
             let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(v)));
             _mm256_add_ps(_mm512_castps512_ps256(v), high)
         }
     }
 
+    /// The sums of the lanes of four vectors.
+    ///
+    /// # Safety
+    /// AVX2.
     #[inline(always)]
     unsafe fn four_sums(v: [__m256; 4]) -> [f32; 4] {
+        // SAFETY: the caller has the instruction set; the store goes to four floats.
         unsafe {
             let pairs = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
             let sums = _mm_add_ps(
@@ -346,10 +388,31 @@ mod x86 {
     }
 }
 
+/// Asks for a line that will be read soon.
+#[inline(always)]
+pub(super) fn fetch(line: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: part of SSE, which x86-64 always has; a prefetch reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
+}
+
+/// Asks for a row that will be read soon.
+#[inline(always)]
+pub(super) fn prefetch(row: &[f32]) {
+    for line in row.chunks(PAD) {
+        fetch(line.as_ptr());
+    }
+}
+
 /// Compiles a generic kernel for every instruction set, behind one function that chooses.
 ///
-/// The body is an `#[inline(always)] unsafe fn body<S: Simd>(..)`, whose own requirements the
-/// callers of the wrapper must meet.
+/// The body is an `#[inline(always)] unsafe fn body<S: Simd>(..)`. The wrapper sees to the
+/// instruction set; its callers must keep what else the body asks for.
 macro_rules! kernel {
     ($(#[$meta:meta])* $vis:vis fn $name:ident = $body:ident($($arg:ident: $ty:ty),* $(,)?)) => {
         $(#[$meta])*
@@ -357,7 +420,7 @@ macro_rules! kernel {
         $vis unsafe fn $name(level: $crate::ism::fast::simd::Level, $($arg: $ty),*) {
             #[cfg(target_arch = "x86_64")]
             {
-                use $crate::ism::fast::simd::{Avx2, Avx512, Level};
+                use $crate::ism::fast::simd::{Avx2, Avx512, Set};
                 #[target_feature(enable = "avx512f")]
                 unsafe fn avx512($($arg: $ty),*) {
                     // SAFETY: the caller's promise, and the features are enabled here.
@@ -365,18 +428,19 @@ macro_rules! kernel {
                 }
                 #[target_feature(enable = "avx2,fma")]
                 unsafe fn avx2($($arg: $ty),*) {
-                    // SAFETY: likewise.
+                    // SAFETY: the caller's promise, and the features are enabled here.
                     unsafe { $body::<Avx2>($($arg),*) }
                 }
-                // SAFETY: a level above Portable is only made where the machine has it.
-                match level {
-                    Level::Avx512 => return unsafe { avx512($($arg),*) },
-                    Level::Avx2 => return unsafe { avx2($($arg),*) },
-                    Level::Portable => {}
+                match level.set() {
+                    // SAFETY: the caller's promise; a `Level` is of a set that the machine has.
+                    Set::Avx512 => return unsafe { avx512($($arg),*) },
+                    // SAFETY: as above.
+                    Set::Avx2 => return unsafe { avx2($($arg),*) },
+                    Set::Portable => {}
                 }
             }
             let _ = level;
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller's promise; this set is always there.
             unsafe { $body::<$crate::ism::fast::simd::Portable>($($arg),*) }
         }
     };

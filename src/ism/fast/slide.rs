@@ -7,8 +7,6 @@
 
 mod kernel;
 
-pub(super) use kernel::slide;
-
 use super::simd::PAD;
 
 /// Positions made before the windows that they complete are weighed.
@@ -83,6 +81,8 @@ pub(super) struct Slide {
     reach: usize,
     /// Rows of all levels.
     rows: usize,
+    /// Edge parts of all cells.
+    parts: usize,
 }
 
 impl Slide {
@@ -146,6 +146,7 @@ impl Slide {
                 edges: [0, 1].map(|i| edges.get(i).copied().unwrap_or(0)),
             }
         };
+        let parts = cells.iter().flat_map(|c| &c.2).max().map_or(0, |p| p + 1);
         let cells = order.iter().map(weighed).collect();
         Self {
             levels,
@@ -154,6 +155,7 @@ impl Slide {
             order,
             reach,
             rows,
+            parts,
         }
     }
 
@@ -189,47 +191,137 @@ impl Slide {
 /// A column of the rows of values, by id.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rows<'a> {
-    /// The column in the row of id 0, and floats from one id to the next.
-    pub(super) first: *const f32,
+    /// From the column in the row of id 0 on, and floats from one id to the next.
+    pub(super) first: &'a [f32],
     pub(super) step: usize,
     /// Ids below this are rows from `first` on.
     pub(super) known: u32,
     /// The column's place in the other rows, and these.
     pub(super) column: usize,
-    pub(super) others: &'a [*const f32],
+    pub(super) others: &'a [&'a [f32]],
 }
 
 impl Rows<'_> {
+    /// Whether all ids below this have a row of [`PAD`] floats.
+    fn hold(&self, below: u32) -> bool {
+        let known = below.min(self.known) as usize;
+        let last = known.checked_sub(1).map_or(0, |id| id * self.step + PAD);
+        last <= self.first.len()
+            && (below.saturating_sub(self.known)) as usize <= self.others.len()
+            && (self.others.iter()).all(|row| row.len() >= self.column + PAD)
+    }
+
+    /// # Safety
+    /// There is a row of this id.
     #[inline(always)]
     unsafe fn row(&self, id: u32) -> *const f32 {
-        // SAFETY: the caller's promise that there is a row of this id.
+        // SAFETY: the caller's promise.
         unsafe {
             if id < self.known {
-                self.first.add(id as usize * self.step)
+                self.first.as_ptr().add(id as usize * self.step)
             } else {
-                let other = (id - self.known) as usize;
-                self.others.get_unchecked(other).add(self.column)
+                let other = self.others.get_unchecked((id - self.known) as usize);
+                other.as_ptr().add(self.column)
             }
         }
+    }
+}
+
+/// Ids of rows, and the bound that they keep: found once for all columns.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ids<'a> {
+    ids: &'a [u32],
+    /// All are smaller.
+    below: u32,
+}
+
+impl<'a> Ids<'a> {
+    pub(super) fn new(ids: &'a [u32]) -> Self {
+        let below = ids.iter().max().map_or(0, |id| id.saturating_add(1));
+        Self { ids, below }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
+}
+
+/// `[windows, parts]` ids of edge parts, and the bounds that they keep.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Edges<'a> {
+    ids: &'a [u32],
+    /// By part; those of the ids are smaller.
+    below: &'a [u32],
+}
+
+impl<'a> Edges<'a> {
+    /// `below` receives the bounds of so many parts.
+    pub(super) fn new(ids: &'a [u32], parts: usize, below: &'a mut Vec<u32>) -> Self {
+        below.clear();
+        below.resize(parts, 0);
+        for ids in ids.chunks_exact(parts.max(1)) {
+            for (below, id) in below.iter_mut().zip(ids) {
+                *below = (*below).max(id.saturating_add(1));
+            }
+        }
+        Self { ids, below }
     }
 }
 
 /// One column of the windows of a run.
 pub(super) struct Windows<'a> {
     pub(super) slide: &'a Slide,
-    /// Ids of the positions from the first window's first one to the last one's last.
-    pub(super) ids: &'a [u32],
+    /// Of the positions from the first window's first one to the last one's last.
+    pub(super) ids: Ids<'a>,
     pub(super) rows: Rows<'a>,
     /// By window: its first position, ascending; the first one's is that of the first id.
     pub(super) starts: &'a [usize],
-    /// `[windows, parts]` ids of edge parts.
-    pub(super) edges: &'a [u32],
+    pub(super) edges: Edges<'a>,
     /// By part: its rows `[ids, PAD]`.
-    pub(super) parts: &'a [*const f32],
+    pub(super) parts: &'a [&'a [f32]],
     /// `[cells, heads, PAD]`
     pub(super) weights: &'a [f32],
     /// Of a column that holds no more than [`QUARTER`] channels: weights with these channels in
     /// each quarter.
     pub(super) narrow: Option<&'a [f32]>,
     pub(super) heads: usize,
+}
+
+impl Windows<'_> {
+    /// Whether everything is there that the windows ask for.
+    fn are_whole(&self) -> bool {
+        let (Some(first), Some(last)) = (self.starts.first(), self.starts.last()) else {
+            return false;
+        };
+        let weights = self.slide.cells.len() * self.heads * PAD;
+        let edges = self.edges.below.iter().zip(self.parts);
+        self.starts.is_sorted()
+            && self.ids.len() >= last - first + self.slide.reach
+            && self.rows.hold(self.ids.below)
+            && self.parts.len() == self.slide.parts
+            && self.edges.below.len() == self.parts.len()
+            && self.edges.ids.len() >= self.starts.len() * self.parts.len()
+            && edges
+                .into_iter()
+                .all(|(&n, rows)| rows.len() >= n as usize * PAD)
+            && self.heads.is_multiple_of(4)
+            && self.weights.len() >= weights
+            && self.narrow.is_none_or(|narrow| narrow.len() >= weights)
+    }
+}
+
+/// Adds the column's part to the sums `[windows, heads]`. `scratch` holds [`Slide::scratch`]
+/// floats.
+pub(super) fn slide(
+    level: super::simd::Level,
+    windows: &Windows<'_>,
+    scratch: &mut [f32],
+    sums: &mut [f32],
+) {
+    assert!(windows.are_whole());
+    assert!(scratch.len() >= windows.slide.scratch());
+    assert!(sums.len() >= windows.starts.len() * windows.heads);
+    // SAFETY: by the assertions.
+    unsafe { kernel::slide_on(level, windows, scratch, sums) }
 }

@@ -4,7 +4,7 @@ use super::extra::Extra;
 use super::floats::Floats;
 use super::kernels;
 use super::network::Elementwise;
-use super::simd::Level;
+use super::simd::{Level, prefetch};
 use super::table::project;
 use super::trunk::{Stage, Trunk};
 use crate::encode::UNKNOWN;
@@ -42,32 +42,19 @@ pub(super) struct Strip {
     ids: Vec<u32>,
     /// Projected rows, by stage; empty for the first where the table has them.
     rows: Vec<Floats>,
-    /// `[positions, row]`
+    /// `[positions, row]`; none where the table has them.
     pub(super) values: Floats,
-    /// Where the rows of values are, if not in `values`.
-    pub(super) known: Vec<*const f32>,
+    /// Whether the values are the table's rows of `ids`.
+    in_table: bool,
 }
 
 impl Strip {
-    /// Rows of values of `from..to`, counted from the first position.
-    pub(super) fn push_rows(&self, row: usize, from: usize, to: usize, rows: &mut Vec<*const f32>) {
-        if self.known.is_empty() {
-            let values = self.values[from * row..to * row].chunks_exact(row);
-            rows.extend(values.map(<[f32]>::as_ptr));
-        } else {
-            rows.extend_from_slice(&self.known[from..to]);
-        }
-    }
-
-    /// The row of values of a position, counted from the first one, if there is one.
-    pub(super) fn row(&self, row: usize, at: usize) -> Option<*const f32> {
-        match self.known.is_empty() {
-            true => self
-                .values
-                .get(at * row..(at + 1) * row)
-                .map(<[f32]>::as_ptr),
-            false => self.known.get(at).copied(),
-        }
+    /// Makes it one of no position.
+    pub(super) fn clear(&mut self) {
+        self.from = 0;
+        self.ids.clear();
+        self.values.clear();
+        self.in_table = false;
     }
 }
 
@@ -80,12 +67,7 @@ pub(super) struct Scratch {
     rows: Floats,
     edited: Vec<u32>,
     word: Vec<u8>,
-    reference: Vec<*const f32>,
-    changed: Vec<*const f32>,
 }
-
-// SAFETY: the pointers are filled and read within one call and hold nothing between calls.
-unsafe impl Send for Scratch {}
 
 impl Scratch {
     pub(super) fn new(trunk: &Trunk) -> Self {
@@ -96,8 +78,70 @@ impl Scratch {
             rows: Floats::new(),
             edited: Vec::new(),
             word: Vec::new(),
-            reference: Vec::new(),
-            changed: Vec::new(),
+        }
+    }
+}
+
+/// Rows of the table, and those that it does not hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lookup<'a> {
+    tabled: &'a Tabled,
+    extra: &'a Extra,
+}
+
+impl<'a> Lookup<'a> {
+    pub(super) fn new(tabled: &'a Tabled, extra: &'a Extra) -> Self {
+        Self { tabled, extra }
+    }
+
+    /// The row of an id. Ids end when the extra rows are pruned.
+    #[inline]
+    pub(super) fn row(self, id: u32) -> &'a [f32] {
+        self.tabled.row(self.extra, id)
+    }
+
+    /// The row of values of a strip's position, counted from its first, if it reaches so far.
+    pub(super) fn value(self, strip: &'a Strip, at: usize) -> Option<&'a [f32]> {
+        if strip.in_table {
+            return strip.ids.get(at).map(|&id| self.row(id));
+        }
+        let row = self.tabled.trunk.value_row();
+        strip.values.get(at * row..(at + 1) * row)
+    }
+
+    /// Asks for all rows of a strip that lie in the table: they will be read soon.
+    pub(super) fn prefetch(self, strip: &Strip) {
+        for &id in strip.ids.iter().filter(|_| strip.in_table) {
+            prefetch(self.row(id));
+        }
+    }
+
+    /// The ids of a strip's rows in the table, with those that the table does not hold put behind
+    /// its own: an id from `known` on is an index into the rows that are returned.
+    pub(super) fn ids(self, strip: &Strip, ids: &mut Vec<u32>) -> (u32, Vec<&'a [f32]>) {
+        let known = self.tabled.zero();
+        let mut others = Vec::new();
+        ids.clear();
+        ids.extend_from_slice(&strip.ids);
+        for id in ids.iter_mut().filter(|id| **id >= known) {
+            others.push(self.row(*id));
+            *id = known + others.len() as u32 - 1;
+        }
+        (known, others)
+    }
+
+    /// The rows of values of positions `from..to`, all of which the strip has.
+    pub(super) fn values(
+        self,
+        strip: &'a Strip,
+        (from, to): (usize, usize),
+        rows: &mut Vec<&'a [f32]>,
+    ) {
+        if strip.in_table {
+            rows.extend(strip.ids[from..to].iter().map(|&id| self.row(id)));
+        } else {
+            let row = self.tabled.trunk.value_row();
+            rows.extend(strip.values[from * row..to * row].chunks_exact(row));
         }
     }
 }
@@ -210,6 +254,7 @@ impl Tabled {
         let trunk = &self.trunk;
         let stages = trunk.stages();
         strip.from = from;
+        strip.in_table = false;
         strip.rows.resize(stages.len(), Floats::new());
         let mut later: usize = stages.iter().map(Stage::reach).sum();
         self.ids(
@@ -246,34 +291,22 @@ impl Tabled {
             }
             later -= stage.reach();
             let outputs = to - from + later;
-            scratch.reference.clear();
-            for i in 0..inputs {
-                let row = if computed {
-                    strip.rows[s][i * stage.projected()..].as_ptr()
-                } else {
-                    self.row(&scratch.extra, strip.ids[i]).as_ptr()
-                };
-                scratch.reference.push(row);
-            }
+            let rows: Vec<&[f32]> = if computed {
+                let rows = strip.rows[s].chunks_exact(stage.projected());
+                rows.take(inputs).collect()
+            } else {
+                let row = |&id| self.row(&scratch.extra, id);
+                strip.ids[..inputs].iter().map(row).collect()
+            };
             strip.values.resize(outputs * stage.row);
-            // SAFETY: there is a row of `projected()` floats for each of the `outputs + reach`
-            // inputs, and room for the outputs.
-            unsafe {
-                kernels::stage_values(
-                    scratch.level,
-                    stage,
-                    &scratch.reference,
-                    outputs,
-                    strip.values.as_mut_ptr(),
-                );
-            }
+            kernels::stage_values(scratch.level, stage, &rows, outputs, &mut strip.values);
             after(&stage.after, &mut strip.values, stage.row);
             row = stage.row;
         }
     }
 
-    /// Where the reference values at positions `from..to` of a trunk that is all table are. They
-    /// stay there until `scratch.extra` is pruned.
+    /// Which rows of the table are the reference values at positions `from..to`, of a trunk that is
+    /// all table.
     pub(super) fn known(
         &self,
         scratch: &mut Scratch,
@@ -282,36 +315,8 @@ impl Tabled {
         strip: &mut Strip,
     ) {
         strip.from = from;
+        strip.in_table = true;
         self.ids(&mut scratch.extra, context, (from, to), &mut strip.ids);
-        strip.known.clear();
-        strip.known.extend(strip.ids.iter().map(|&id| {
-            let row = self.row(&scratch.extra, id);
-            // Rows lie all over the table.
-            prefetch(row);
-            row.as_ptr()
-        }));
-    }
-
-    /// The rows that hold the reference values at positions `from..to` of a trunk that is all
-    /// table: ids of its rows, and those from its length on index `others`, which stay where they
-    /// are until `scratch.extra` is pruned.
-    pub(super) fn reference_ids(
-        &self,
-        scratch: &mut Scratch,
-        context: Context<'_>,
-        range: (usize, usize),
-        ids: &mut Vec<u32>,
-        others: &mut Vec<*const f32>,
-    ) {
-        let extra = &mut scratch.extra;
-        self.ids(extra, context, range, ids);
-        others.clear();
-        let known = self.zero();
-        for id in ids.iter_mut().filter(|id| **id >= known) {
-            let row = self.row(extra, *id).as_ptr();
-            *id = known + others.len() as u32;
-            others.push(row);
-        }
     }
 
     /// Values under the three changes of each base: `[bases, 3, span, row]`, the changes in the
@@ -372,44 +377,32 @@ impl Tabled {
             if !last {
                 scratch.values.resize(bases.len() * 3 * outputs * stage.row);
             }
+            let extra = &scratch.extra;
+            let (mut reference, mut changed) = (Vec::new(), Vec::new());
             for (b, &base) in bases.iter().enumerate() {
-                if !computed && b + 1 < bases.len() {
-                    // The next base's rows, while this one's are summed.
-                    for &id in &scratch.edited[(b + 1) * 3 * reached..(b + 2) * 3 * reached] {
-                        prefetch(self.row(&scratch.extra, id));
-                    }
-                }
-                scratch.reference.clear();
-                scratch.changed.clear();
+                reference.clear();
+                changed.clear();
                 let first = base + 1 - reached - reach - strip.from;
-                for i in first..first + reached + 2 * reach {
-                    scratch.reference.push(if computed {
-                        strip.rows[s][i * width..(i + 1) * width].as_ptr()
-                    } else {
-                        self.row(&scratch.extra, strip.ids[i]).as_ptr()
-                    });
-                }
-                for i in b * 3 * reached..(b + 1) * 3 * reached {
-                    scratch.changed.push(if computed {
-                        scratch.rows[i * width..(i + 1) * width].as_ptr()
-                    } else {
-                        self.row(&scratch.extra, scratch.edited[i]).as_ptr()
-                    });
+                let inputs = first..first + reached + 2 * reach;
+                let edited = b * 3 * reached..(b + 1) * 3 * reached;
+                if computed {
+                    let rows = &strip.rows[s][inputs.start * width..inputs.end * width];
+                    reference.extend(rows.chunks_exact(width));
+                    let rows = &scratch.rows[edited.start * width..edited.end * width];
+                    changed.extend(rows.chunks_exact(width));
+                } else {
+                    // The next base's rows are fetched while this one's are summed.
+                    let next = edited.end..scratch.edited.len().min(edited.end + 3 * reached);
+                    for &id in &scratch.edited[next] {
+                        prefetch(self.row(extra, id));
+                    }
+                    let row = |&id: &u32| self.row(extra, id);
+                    reference.extend(strip.ids[inputs].iter().map(row));
+                    changed.extend(scratch.edited[edited].iter().map(row));
                 }
                 let to = if last { &mut *out } else { &mut scratch.values };
                 let to = &mut to[b * 3 * outputs * stage.row..][..3 * outputs * stage.row];
-                // SAFETY: rows are `projected()` floats long, there are as many as the kernel
-                // asks for, and `to` has room for three edits.
-                unsafe {
-                    kernels::stage_edits(
-                        scratch.level,
-                        stage,
-                        &scratch.reference,
-                        &scratch.changed,
-                        reached,
-                        to.as_mut_ptr(),
-                    );
-                }
+                kernels::stage_edits(scratch.level, stage, &reference, &changed, reached, to);
                 after(&stage.after, to, stage.row);
             }
             reached = outputs;
@@ -417,20 +410,18 @@ impl Tabled {
         }
     }
 
-    /// Where a trunk that is all table has the values that [`Tabled::edits`] would copy: rows by
-    /// `[bases, 3, span]`. They stay there until `scratch.extra` is pruned.
+    /// Which rows of the table are the values that [`Tabled::edits`] would copy, of a trunk that is
+    /// all table: `[bases, 3, span]`.
     pub(super) fn edited_rows(
         &self,
         scratch: &mut Scratch,
         context: Context<'_>,
         strip: &Strip,
         bases: &[usize],
-        rows: &mut [*const f32],
+        ids: &mut [u32],
     ) {
         self.edited_ids(scratch, context, strip, bases);
-        for (row, &id) in rows.iter_mut().zip(&scratch.edited) {
-            *row = self.row(&scratch.extra, id).as_ptr();
-        }
+        ids.copy_from_slice(&scratch.edited);
     }
 
     /// Ids of the changed words: `[bases, 3, k]`.
@@ -480,17 +471,4 @@ fn outside(bounds: (usize, usize), range: (usize, usize)) -> impl Iterator<Item 
         .enumerate()
         .filter(move |(_, p)| !inside.contains(p))
         .map(|(i, _)| i)
-}
-
-/// Asks for a row that will be read soon.
-#[inline(always)]
-fn prefetch(row: &[f32]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(16) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: part of SSE, which x86-64 always has; a prefetch reads nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = row;
 }

@@ -162,6 +162,11 @@ impl Trunk {
         table_row(&self.layers, self.depth, self.projected)
     }
 
+    /// Floats of a row of the last layer's values.
+    pub(super) fn value_row(&self) -> usize {
+        self.layers.last().map_or(0, |l| l.row)
+    }
+
     /// Zero columns in front of and behind the frame, over all layers.
     pub(super) fn all_pads(&self) -> (usize, usize) {
         let sum = |f: fn(&(usize, usize)) -> usize| self.pads.iter().map(f).sum();

@@ -1,19 +1,18 @@
 //! Going through a run, a column of channels at a time: maxima of positions, then the windows that
 //! these complete.
 
-use super::{Level, SPREAD, STEP, Slide, TOGETHER, Weighed, Windows};
-use crate::ism::fast::simd::{PAD, Simd, kernel};
+use super::{Edges, Ids, Level, SPREAD, STEP, Slide, TOGETHER, Weighed, Windows};
+use crate::ism::fast::simd::{PAD, Simd, fetch, kernel};
 
 /// Positions, and windows, ahead whose rows are asked for.
 const AHEAD: usize = 16;
 
 kernel! {
-    /// Adds the column's part to the sums `[windows, heads]`.
-    ///
     /// # Safety
-    /// All ids have a row of [`PAD`] floats; `scratch` holds [`Slide::scratch`] floats; there are
-    /// ids for every window, an edge for each of its parts, and the weights of every cell.
-    pub(in crate::ism::fast) fn slide = slide_body(windows: &Windows<'_>, scratch: &mut [f32], sums: &mut [f32])
+    /// What [`super::slide`] asserts: all ids have a row of [`PAD`] floats; `scratch` holds
+    /// [`Slide::scratch`] floats; there is a window, and for every one there are ids, an edge for
+    /// each of its parts, and room for its sums; there are the weights of every cell.
+    pub(super) fn slide_on = slide_body(windows: &Windows<'_>, scratch: &mut [f32], sums: &mut [f32])
 }
 
 /// Where the values of a vector's channels come from: rows of one place, or for a narrow column
@@ -111,14 +110,12 @@ unsafe fn load<S: Simd, P: Places>(
 #[inline(always)]
 unsafe fn slide_body<S: Simd>(windows: &Windows<'_>, scratch: &mut [f32], sums: &mut [f32]) {
     let (rows, starts) = (windows.rows, windows.starts);
-    assert!(scratch.len() >= windows.slide.scratch());
-    assert!(sums.len() >= starts.len() * windows.heads);
     let (made, sums) = (scratch.as_mut_ptr(), sums.as_mut_ptr());
     let next = starts[starts.len() - 1] - starts[0] == starts.len() - 1;
     // SAFETY: the caller's promise.
     unsafe {
         // Without rows beyond the table there is nothing to choose.
-        let known = |id: u32| rows.first.add(id as usize * rows.step);
+        let known = |id: u32| rows.first.as_ptr().add(id as usize * rows.step);
         if !rows.others.is_empty() {
             let row = |id: u32| rows.row(id);
             return if next {
@@ -134,6 +131,7 @@ unsafe fn slide_body<S: Simd>(windows: &Windows<'_>, scratch: &mut [f32], sums: 
             return through::<S, One, Any, true>(windows, One, known, made, sums);
         }
         match windows.slide.kinds {
+            _ if windows.parts.len() != 2 => quick::<S, Any>(windows, made, sums),
             [1, 2, 0] => quick::<S, Usual<1>>(windows, made, sums),
             [2, 2, 0] => quick::<S, Usual<2>>(windows, made, sums),
             [3, 2, 0] => quick::<S, Usual<3>>(windows, made, sums),
@@ -148,7 +146,7 @@ unsafe fn quick<S: Simd, C: Cells>(windows: &Windows<'_>, made: *mut f32, sums: 
     let (rows, starts) = (windows.rows, windows.starts);
     // SAFETY: the caller's promise.
     unsafe {
-        let row = |id: u32| rows.first.add(id as usize * PAD);
+        let row = |id: u32| rows.first.as_ptr().add(id as usize * PAD);
         let Some(narrow) = windows.narrow else {
             return through::<S, One, C, true>(windows, One, row, made, sums);
         };
@@ -163,9 +161,15 @@ unsafe fn quick<S: Simd, C: Cells>(windows: &Windows<'_>, made: *mut f32, sums: 
             through::<S, Four, C, true>(&parts, Four(each), row, made, sums);
         }
         let rest = Windows {
-            ids: &windows.ids[4 * each..],
+            ids: Ids {
+                ids: &windows.ids.ids[4 * each..],
+                ..windows.ids
+            },
             starts: &starts[4 * each..],
-            edges: &windows.edges[4 * each * windows.parts.len()..],
+            edges: Edges {
+                ids: &windows.edges.ids[4 * each * windows.parts.len()..],
+                ..windows.edges
+            },
             ..*windows
         };
         if !rest.starts.is_empty() {
@@ -199,7 +203,7 @@ unsafe fn through<S: Simd, P: Places, C: Cells, const NEXT: bool>(
                 let out = made.add(level.ring.place(from * PAD));
                 match source {
                     None => {
-                        let row = |at: usize| row(*windows.ids.get_unchecked(at));
+                        let row = |at: usize| row(*windows.ids.ids.get_unchecked(at));
                         let range = (from, to, positions);
                         first_level::<S, P>(places, &row, level.size, out, range);
                     }
@@ -371,11 +375,11 @@ unsafe fn weigh<S: Simd, P: Places, C: Cells, const N: usize, const NEXT: bool>(
     // SAFETY: the caller's promise.
     unsafe {
         let at: [usize; N] = std::array::from_fn(|i| PAD * offset::<NEXT>(windows.starts, w + i));
-        let edges = windows.edges.as_ptr().add(w * parts);
+        let edges = windows.edges.ids.as_ptr().add(w * parts);
         if w + AHEAD + N <= windows.starts.len() {
             let soon = edges.add(AHEAD * parts);
             for part in 0..parts {
-                let rows = *windows.parts.get_unchecked(part);
+                let rows = windows.parts.get_unchecked(part).as_ptr();
                 for i in 0..N {
                     for place in 0..P::COUNT {
                         let at = (i + place * places.apart()) * parts + part;
@@ -402,7 +406,7 @@ unsafe fn weigh<S: Simd, P: Places, C: Cells, const N: usize, const NEXT: bool>(
                 S::max(one, two)
             };
             let edge = |part: usize, i: usize, lane: usize| {
-                let rows = windows.parts.get_unchecked(part);
+                let rows = windows.parts.get_unchecked(part).as_ptr();
                 load::<S, P>(places, lane, |apart| {
                     let id = *edges.add((i + apart) * parts + part);
                     rows.add(id as usize * PAD)
@@ -486,17 +490,4 @@ unsafe fn add<S: Simd, const N: usize>(
             }
         }
     }
-}
-
-/// Asks for a line that will be read soon.
-#[inline(always)]
-fn fetch(row: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: part of SSE, which x86-64 always has; a prefetch reads nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = row;
 }

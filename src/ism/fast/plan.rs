@@ -1,0 +1,63 @@
+//! A graph read and divided: what the tables are built from.
+
+use super::graph;
+use super::network::{Network, Unsupported};
+use super::trunk::{Limits, Trunk};
+use crate::model::{ModelFile, ModelSpec};
+
+/// A graph of the supported family, read and divided into table, stages, reduction and head.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(super) network: Network,
+    pub(super) trunk: Trunk,
+    pub(super) window: usize,
+    pub(super) offset: usize,
+}
+
+impl Plan {
+    /// Reads a model's graph.
+    ///
+    /// # Errors
+    /// When the graph is not of the family, with the reason.
+    pub fn new(file: &ModelFile, spec: &ModelSpec) -> Result<Self, Unsupported> {
+        Self::with_limits(file, spec, Limits::default())
+    }
+
+    /// The same, with other limits for the table.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn with_limits(
+        file: &ModelFile,
+        spec: &ModelSpec,
+        limits: Limits,
+    ) -> Result<Self, Unsupported> {
+        let network = graph::read(file, spec)?;
+        let trunk = Trunk::new(&network, limits);
+        Ok(Self {
+            network,
+            trunk,
+            window: spec.window,
+            offset: spec.one_hot.offset,
+        })
+    }
+
+    /// What will be done, in one line.
+    pub fn describe(&self) -> String {
+        let head = match self.network.head.len() {
+            1 if self.network.head[0].after.is_empty() => "linear head".into(),
+            n => format!("head of {n} dense layers"),
+        };
+        format!("{}, {}, {head}", self.trunk.text(), self.network.pool_text)
+    }
+
+    /// Bytes that the table takes, shared by all threads.
+    pub fn table_bytes(&self) -> usize {
+        (self.trunk.table_row() * 4) << (2 * self.trunk.k)
+    }
+
+    /// Number of tasks.
+    pub fn tasks(&self) -> usize {
+        self.network.tasks()
+    }
+}
