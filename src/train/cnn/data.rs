@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{Config, Fit, Parameters, Source, draw, sha256};
+use super::{Config, Fit, Network, Source, draw, sha256};
 use crate::dataset::Split;
 use crate::genome::{BedSource, Fasta, InvalidPolicy, Regions, read_bed};
 use crate::model::{Model, ModelFile, Runtime};
@@ -154,7 +154,7 @@ pub(super) fn output_pairs(
 /// side, of each task's labels on the starting network's outputs, they are brought to those.
 pub(super) fn bring_to_units(
     fit: &Fit<'_>,
-    start: &Parameters,
+    start: &Network,
     examples: &Examples,
     path: &std::path::Path,
 ) -> Result<Scaling, TrainError> {

@@ -4,14 +4,18 @@ use burn::optim::{Adam, AdamConfig, AdamState, Optimizer};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::arch::{Architecture, Layer};
-use super::network::{self, Geometry, Mode, Parameters, Running, forward, matrix, values};
+use super::arch::Architecture;
+use super::forward::{Geometry, Mode, forward};
+use super::network::{FittedLayer, Network, array, matrix, tensor};
 use super::state::{Moments, State};
 use super::watch::{Epoch, Watch};
 use crate::dataset::{Split, pearson};
 use crate::encode::{UNKNOWN, reverse_complement};
 use crate::train::{Examples, Random, Scaling, TrainError};
 use crate::{Cancel, Error};
+
+/// Share of a batch's statistics in the running ones.
+const BN_MOMENTUM: f32 = 0.1;
 
 /// How the learning rate goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +91,52 @@ pub struct Beside<'a> {
     pub weight: f32,
 }
 
+/// A matrix while it is fitted.
+struct Trainee {
+    value: Tensor<2>,
+    /// What the optimiser knows of it.
+    moments: Option<AdamState<2>>,
+    /// Whether gradients change it, where there are any: none reaches running statistics.
+    trained: bool,
+}
+
+impl Trainee {
+    /// As a pass sees it that is to be learned from.
+    fn leaf(&self) -> Tensor<2> {
+        let leaf = self.value.clone().autodiff();
+        match self.trained {
+            true => leaf.require_grad(),
+            false => leaf,
+        }
+    }
+
+    fn step(&mut self, adam: &Adam, rate: f64, gradient: Tensor<2>) {
+        if self.trained {
+            let before = self.moments.take();
+            (self.value, self.moments) = adam.step(rate, self.value.clone(), gradient, before);
+        }
+    }
+}
+
+/// Moves running statistics towards a batch's, which are given in order of the layers.
+fn update_running(
+    network: &mut Network<Trainee>,
+    statistics: Vec<(Tensor<2>, Tensor<2>)>,
+    device: &Device,
+) {
+    let running = network.layers.iter_mut().filter_map(|layer| match layer {
+        FittedLayer::BatchNorm { mean, variance, .. } => Some((mean, variance)),
+        _ => None,
+    });
+    for ((mean, variance), (new_mean, new_variance)) in running.zip(statistics) {
+        for (old, new) in [(mean, new_mean), (variance, new_variance)] {
+            let mut moved = array(old.value.clone());
+            moved.zip_mut_with(&array(new), |old, new| *old += BN_MOMENTUM * (new - *old));
+            old.value = tensor(&moved, device);
+        }
+    }
+}
+
 /// Labels with their weights, in the order of a batch's windows.
 struct Batch {
     codes: Vec<u8>,
@@ -154,11 +204,8 @@ impl Fit<'_> {
         let config = self.config;
         let geometry = self.geometry()?;
         let plain = self.device.clone();
-        let trained = self.trained();
         let adam: Adam = AdamConfig::new().with_epsilon(1e-8).build();
-        let mut weights = state.current.tensors(&plain);
-        let mut running = state.current.running.clone();
-        let mut moments: Vec<Option<AdamState<2>>> = state.moments_as_tensors(&plain);
+        let mut trainees = self.trainees(&state, &plain);
         let units = self.examples.originals(Split::Train);
         let copies = self.copies(&units);
         let per_step = match copies.is_empty() {
@@ -186,16 +233,9 @@ impl Fit<'_> {
                 let mut random = Random::new(config.seed, &[0xba7c, done]);
                 rate = config.rate * config.schedule.factor(done as f64 / total as f64);
                 let batch = self.batch(chunk, &copies, epoch, geometry, &mut random);
-                let leaves: Vec<Tensor<2>> = weights
-                    .iter()
-                    .zip(&trained)
-                    .map(|(w, trained)| match trained {
-                        true => w.clone().autodiff().require_grad(),
-                        false => w.clone().autodiff(),
-                    })
-                    .collect();
+                let leaves = trainees.map(Trainee::leaf);
                 let mut statistics = Vec::new();
-                let mut loss = self.learn(&leaves, &running, &batch, random, &mut statistics)?;
+                let mut loss = self.learn(&leaves, &batch, random, &mut statistics)?;
                 if let (Some(beside), Some(others)) = (beside, &others) {
                     let fit = &beside.fit;
                     let mut random = Random::new(config.seed, &[0xbe51, done]);
@@ -205,12 +245,11 @@ impl Fit<'_> {
                     let geometry = fit.geometry()?;
                     let batch = fit.batch(&chunk, &[], epoch, geometry, &mut random);
                     // Running statistics are those of the main data.
-                    let other = fit.learn(&leaves, &running, &batch, random, &mut Vec::new())?;
+                    let other = fit.learn(&leaves, &batch, random, &mut Vec::new())?;
                     loss = loss + other * beside.weight;
                 }
                 let gradients = loss.backward();
-                let loss = values(loss.reshape([1, 1]));
-                let loss = loss.first().map_or(f64::NAN, |l| f64::from(*l));
+                let loss = f64::from(array(loss.reshape([1, 1]))[[0, 0]]);
                 if !loss.is_finite() {
                     return Err(TrainError::Diverged {
                         loss,
@@ -218,21 +257,17 @@ impl Fit<'_> {
                     }
                     .into());
                 }
-                for (i, leaf) in leaves.iter().enumerate() {
-                    let Some(gradient) = leaf.grad(&gradients).filter(|_| trained[i]) else {
-                        continue;
-                    };
-                    let before = moments[i].take();
-                    let (moved, after) = adam.step(rate, weights[i].clone(), gradient, before);
-                    weights[i] = moved;
-                    moments[i] = after;
+                for (trainee, leaf) in trainees.matrices_mut().zip(leaves.matrices()) {
+                    if let Some(gradient) = leaf.grad(&gradients) {
+                        trainee.step(&adam, rate, gradient);
+                    }
                 }
-                network::update_running(&mut running, statistics);
+                update_running(&mut trainees, statistics, &plain);
                 sum += loss;
                 watch.step(done + 1, total, epoch + 1, loss);
             }
-            state.current = parameters(&weights, &running);
-            state.moments = Moments::of(&moments);
+            state.current = trainees.map(|t| array(t.value.clone()));
+            state.moments = Moments::of(&trainees.map(|t| t.moments.clone()));
             let (mut validation, pearson) = self.judge(&state.current, Split::Validation)?;
             let mut others = Vec::new();
             if let Some(beside) = beside {
@@ -264,47 +299,47 @@ impl Fit<'_> {
     /// Outputs of the network as it is, `[windows, tasks]`.
     fn pass(
         &self,
-        weights: &[Tensor<2>],
-        running: &[Running],
+        network: &Network<Tensor<2>>,
         codes: &[u8],
         mode: Mode<'_>,
         device: &Device,
     ) -> Result<Tensor<2>, TrainError> {
         let geometry = self.geometry()?;
-        Ok(forward(
-            self.arch, weights, running, codes, geometry, mode, device,
-        ))
+        forward(self.arch, network, codes, geometry, mode, device)
     }
 
     /// The loss of a batch, with what it takes to learn from it.
     fn learn(
         &self,
-        leaves: &[Tensor<2>],
-        running: &[Running],
+        leaves: &Network<Tensor<2>>,
         batch: &Batch,
         random: Random,
         statistics: &mut Vec<(Tensor<2>, Tensor<2>)>,
     ) -> Result<Tensor<1>, TrainError> {
         let device = self.device.clone().autodiff();
         let mode = Mode::Train { random, statistics };
-        let output = self.pass(leaves, running, &batch.codes, mode, &device)?;
+        let output = self.pass(leaves, &batch.codes, mode, &device)?;
         Ok(self.loss(output, batch, &device))
     }
 
-    /// Which matrices are changed by fitting.
-    fn trained(&self) -> Vec<bool> {
+    /// The network of a state with its moments, to be changed but for what is frozen.
+    fn trainees(&self, state: &State, device: &Device) -> Network<Trainee> {
+        let mut moments = state.moments.tensors(device);
+        let mut moments = moments.matrices_mut();
         let mut convs = 0;
-        let mut out = Vec::new();
-        for layer in &self.arch.layers {
-            match layer {
-                Layer::Conv { .. } => convs += 1,
-                Layer::BatchNorm | Layer::Dense(_) => {}
-                _ => continue,
-            }
-            let dense = matches!(layer, Layer::Dense(_));
-            out.extend([dense || convs > self.config.frozen; 2]);
+        let layers = state.current.layers.iter().map(|layer| {
+            convs += usize::from(matches!(layer, FittedLayer::Conv { .. }));
+            let dense = matches!(layer, FittedLayer::Dense { .. });
+            let trained = dense || convs > self.config.frozen;
+            layer.map(|matrix| Trainee {
+                value: tensor(matrix, device),
+                moments: moments.next().and_then(Option::take),
+                trained,
+            })
+        });
+        Network {
+            layers: layers.collect(),
         }
-        out
     }
 
     /// For each training sequence its mutated copies; empty when there are none at all.
@@ -428,18 +463,17 @@ impl Fit<'_> {
     ///
     /// # Errors
     /// As [`Fit::geometry`].
-    pub fn predict(&self, parameters: &Parameters, which: &[u32]) -> Result<Vec<f32>, TrainError> {
+    pub fn predict(&self, network: &Network, which: &[u32]) -> Result<Vec<f32>, TrainError> {
         let geometry = self.geometry()?;
-        let weights = parameters.tensors(&self.device);
+        let network = network.tensors(&self.device);
         let mut out = Vec::new();
         for chunk in which.chunks((128 / geometry.windows).max(16)) {
             let mut codes = vec![UNKNOWN; chunk.len() * geometry.columns];
             for (&i, slot) in chunk.iter().zip(codes.chunks_exact_mut(geometry.columns)) {
                 self.place(i as usize, false, slot);
             }
-            let running = &parameters.running;
-            let output = self.pass(&weights, running, &codes, Mode::Predict, &self.device)?;
-            out.extend(values(output));
+            let output = self.pass(&network, &codes, Mode::Predict, &self.device)?;
+            out.extend(array(output));
         }
         Ok(out)
     }
@@ -447,11 +481,11 @@ impl Fit<'_> {
     /// Loss and Pearson correlation of each task on a side.
     pub fn judge(
         &self,
-        parameters: &Parameters,
+        network: &Network,
         side: Split,
     ) -> Result<(f64, Vec<f64>), TrainError> {
         let which = self.examples.originals(side);
-        let outputs = self.predict(parameters, &which)?;
+        let outputs = self.predict(network, &which)?;
         let (mut labels, mut weights) = (Vec::new(), Vec::new());
         for &i in &which {
             let from = labels.len();
@@ -479,13 +513,3 @@ impl Fit<'_> {
     }
 }
 
-fn parameters(weights: &[Tensor<2>], running: &[Running]) -> Parameters {
-    let weights = weights.iter().map(|w| network::Weights {
-        shape: w.dims(),
-        values: values(w.clone()),
-    });
-    Parameters {
-        weights: weights.collect(),
-        running: running.to_vec(),
-    }
-}

@@ -1,13 +1,13 @@
 //! Starting from another model: its leading convolutions, and all of it where the shapes agree.
 
-use super::arch::{Architecture, Layer, Padding};
-use super::network::Parameters;
+use super::arch::{Architecture, Padding};
+use super::network::{FittedLayer, Network};
 use crate::encode::{BASES, Layout};
 use crate::model::onnx::{GraphProto, NodeProto, TensorProto};
 use crate::model::{ModelFile, ModelSpec};
 use crate::train::{Scaling, TrainError};
 
-/// A convolution of the other model, `weight` tap by tap as in [`Parameters`].
+/// A convolution of the other model, `weight` tap by tap as in [`FittedLayer`].
 struct Conv {
     filters: usize,
     width: usize,
@@ -40,7 +40,7 @@ struct Dense {
     channel_major: bool,
 }
 
-/// Copies weights into `parameters`, layer by layer from the input on, as long as width, padding and
+/// Copies weights into `network`, layer by layer from the input on, as long as width, padding and
 /// ReLU agree; batch normalisations of the other model move into the layer behind them, as far as that
 /// is exact (a shift does not move into a padded convolution, which sees zeros beyond the ends). Where the other
 /// model has more filters, those are taken that weigh most in its next layer (root of the sum of
@@ -52,7 +52,7 @@ struct Dense {
 /// [`TrainError::Setting`] when not even the first convolution agrees, or the other model has no
 /// reverse complement of the same form.
 pub fn start_from(
-    parameters: &mut Parameters,
+    network: &mut Network,
     arch: &Architecture,
     scaling: &Scaling,
     file: &ModelFile,
@@ -70,29 +70,27 @@ pub fn start_from(
         })?;
     }
     let mut copied = 0;
-    let mut weights = parameters.weights.chunks_exact_mut(2);
-    let mut layers = arch.layers.iter().peekable();
+    let mut layers = network.layers.iter_mut().peekable();
     let mut next = 0;
     // The other model's channels that this network's next layer reads.
     let mut kept: Vec<usize> = (0..4).collect();
     let mut inputs = 4;
     while let Some(layer) = layers.next() {
-        match *layer {
-            Layer::Conv {
-                filters,
+        match layer {
+            FittedLayer::Conv {
+                weight,
+                bias,
                 width,
                 padding,
             } => {
-                let relu = layers.peek() == Some(&&Layer::Relu);
-                let Some([weight, bias]) = weights.next() else {
-                    break;
-                };
+                let (filters, width) = (weight.ncols(), *width);
+                let relu = matches!(layers.peek(), Some(FittedLayer::Relu));
                 let Some(conv) = source.convs.get(next).filter(|_| next < source.usable) else {
                     break;
                 };
                 let zeros = |p: Padding| p.columns(width);
                 if (conv.width, conv.relu) != (width, relu)
-                    || zeros(conv.padding) != zeros(padding)
+                    || zeros(conv.padding) != zeros(*padding)
                     || conv.filters < filters
                     || conv.weight.len() != width * inputs * conv.filters
                 {
@@ -102,15 +100,13 @@ pub fn start_from(
                 for tap in 0..width {
                     for (row, channel) in kept.iter().enumerate() {
                         let from = (tap * inputs + channel) * conv.filters;
-                        let to = (tap * kept.len() + row) * filters;
-                        for (value, filter) in
-                            weight.values[to..to + filters].iter_mut().zip(&chosen)
-                        {
+                        let to = weight.row_mut(tap * kept.len() + row);
+                        for (value, filter) in to.into_iter().zip(&chosen) {
                             *value = conv.weight[from + filter];
                         }
                     }
                 }
-                for (value, filter) in bias.values.iter_mut().zip(&chosen) {
+                for (value, filter) in bias.iter_mut().zip(&chosen) {
                     *value = conv.bias[*filter];
                 }
                 inputs = conv.filters;
@@ -118,18 +114,19 @@ pub fn start_from(
                 next += 1;
                 copied += 1;
             }
-            Layer::Relu | Layer::Dropout(_) | Layer::MaxPool(_) | Layer::AvgPool(_) => {}
+            FittedLayer::Relu
+            | FittedLayer::Dropout(_)
+            | FittedLayer::MaxPool(_)
+            | FittedLayer::AvgPool(_) => {}
             // Its scale and shift would stand where the other model has none.
-            Layer::BatchNorm => break,
-            Layer::Dense(outs) => {
-                let (Some([weight, bias]), Some(dense)) = (weights.next(), &source.dense) else {
-                    break;
-                };
+            FittedLayer::BatchNorm { .. } => break,
+            FittedLayer::Dense { weight, bias } => {
+                let Some(dense) = &source.dense else { break };
                 let tasks = scaling.scale.len();
                 let positions = dense.weight.len() / dense.outputs / inputs;
-                if outs.is_some()
+                if layers.peek().is_some()
                     || next != source.convs.len()
-                    || weight.values.len() != positions * kept.len() * tasks
+                    || weight.dim() != (positions * kept.len(), tasks)
                     || outputs.iter().all(Option::is_none)
                 {
                     break;
@@ -140,12 +137,12 @@ pub fn start_from(
                     for position in 0..positions {
                         for (channel, &from) in kept.iter().enumerate() {
                             let value = f64::from(dense.at(position, from, inputs, *output));
-                            let to = (position * kept.len() + channel) * tasks + task;
-                            weight.values[to] = (value / scale) as f32;
+                            let row = position * kept.len() + channel;
+                            weight[[row, task]] = (value / scale) as f32;
                         }
                     }
                     let value = f64::from(dense.bias[*output]) - scaling.mean[task];
-                    bias.values[task] = (value / scale) as f32;
+                    bias[[0, task]] = (value / scale) as f32;
                 }
                 copied += 1;
                 break;

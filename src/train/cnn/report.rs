@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use super::{Epoch, Fit, Parameters};
+use super::{Epoch, Fit, Network};
 use crate::Error;
 use crate::dataset::Split;
 use crate::model::{Model, ModelFile, ModelOptions, Predict, Runtime};
@@ -49,7 +49,7 @@ impl Tested {
 /// deviation away, or when the file does not run.
 pub(super) fn check(
     fit: &Fit<'_>,
-    best: &Parameters,
+    best: &Network,
     path: &std::path::Path,
     runtime: &Runtime,
 ) -> Result<Tested, Error> {

@@ -7,7 +7,7 @@ use super::data::{bring_to_units, examples, output_pairs};
 use super::report::{check, figures, write_table};
 use super::search::search;
 use super::{
-    Beside, Config, Fit, Notes, Parameters, State, Summary, Watch, sha256, start_from, to_onnx,
+    Beside, Config, Fit, Notes, Network, State, Summary, Watch, sha256, start_from, to_onnx,
 };
 use crate::dataset::{Split, spearman};
 use crate::model::{ModelError, ModelFile, Runtime};
@@ -48,7 +48,7 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
     };
     fit.geometry()?;
     let tasks = &examples.tasks;
-    let mut start = Parameters::random(&config.arch, tasks.len(), config.fit.seed);
+    let mut start = Network::random(&config.arch, tasks.len(), config.fit.seed);
     let mut init = Value::Null;
     if let Some(path) = &config.init {
         let file = ModelFile::read(path)?;
@@ -242,7 +242,7 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
 fn one(
     fit: &Fit<'_>,
     beside: Option<&Beside<'_>>,
-    start: &Parameters,
+    start: &Network,
     key: &Value,
     out: &OutputDir,
     watch: &dyn Watch,

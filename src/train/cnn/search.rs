@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::run::same_run;
-use super::{Architecture, Fit, Layer, Notes, Padding, Parameters, State, Watch};
+use super::{Architecture, Fit, Layer, Notes, Padding, Network, State, Watch};
 use crate::output::OutputDir;
 use crate::train::{Random, TrainError};
 use crate::{Cancel, Error};
@@ -111,7 +111,7 @@ pub(super) fn search(
                 device: fit.device.clone(),
                 ..*fit
             };
-            let start = Parameters::random(&archs[i], tasks.len(), config.seed);
+            let start = Network::random(&archs[i], tasks.len(), config.seed);
             let state = match &notes.draws[i] {
                 Some(notes) => State::load(out.partial(), notes, &start)?,
                 None => State::new(start),
@@ -153,7 +153,7 @@ pub(super) fn search(
         return Err(TrainError::Setting("every network of the search diverged".into()).into());
     };
     write_table(out, &archs, &notes, winner, tasks)?;
-    let start = Parameters::random(&archs[winner], tasks.len(), config.seed);
+    let start = Network::random(&archs[winner], tasks.len(), config.seed);
     let state = match &notes.draws[winner] {
         Some(notes) => State::load(out.partial(), notes, &start)?,
         None => State::new(start),
@@ -186,7 +186,7 @@ fn write_table(
             text,
             "{}\t{arch}\t{}\t{}",
             i + 1,
-            Parameters::random(arch, tasks.len(), 0).count(),
+            Network::random(arch, tasks.len(), 0).count(),
             history.len()
         );
         match best {
