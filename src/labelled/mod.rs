@@ -2,6 +2,7 @@
 //! [`crate::dataset`], a table of sequences, or a BED with values over a genome.
 
 mod bed;
+pub mod columns;
 mod parquet;
 mod table;
 mod text;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use self::columns::ColumnsError;
 use crate::counts::CountsError;
 use crate::dataset::Split;
 use crate::genome::{Aliases, GenomeError};
@@ -28,14 +30,9 @@ pub enum LabelledError {
     /// A file could not be read.
     #[error("cannot read {1}")]
     Read(#[source] io::Error, PathBuf),
-    /// A file is not Parquet, or has columns of unexpected types.
-    #[error("{path}: {problem}")]
-    Parquet {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
+    /// A Parquet file.
+    #[error(transparent)]
+    Parquet(#[from] ColumnsError),
     /// A row or the whole of a table.
     #[error("{path}: {problem}; expected {expected}")]
     Table {

@@ -21,6 +21,7 @@ pub use stretches::{Mutants, StretchSource, stretches};
 use std::io;
 use std::path::PathBuf;
 
+use crate::labelled::columns::ColumnsError;
 use crate::output::write_hint;
 use crate::plot::PlotError;
 
@@ -36,6 +37,9 @@ pub enum TrainError {
     /// A file could not be written.
     #[error("cannot write {1}")]
     Write(#[source] io::Error, PathBuf),
+    /// A Parquet file.
+    #[error(transparent)]
+    Columns(#[from] ColumnsError),
     /// A data file is not what training needs.
     #[error("{path} cannot be trained on: {problem}")]
     Data {

@@ -1,5 +1,7 @@
 use std::collections::HashSet;
 
+use ndarray::Array3;
+
 use super::{Examples, Random, TrainError};
 use crate::dataset::Split;
 use crate::encode::UNKNOWN;
@@ -42,7 +44,7 @@ pub struct Mutants {
 /// Places tried for each random stretch before giving up: most of a genome may be unknown.
 const TRIES: usize = 1_000;
 
-/// Cuts stretches out of a genome, without labels; also says how many were left out because a base is
+/// Cuts stretches out of a genome, their labels missing; also says how many were left out because a base is
 /// unknown or the region is shorter than a stretch. Every stretch is known whole; equal sequences are
 /// taken once.
 ///
@@ -64,7 +66,7 @@ pub fn stretches(
         windows: (bases - window) / step + 1,
         step,
         codes: Vec::new(),
-        labels: Vec::new(),
+        labels: Array3::zeros((0, 0, 0)),
         reversed: None,
         weights: Vec::new(),
         sides: Vec::new(),
@@ -134,11 +136,12 @@ pub fn stretches(
             TrainError::Setting(format!("no stretch of {bases} known bases was found")).into(),
         );
     }
+    out.labels = out.without_labels(out.len());
     Ok((out, left_out))
 }
 
 impl Mutants {
-    /// Appends the mutated copies, without labels: of every training sequence, each with some bases
+    /// Appends the mutated copies. Labels, of all sequences, are missing then. Of every training sequence, each with some bases
     /// (at different, random positions) changed to another.
     pub fn append(&self, examples: &mut Examples, seed: u64) {
         let originals = examples.originals(Split::Train);
@@ -164,5 +167,7 @@ impl Mutants {
                 examples.parent.push(Some(i));
             }
         }
+        examples.labels = examples.without_labels(examples.len());
+        examples.reversed = None;
     }
 }

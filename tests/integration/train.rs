@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use arrow_array::{Float64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
+use mpra_score::labelled::columns::ColumnsError;
 use mpra_score::model::{Model, ModelFile, ModelOptions, Predict, Runtime};
 use mpra_score::output::{Existing, OutputError};
 use mpra_score::train::cnn::{
@@ -388,7 +389,10 @@ fn data_that_cannot_be_trained_on_is_refused() {
     assert!(error.to_string().contains("no Parquet file"), "{error}");
     fs::remove_file(&data).unwrap();
     let error = train_error(go(&config(&data, dir.path().join("out"), layers)));
-    assert!(matches!(error, TrainError::Read(..)), "{error}");
+    assert!(
+        matches!(error, TrainError::Columns(ColumnsError::Read(..))),
+        "{error}"
+    );
     let mut diverging = config(&data, dir.path().join("out"), layers);
     diverging.fit.rate = 1e30;
     write(&data, &motifs(300));

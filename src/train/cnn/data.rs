@@ -170,14 +170,13 @@ pub(super) fn bring_to_units(
     };
     let which = examples.originals(Split::Train);
     let outputs = own.predict(start, &which)?;
-    let tasks = examples.tasks.len();
     let mut scaling = plain.clone();
     for (t, task) in examples.tasks.iter().enumerate() {
         let mut pairs = Vec::new();
-        for (&i, row) in which.iter().zip(outputs.chunks_exact(tasks)) {
-            let label = examples.labels_of(i as usize)[t];
+        for (&i, output) in which.iter().zip(outputs.column(t)) {
+            let label = examples.labels_of(i as usize)[[0, t]];
             if !label.is_nan() {
-                pairs.push((f64::from(row[t]), f64::from(label)));
+                pairs.push((f64::from(*output), f64::from(label)));
             }
         }
         if pairs.is_empty() {

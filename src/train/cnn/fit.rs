@@ -2,11 +2,12 @@ use std::time::Instant;
 
 use burn::optim::{Adam, AdamConfig, AdamState, Optimizer};
 use burn::tensor::{Device, Tensor};
+use ndarray::{Array2, Axis, Zip};
 use serde::{Deserialize, Serialize};
 
 use super::arch::Architecture;
 use super::forward::{Geometry, Mode, forward};
-use super::network::{FittedLayer, Network, array, matrix, tensor};
+use super::network::{FittedLayer, Network, array, tensor};
 use super::state::{Moments, State};
 use super::watch::{Epoch, Watch};
 use crate::dataset::{Split, pearson};
@@ -137,13 +138,21 @@ fn update_running(
     }
 }
 
-/// Labels with their weights, in the order of a batch's windows.
+/// Sequences with their labels.
 struct Batch {
+    /// Base codes, `[sequences, columns]`.
     codes: Vec<u8>,
-    labels: Vec<f32>,
-    weights: Vec<f32>,
+    targets: Targets,
     /// Whether the second half holds the mutated copies of the first.
     pairs: bool,
+}
+
+/// What a network is to give for windows.
+struct Targets {
+    /// Standardised labels, `[windows, tasks]`, 0 where one is missing.
+    labels: Array2<f32>,
+    /// Their weights, 0 where a label is missing.
+    weights: Array2<f32>,
 }
 
 impl Fit<'_> {
@@ -366,7 +375,7 @@ impl Fit<'_> {
         random: &mut Random,
     ) -> Batch {
         let pairs = !copies.is_empty();
-        let turned: Vec<bool> = units
+        let mut turned: Vec<bool> = units
             .iter()
             .map(|_| self.config.reverse_complements && random.uniform() < 0.5)
             .collect();
@@ -377,28 +386,18 @@ impl Fit<'_> {
         let mut chosen = units.to_vec();
         if pairs {
             chosen.extend(units.iter().map(copy));
+            turned.extend_from_within(..);
         }
-        let turned = turned.iter().cycle().take(chosen.len());
-        let mut batch = Batch {
-            codes: vec![UNKNOWN; chosen.len() * geometry.columns],
-            labels: Vec::new(),
-            weights: Vec::new(),
-            pairs,
-        };
-        let slots = batch.codes.chunks_exact_mut(geometry.columns);
-        for ((&i, &turned), slot) in chosen.iter().zip(turned).zip(slots) {
+        let mut codes = vec![UNKNOWN; chosen.len() * geometry.columns];
+        let slots = codes.chunks_exact_mut(geometry.columns);
+        for ((&i, &turned), slot) in chosen.iter().zip(&turned).zip(slots) {
             self.place(i as usize, turned, slot);
-            let from = batch.labels.len();
-            match turned {
-                true => self.examples.push_reversed(i as usize, &mut batch.labels),
-                false => batch
-                    .labels
-                    .extend_from_slice(self.examples.labels_of(i as usize)),
-            }
-            let weight = self.examples.weights[i as usize];
-            self.standardise(&mut batch.labels[from..], weight, &mut batch.weights);
         }
-        batch
+        Batch {
+            codes,
+            targets: self.targets(chosen.into_iter().zip(turned)),
+            pairs,
+        }
     }
 
     /// Writes a sequence into its columns of the input.
@@ -415,46 +414,51 @@ impl Fit<'_> {
         }
     }
 
-    /// Standardises labels in place; a missing one becomes 0 with weight 0.
-    fn standardise(&self, labels: &mut [f32], weight: f32, weights: &mut Vec<f32>) {
-        let tasks = self.examples.tasks.len();
-        for (at, label) in labels.iter_mut().enumerate() {
-            let task = at % tasks;
-            if label.is_nan() {
-                *label = 0.0;
-                weights.push(0.0);
-            } else {
-                let (mean, scale) = (self.scaling.mean[task], self.scaling.scale[task]);
-                *label = ((f64::from(*label) - mean) / scale) as f32;
-                weights.push(weight);
+    /// Standardised labels of sequences, or of their reverse complements.
+    fn targets(&self, sequences: impl ExactSizeIterator<Item = (u32, bool)>) -> Targets {
+        let (windows, tasks) = (self.examples.windows, self.examples.tasks.len());
+        let shape = (sequences.len() * windows, tasks);
+        let (mut labels, mut weights) = (Array2::zeros(shape), Array2::zeros(shape));
+        let rows = labels.axis_chunks_iter_mut(Axis(0), windows);
+        let rows = rows.zip(weights.axis_chunks_iter_mut(Axis(0), windows));
+        for ((i, turned), (mut labels, mut weights)) in sequences.zip(rows) {
+            let i = i as usize;
+            let measured = match turned {
+                true => self.examples.reversed_labels_of(i),
+                false => self.examples.labels_of(i),
+            };
+            for ((window, task), &label) in measured.indexed_iter() {
+                if !label.is_nan() {
+                    let (mean, scale) = (self.scaling.mean[task], self.scaling.scale[task]);
+                    labels[[window, task]] = ((f64::from(label) - mean) / scale) as f32;
+                    weights[[window, task]] = self.examples.weights[i];
+                }
             }
         }
+        Targets { labels, weights }
     }
 
     fn loss(&self, output: Tensor<2>, batch: &Batch, device: &Device) -> Tensor<1> {
-        let tasks = self.examples.tasks.len();
-        let rows = batch.labels.len() / tasks;
-        let error = |output: Tensor<2>, labels: Vec<f32>, weights: Vec<f32>| {
-            let rows = labels.len() / tasks;
-            // A batch without labels teaches nothing, but is no error.
+        let error = |output: Tensor<2>, labels: &Array2<f32>, weights: &Array2<f32>| {
+            // One after the other, as the sum has always been rounded. A batch without labels
+            // teaches nothing, but is no error.
             let sum = weights.iter().sum::<f32>().max(1e-12);
-            let labels = matrix(labels, [rows, tasks], device);
-            let weights = matrix(weights, [rows, tasks], device);
+            let (labels, weights) = (tensor(labels, device), tensor(weights, device));
             ((output - labels).square() * weights).sum() / sum
         };
-        let mut loss = error(output.clone(), batch.labels.clone(), batch.weights.clone());
+        let Targets { labels, weights } = &batch.targets;
+        let mut loss = error(output.clone(), labels, weights);
         if batch.pairs && self.config.pair_weight > 0.0 {
+            let rows = labels.nrows();
             let half = rows / 2;
-            let (originals, copies) = batch.labels.split_at(half * tasks);
-            let labels = copies.iter().zip(originals).map(|(c, o)| c - o).collect();
-            let (originals, copies) = batch.weights.split_at(half * tasks);
-            let weights = copies
-                .iter()
-                .zip(originals)
-                .map(|(c, o)| c.min(*o))
-                .collect();
+            let (originals, copies) = labels.view().split_at(Axis(0), half);
+            let labels = &copies - &originals;
+            let (originals, copies) = weights.view().split_at(Axis(0), half);
+            let weights = Zip::from(copies)
+                .and(originals)
+                .map_collect(|c, o| c.min(*o));
             let change = output.clone().slice_dim(0, half..rows) - output.slice_dim(0, 0..half);
-            loss = loss + error(change, labels, weights) * self.config.pair_weight;
+            loss = loss + error(change, &labels, &weights) * self.config.pair_weight;
         }
         loss
     }
@@ -463,53 +467,51 @@ impl Fit<'_> {
     ///
     /// # Errors
     /// As [`Fit::geometry`].
-    pub fn predict(&self, network: &Network, which: &[u32]) -> Result<Vec<f32>, TrainError> {
+    pub fn predict(&self, network: &Network, which: &[u32]) -> Result<Array2<f32>, TrainError> {
         let geometry = self.geometry()?;
         let network = network.tensors(&self.device);
-        let mut out = Vec::new();
-        for chunk in which.chunks((128 / geometry.windows).max(16)) {
+        let tasks = self.examples.tasks.len();
+        let mut out = Array2::zeros((which.len() * geometry.windows, tasks));
+        let chunk = (128 / geometry.windows).max(16);
+        let slots = out.axis_chunks_iter_mut(Axis(0), chunk * geometry.windows);
+        for (chunk, mut slot) in which.chunks(chunk).zip(slots) {
             let mut codes = vec![UNKNOWN; chunk.len() * geometry.columns];
             for (&i, slot) in chunk.iter().zip(codes.chunks_exact_mut(geometry.columns)) {
                 self.place(i as usize, false, slot);
             }
-            let output = self.pass(&network, &codes, Mode::Predict, &self.device)?;
-            out.extend(array(output));
+            let output = array(self.pass(&network, &codes, Mode::Predict, &self.device)?);
+            if output.dim() != slot.dim() {
+                return Err(TrainError::Setting(format!(
+                    "the network has {} output(s), not one for each of {tasks} task(s)",
+                    output.ncols()
+                )));
+            }
+            slot.assign(&output);
         }
         Ok(out)
     }
 
     /// Loss and Pearson correlation of each task on a side.
-    pub fn judge(
-        &self,
-        network: &Network,
-        side: Split,
-    ) -> Result<(f64, Vec<f64>), TrainError> {
+    ///
+    /// # Errors
+    /// As [`Fit::geometry`].
+    pub fn judge(&self, network: &Network, side: Split) -> Result<(f64, Vec<f64>), TrainError> {
         let which = self.examples.originals(side);
         let outputs = self.predict(network, &which)?;
-        let (mut labels, mut weights) = (Vec::new(), Vec::new());
-        for &i in &which {
-            let from = labels.len();
-            labels.extend_from_slice(self.examples.labels_of(i as usize));
-            let weight = self.examples.weights[i as usize];
-            self.standardise(&mut labels[from..], weight, &mut weights);
-        }
+        let Targets { labels, weights } = self.targets(which.iter().map(|&i| (i, false)));
         let mut sums = (0.0, 0.0);
         for ((o, l), w) in outputs.iter().zip(&labels).zip(&weights) {
             sums.0 += f64::from(*w) * f64::from(o - l).powi(2);
             sums.1 += f64::from(*w);
         }
-        let tasks = self.examples.tasks.len();
-        let correlations = (0..tasks).map(|task| {
-            let mut pairs = (Vec::new(), Vec::new());
-            for at in (task..outputs.len()).step_by(tasks) {
-                if weights[at] > 0.0 {
-                    pairs.0.push(f64::from(outputs[at]));
-                    pairs.1.push(f64::from(labels[at]));
-                }
-            }
-            pearson(&pairs.0, &pairs.1)
+        let correlations = (0..self.examples.tasks.len()).map(|task| {
+            let rows = outputs.column(task).into_iter().zip(labels.column(task));
+            let known = rows.zip(weights.column(task)).filter(|(_, w)| **w > 0.0);
+            let (outputs, labels): (Vec<f64>, Vec<f64>) = known
+                .map(|((o, l), _)| (f64::from(*o), f64::from(*l)))
+                .unzip();
+            pearson(&outputs, &labels)
         });
         Ok((sums.0 / sums.1, correlations.collect()))
     }
 }
-

@@ -257,9 +257,9 @@ impl<'a> Pass<'a> {
         let batch = self.batch;
         let cells = self.positions / size;
         let [_, channels] = x.dims();
-        let sequences = x
-            .slice_dim(0, 0..batch * self.stride)
-            .reshape([batch, self.stride, channels]);
+        let sequences =
+            x.slice_dim(0, 0..batch * self.stride)
+                .reshape([batch, self.stride, channels]);
         let pools = (0..windows).map(|k| {
             let from = k * step;
             let cut = sequences

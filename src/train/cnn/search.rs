@@ -6,8 +6,8 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::run::same_run;
-use super::{Architecture, Fit, Layer, Notes, Padding, Network, State, Watch};
+use super::same::same_run;
+use super::{Architecture, Fit, Layer, Network, Notes, Padding, State, Watch};
 use crate::output::OutputDir;
 use crate::train::{Random, TrainError};
 use crate::{Cancel, Error};

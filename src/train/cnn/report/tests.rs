@@ -2,7 +2,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 
-use ndarray::s;
+use ndarray::{Array3, s};
 
 use super::*;
 use crate::train::cnn::{Architecture, FitConfig, FittedLayer, Layers, Schedule, to_onnx};
@@ -27,7 +27,7 @@ fn examples(frames: bool) -> Examples {
         windows: 1,
         step: columns,
         codes,
-        labels: vec![0.5; n * TASKS],
+        labels: Array3::from_elem((n, 1, TASKS), 0.5),
         reversed: None,
         weights: vec![1.0; n],
         sides: vec![Split::Test; n],
@@ -89,7 +89,7 @@ fn frames_of_the_data_are_compared_as_the_network_sees_them() {
     for frames in [true, false] {
         let examples = examples(frames);
         let tested = checked(&examples, (&arch, &right), (&arch, &right)).unwrap();
-        assert_eq!(tested.rows, 12);
+        assert_eq!(tested.rows(), 12);
         assert!(tested.largest < TOLERANCE, "{}", tested.largest);
         assert_eq!(tested.inputs, if frames { "columns" } else { "windows" });
     }
