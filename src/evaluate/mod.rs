@@ -6,6 +6,7 @@ mod config;
 mod examples;
 mod measured;
 mod metrics;
+mod output;
 mod predict;
 mod report;
 mod variants;

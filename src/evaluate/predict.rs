@@ -1,5 +1,7 @@
 use std::num::NonZeroUsize;
 
+use ndarray::Array2;
+
 use super::{Common, EvaluateError};
 use crate::encode::BASES;
 use crate::model::{Cancellable, Model, ModelError, ModelOptions, ModelSource, Predict, Runtime};
@@ -16,16 +18,18 @@ pub fn predict(
     batch: NonZeroUsize,
     threads: NonZeroUsize,
     cancel: &Cancel,
-) -> Result<Vec<f32>, Error> {
+) -> Result<Array2<f32>, Error> {
     let (window, tasks) = (model.window(), model.tasks());
     let rows = codes.len() / window;
-    let mut activities = vec![0.0; rows * tasks];
+    let mut activities = Array2::zeros((rows, tasks));
+    // A new array lies row by row: it is always one slice.
+    let whole = activities.as_slice_mut().unwrap_or_default();
     // Whole batches, so that what a session sees together does not depend on the threads.
     let batches = rows.div_ceil(batch.get());
     let share = batches.div_ceil(threads.get()).max(1) * batch.get();
     std::thread::scope(|scope| {
         let workers: Vec<_> = (codes.chunks(share * window))
-            .zip(activities.chunks_mut(share * tasks))
+            .zip(whole.chunks_mut(share * tasks))
             .map(|(codes, activities)| {
                 scope.spawn(move || -> Result<(), ModelError> {
                     let mut model = Cancellable::new(model.another()?, cancel.clone());

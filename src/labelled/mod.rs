@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ndarray::Array2;
 use sha2::{Digest, Sha256};
 
 use self::columns::ColumnsError;
@@ -101,8 +102,8 @@ pub struct Label {
     pub values: Vec<f64>,
     /// Likewise before standardisation, column `name.activity`.
     pub activity: Option<Vec<f64>>,
-    /// Likewise of each replicate, columns `name.rep<r>` in order of the file.
-    pub replicates: Vec<Vec<f64>>,
+    /// Likewise of each replicate, `[rows, replicates]`: columns `name.rep<r>` in order of the file.
+    pub replicates: Array2<f64>,
 }
 
 /// A row that cannot be used.

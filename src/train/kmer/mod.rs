@@ -1,16 +1,19 @@
 //! The paper's baseline (4.1): activity as a linear function of the counts of all k-mers, k = 1 to
 //! 8, fitted by stochastic gradient descent, one regression a task; exported to ONNX.
 
+mod config;
 mod export;
 mod features;
 mod progress;
 mod run;
 mod sgd;
+mod write;
 
+pub use config::{Config, Summary, TaskSummary};
 pub use export::to_onnx;
 pub use features::{Kmers, LONGEST};
 pub use progress::{Progress, Silent};
-pub use run::{Config, Summary, TaskSummary, run};
+pub use run::run;
 pub use sgd::{Epoch, Example, Fit, Penalty, Settings, Weights, fit};
 
 use std::io;
