@@ -18,7 +18,7 @@ use mpra_score::ism::{Engine, FullEngine, Scores, Stretch, Want};
 use mpra_score::model::onnx::{GraphBuilder, presets};
 use mpra_score::model::{Embedded, Model, ModelFile, ModelOptions, Runtime};
 use mpra_score::train::Scaling;
-use mpra_score::train::cnn::{Architecture, Layers, Parameters, to_onnx};
+use mpra_score::train::cnn::{Architecture, Layers, Network, to_onnx};
 
 const THREADS: usize = 2;
 const ROUNDS: usize = 5;
@@ -118,7 +118,7 @@ fn frontier() -> Result<(), Box<dyn std::error::Error>> {
             mean: vec![0.0; FRONTIER_TASKS],
             scale: vec![1.0; FRONTIER_TASKS],
         };
-        let parameters = Parameters::random(&arch, FRONTIER_TASKS, 1);
+        let parameters = Network::random(&arch, FRONTIER_TASKS, 1);
         let bytes = to_onnx(&arch, &parameters, &scaling, &tasks, "");
         let name = format!("frontier {filters}");
         let file = ModelFile::from_bytes(Path::new(&name), bytes)?;

@@ -1,19 +1,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::PathBuf;
 
+use ndarray::Array2;
 use serde_json::json;
 
+use super::output::{Comparison, Found, Kind, intervals, write};
 use super::{
-    EvaluateError, ExamplesConfig, Predictor, Row, Side, Summary, Values, ceiling, gain, metrics,
-    number, predict, table,
+    EvaluateError, ExamplesConfig, Predictor, Side, Summary, Values, ceiling, number, predict,
 };
 use crate::dataset::Split;
-use crate::labelled::{Label, Labelled, sha256};
+use crate::job::InputFile;
+use crate::labelled::{Label, Labelled};
 use crate::model::Predict;
 use crate::output::OutputDir;
-use crate::plot::{self, Hexes};
 use crate::{Cancel, Error};
 
 /// A label and the output column of each model that predicts it.
@@ -32,137 +31,93 @@ pub(super) fn run(config: &ExamplesConfig, cancel: &Cancel) -> Result<Summary, E
         Labelled::read(&config.source, models[0].model.window()).map_err(EvaluateError::from)?;
     let rows = rows(config, &data)?;
     let pairs = pairs(config, &data, &models)?;
-    let mut predicted = Vec::new();
-    for model in &models {
-        let windows = data
-            .clone()
-            .into_windows(model.model.window())
-            .map_err(EvaluateError::from)?;
-        let codes: Vec<u8> = (rows.iter().flat_map(|&r| windows.sequence(r)))
-            .copied()
-            .collect();
-        let (batch, threads) = (common.batch, common.threads);
-        predicted.push(predict(&model.model, &codes, batch, threads, cancel)?);
-    }
-    // Predictions of a model's column, as f64, of the rows of `at`.
-    let column = |m: usize, column: usize, at: &[usize]| -> Vec<f64> {
-        let tasks = models[m].model.tasks();
-        at.iter()
-            .map(|&i| f64::from(predicted[m][i * tasks + column]))
-            .collect()
-    };
+    let predicted = (models.iter())
+        .map(|model| {
+            let windows = data.clone().into_windows(model.model.window());
+            let windows = windows.map_err(EvaluateError::from)?;
+            let codes: Vec<u8> = (rows.iter().flat_map(|&r| windows.sequence(r)))
+                .copied()
+                .collect();
+            predict(&model.model, &codes, common.batch, common.threads, cancel)
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    let found = compare(config, &data, &rows, &pairs, &models, &predicted)?;
 
-    let mut found = Vec::new();
-    let mut panels = Vec::new();
-    for pair in &pairs {
+    let mut skipped: BTreeMap<String, u64> = BTreeMap::new();
+    for row in &data.skipped {
+        *skipped.entry(row.reason.into()).or_default() += 1;
+    }
+    let mut inputs = vec![InputFile::whole("data", &config.source.data)];
+    let fasta = config.source.fasta.iter();
+    inputs.extend(fasta.map(|path| InputFile::sized("fasta", path)));
+    let labels: Vec<_> = pairs.iter().map(|p| [&p.label.name, &p.task]).collect();
+    let side = side(config.side, &data).map_or("all", Split::as_str);
+    let mut settings = vec![
+        ("side", side.into()),
+        ("values", config.values.as_str().into()),
+        ("labels", json!(labels)),
+    ];
+    settings.extend(intervals(&common.bootstrap));
+    let grouped = data.groups.is_some();
+    settings.push(("groups", if grouped { "regions" } else { "rows" }.into()));
+    let kind = Kind {
+        of: "label",
+        title: "Measured against predicted",
+        rows: (
+            "predictions.tsv",
+            predictions(&data, &rows, &pairs, &predicted),
+        ),
+        inputs,
+        settings,
+        counts: json!({"rows": data.rows(), "rows_used": rows.len(), "rows_left_out": skipped}),
+        skipped,
+    };
+    write(common, &models, found, kind, cancel)
+}
+
+/// Compares every label with its predictions, which have a row for each of `rows`.
+fn compare(
+    config: &ExamplesConfig,
+    data: &Labelled,
+    rows: &[usize],
+    pairs: &[Pair<'_>],
+    models: &[Predictor],
+    predicted: &[Array2<f32>],
+) -> Result<Found, EvaluateError> {
+    let mut found = Found::new(["predicted", "measured"]);
+    for pair in pairs {
         let at: Vec<usize> = (0..rows.len())
             .filter(|&i| !pair.observed[rows[i]].is_nan())
             .collect();
-        let observed: Vec<f64> = at.iter().map(|&i| pair.observed[rows[i]]).collect();
+        let kept: Vec<usize> = at.iter().map(|&i| rows[i]).collect();
+        let observed: Vec<f64> = kept.iter().map(|&row| pair.observed[row]).collect();
         if observed.len() < 3 || observed.iter().all(|v| *v == observed[0]) {
             return Err(EvaluateError::TooFew(format!(
                 "label {}: {} value(s) that do not vary or are too few to compare",
                 pair.label.name,
                 observed.len()
-            ))
-            .into());
+            )));
         }
         let groups: Vec<u32> = at
             .iter()
             .map(|&i| data.groups.as_ref().map_or(i as u32, |g| g[rows[i]]))
             .collect();
-        let kept: Vec<usize> = at.iter().map(|&i| rows[i]).collect();
-        let replicates = ceiling(&pair.label.replicates, &kept);
-        for (m, model) in models.iter().enumerate() {
-            let Some(of_task) = pair.columns[m] else {
-                continue;
-            };
-            let values = column(m, of_task, &at);
-            let other = (m == 0)
-                .then(|| pair.columns.get(1).copied().flatten())
-                .flatten();
-            found.push(Row {
-                of: pair.label.name.clone(),
-                task: model.model.spec().tasks[of_task].clone(),
-                model: model.name,
-                metrics: metrics(&observed, &values, &groups, &common.bootstrap),
-                gain: other.map(|c| {
-                    gain(
-                        &observed,
-                        &values,
-                        &column(1, c, &at),
-                        &groups,
-                        &common.bootstrap,
-                    )
-                }),
-                replicates,
-            });
-            if m == 0 {
-                let row = &found[found.len() - 1];
-                panels.push(Hexes {
-                    title: format!("{}: r = {:.3}", pair.label.name, row.metrics.pearson.value),
-                    x_label: "predicted".into(),
-                    y_label: "measured".into(),
-                    points: (values.iter().zip(&observed))
-                        .map(|(x, y)| (*x as f32, *y as f32))
-                        .collect(),
-                });
-            }
-        }
+        let values = |(predicted, column): (&Array2<f32>, &Option<usize>)| {
+            let column = (*column)?;
+            let values = at.iter().map(|&i| f64::from(predicted[[i, column]]));
+            Some((column, values.collect()))
+        };
+        let comparison = Comparison {
+            of: &pair.label.name,
+            title: pair.label.name.clone(),
+            observed: &observed,
+            groups: &groups,
+            replicates: ceiling(pair.label.replicates.view(), &kept),
+            predicted: predicted.iter().zip(&pair.columns).map(values).collect(),
+        };
+        found.add(&comparison, models, &config.common.bootstrap);
     }
-
-    cancel.files_begin();
-    let mut out = OutputDir::create(&common.out, common.existing)?;
-    let write = |path: PathBuf, text: String| {
-        fs::write(&path, text).map_err(|e| Error::from(EvaluateError::Write(e, path)))
-    };
-    write(out.file("metrics.tsv"), table("label", &found))?;
-    let text = format!("{:#}\n", json!({ "metrics": found }));
-    write(out.file("metrics.json"), text)?;
-    write(
-        out.file("predictions.tsv"),
-        predictions(&data, &rows, &pairs, &models, &predicted),
-    )?;
-    plot::hexes(
-        &out.file("predicted.svg"),
-        "Measured against predicted",
-        &panels,
-    )
-    .map_err(EvaluateError::from)?;
-    let mut skipped: BTreeMap<String, u64> = BTreeMap::new();
-    for row in &data.skipped {
-        *skipped.entry(row.reason.into()).or_default() += 1;
-    }
-    let run = json!({
-        "program": "mpra-score",
-        "version": crate::VERSION,
-        "command": common.command,
-        "models": models.iter().map(|m| (m.name, m.describe())).collect::<BTreeMap<_, _>>(),
-        "onnxruntime": models[0].model.runtime().version(),
-        "data": {
-            "path": config.source.data.display().to_string(),
-            "sha256": sha256(&config.source.data).map_err(EvaluateError::from)?,
-            "fasta": config.source.fasta.as_ref().map(|f| f.display().to_string()),
-        },
-        "settings": {
-            "side": side(config.side, &data).map_or("all", Split::as_str),
-            "values": config.values.as_str(),
-            "labels": pairs.iter().map(|p| [&p.label.name, &p.task]).collect::<Vec<_>>(),
-            "bootstrap": common.bootstrap.replicates,
-            "interval": common.bootstrap.share,
-            "seed": common.bootstrap.seed,
-            "groups": if data.groups.is_some() { "regions" } else { "rows" },
-        },
-        "threads": common.threads,
-        "counts": {"rows": data.rows(), "rows_used": rows.len(), "rows_left_out": skipped},
-        "outputs": out.names(),
-    });
-    cancel.check()?;
-    Ok(Summary {
-        rows: found,
-        files: out.commit(crate::job::RunInfo::legacy(run))?,
-        skipped: skipped.into_iter().collect(),
-    })
+    Ok(found)
 }
 
 /// The side of the split that is used; `None` for all.
@@ -273,8 +228,7 @@ fn predictions(
     data: &Labelled,
     rows: &[usize],
     pairs: &[Pair<'_>],
-    models: &[Predictor],
-    predicted: &[Vec<f32>],
+    predicted: &[Array2<f32>],
 ) -> String {
     let mut text = String::from("name\tsplit\tstatus");
     let each = || {
@@ -298,8 +252,7 @@ fn predictions(
             let _ = write!(text, "\t{}", number(pair.observed[row]));
         }
         for (_, m, column) in each() {
-            let tasks = models[m].model.tasks();
-            let _ = write!(text, "\t{}", predicted[m][i * tasks + column]);
+            let _ = write!(text, "\t{}", predicted[m][[i, column]]);
         }
         text.push('\n');
     }

@@ -1,5 +1,6 @@
 //! Agreement of measured and predicted values, with bootstrap intervals over groups.
 
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -201,21 +202,23 @@ pub fn gain(
     estimate(value, drawn.into_iter(), bootstrap.share)
 }
 
-/// What replicates allow, over the rows that have all of them; `None` with fewer than two
-/// replicates or three such rows.
-pub fn ceiling(replicates: &[Vec<f64>], rows: &[usize]) -> Option<Ceiling> {
-    let k = replicates.len();
+/// What replicates allow, given `[rows, replicates]`, over those of `rows` that have all of them;
+/// `None` with fewer than two replicates or three such rows.
+pub fn ceiling(replicates: ArrayView2<'_, f64>, rows: &[usize]) -> Option<Ceiling> {
+    let k = replicates.ncols();
     let whole: Vec<usize> = (rows.iter().copied())
-        .filter(|&row| replicates.iter().all(|r| !r[row].is_nan()))
+        .filter(|&row| replicates.row(row).iter().all(|r| !r.is_nan()))
         .collect();
     if k < 2 || whole.len() < 3 {
         return None;
     }
     let (mut sum, mut pairs) = (0.0, 0.0);
-    for (i, a) in replicates.iter().enumerate() {
-        for b in &replicates[i + 1..] {
+    for a in 0..k {
+        for b in a + 1..k {
             let mut moments = Moments::default();
-            whole.iter().for_each(|&row| moments.add(a[row], b[row]));
+            for &row in &whole {
+                moments.add(replicates[[row, a]], replicates[[row, b]]);
+            }
             sum += moments.correlation();
             pairs += 1.0;
         }

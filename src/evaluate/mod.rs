@@ -6,6 +6,7 @@ mod config;
 mod examples;
 mod measured;
 mod metrics;
+mod output;
 mod predict;
 mod report;
 mod variants;
@@ -86,9 +87,6 @@ pub enum EvaluateError {
     /// A file could not be read.
     #[error("cannot read {1}")]
     Read(#[source] io::Error, PathBuf),
-    /// A file could not be written.
-    #[error("cannot write {1}")]
-    Write(#[source] io::Error, PathBuf),
     /// A figure.
     #[error(transparent)]
     Plot(#[from] PlotError),

@@ -1,9 +1,12 @@
 use std::num::NonZeroUsize;
 
+use ndarray::Array2;
+
 use super::{Common, EvaluateError};
+use crate::Error;
 use crate::encode::BASES;
+use crate::job::{Cancel, ModelUsed};
 use crate::model::{Cancellable, Model, ModelError, ModelOptions, ModelSource, Predict, Runtime};
-use crate::{Cancel, Error};
 
 /// Predicts windows: base codes, `[rows, window]`, to activities, `[rows, tasks]`, on several
 /// threads, each with a session of its own.
@@ -16,16 +19,18 @@ pub fn predict(
     batch: NonZeroUsize,
     threads: NonZeroUsize,
     cancel: &Cancel,
-) -> Result<Vec<f32>, Error> {
+) -> Result<Array2<f32>, Error> {
     let (window, tasks) = (model.window(), model.tasks());
     let rows = codes.len() / window;
-    let mut activities = vec![0.0; rows * tasks];
+    let mut activities = Array2::zeros((rows, tasks));
+    // A new array lies row by row: it is always one slice.
+    let whole = activities.as_slice_mut().unwrap_or_default();
     // Whole batches, so that what a session sees together does not depend on the threads.
     let batches = rows.div_ceil(batch.get());
     let share = batches.div_ceil(threads.get()).max(1) * batch.get();
     std::thread::scope(|scope| {
         let workers: Vec<_> = (codes.chunks(share * window))
-            .zip(activities.chunks_mut(share * tasks))
+            .zip(whole.chunks_mut(share * tasks))
             .map(|(codes, activities)| {
                 scope.spawn(move || -> Result<(), ModelError> {
                     let mut model = Cancellable::new(model.another()?, cancel.clone());
@@ -84,11 +89,8 @@ impl Predictor {
     }
 
     /// For `run.json`.
-    pub fn describe(&self) -> serde_json::Value {
-        let mut about = self.source.describe();
-        about["sha256"] = self.model.file().sha256().into();
-        about["tasks"] = self.model.spec().tasks.clone().into();
-        about
+    pub fn used(&self) -> ModelUsed {
+        self.source.used(self.name, &self.model)
     }
 
     /// Number of the output column of a task.

@@ -79,16 +79,20 @@ fn intervals_cover_and_follow_groups() {
 #[test]
 fn ceilings() {
     // r = 0.5 between two replicates: sqrt(2 * 0.5 / 1.5).
-    let replicates = [
-        vec![1.0, 2.0, 3.0, f64::NAN, 9.0],
-        vec![2.0, 1.0, 3.0, 5.0, -7.0],
+    let replicates = ndarray::array![
+        [1.0, 2.0],
+        [2.0, 1.0],
+        [3.0, 3.0],
+        [f64::NAN, 5.0],
+        [9.0, -7.0]
     ];
-    let c = ceiling(&replicates, &[0, 1, 2, 3]).unwrap();
+    let c = ceiling(replicates.view(), &[0, 1, 2, 3]).unwrap();
     assert_eq!((c.n, c.replicates), (3, 2));
     assert!((c.pearson - 0.5).abs() < 1e-12);
     assert!((c.ceiling - (2.0f64 / 3.0).sqrt()).abs() < 1e-12);
-    assert!(ceiling(&replicates[..1], &[0, 1, 2]).is_none());
-    assert!(ceiling(&replicates, &[0, 3]).is_none());
+    let first = replicates.slice(ndarray::s![.., ..1]);
+    assert!(ceiling(first, &[0, 1, 2]).is_none());
+    assert!(ceiling(replicates.view(), &[0, 3]).is_none());
 }
 
 fn fixture(name: &str) -> PathBuf {

@@ -1,21 +1,20 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::PathBuf;
 
+use ndarray::Array2;
 use serde_json::json;
 
+use super::output::{Comparison, Found, Kind, intervals, write};
 use super::predict::letter;
 use super::{
-    EvaluateError, MeasuredVariant, Predictor, Row, Summary, VariantsConfig, gain, metrics, number,
-    predict, read_variants, table,
+    EvaluateError, MeasuredVariant, Predictor, Summary, VariantsConfig, number, predict,
+    read_variants,
 };
 use crate::encode::{self, UNKNOWN};
 use crate::genome::{Fasta, FastaReader};
-use crate::labelled::sha256;
+use crate::job::InputFile;
 use crate::model::Predict;
 use crate::output::OutputDir;
-use crate::plot::{self, Hexes};
 use crate::{Cancel, Error};
 
 /// Element under which all variants together are reported.
@@ -34,32 +33,7 @@ pub(super) fn run(config: &VariantsConfig, cancel: &Cancel) -> Result<Summary, E
             config.fields.barcodes
         );
     }
-    let fasta = Fasta::open(&config.fasta, false)?;
-    let mut reader = fasta.reader()?;
-    let mut status = vec!["ok"; variants.len()];
-    let mut effects: Vec<Vec<f32>> = Vec::new();
-    for model in &models {
-        let window = model.model.window();
-        let mut codes = Vec::new();
-        let mut used = Vec::new();
-        for (i, variant) in variants.iter().enumerate() {
-            match alleles(config, variant, &fasta, &mut reader, window, &mut codes)? {
-                None => used.push(i),
-                Some(reason) => status[i] = reason,
-            }
-        }
-        let (batch, threads) = (common.batch, common.threads);
-        let activities = predict(&model.model, &codes, batch, threads, cancel)?;
-        let n = model.model.tasks();
-        // NaN for variants that this model's window leaves out.
-        let mut effect = vec![f32::NAN; variants.len() * n];
-        for (pair, &i) in activities.chunks_exact(2 * n).zip(&used) {
-            for task in 0..n {
-                effect[i * n + task] = pair[n + task] - pair[task];
-            }
-        }
-        effects.push(effect);
-    }
+    let (status, effects) = effects(config, &variants, &models, cancel)?;
     let usable: Vec<usize> = (0..variants.len()).filter(|&i| status[i] == "ok").collect();
     let mut skipped: BTreeMap<String, u64> = BTreeMap::new();
     for reason in status.iter().filter(|s| **s != "ok") {
@@ -76,23 +50,8 @@ pub(super) fn run(config: &VariantsConfig, cancel: &Cancel) -> Result<Summary, E
         ))
         .into());
     }
-
-    // Elements in order of appearance, then all together.
-    let mut elements: Vec<(&str, Vec<usize>)> = Vec::new();
-    for &i in &usable {
-        let name = variants[i].element.as_str();
-        match elements.iter_mut().find(|e| e.0 == name) {
-            Some((_, rows)) => rows.push(i),
-            None => elements.push((name, vec![i])),
-        }
-    }
-    if elements.len() > 1 || elements[0].0 == "." {
-        elements.retain(|e| e.0 != ".");
-        elements.push((ALL, usable.clone()));
-    }
-    let mut found = Vec::new();
-    let mut panels = Vec::new();
-    for (element, rows) in &elements {
+    let mut found = Found::new(["predicted effect", "measured effect"]);
+    for (element, rows) in elements(&variants, &usable) {
         if rows.len() < 3 {
             tracing::warn!(
                 "element {element}: {} variant(s), too few to compare",
@@ -103,90 +62,102 @@ pub(super) fn run(config: &VariantsConfig, cancel: &Cancel) -> Result<Summary, E
         let observed: Vec<f64> = rows.iter().map(|&i| variants[i].effect).collect();
         let groups = positions(rows.iter().map(|&i| &variants[i]));
         for (task, columns) in tasks.iter().zip(&columns) {
-            let predicted = |m: usize| -> Option<Vec<f64>> {
-                let column = columns[m]?;
-                let n = models[m].model.tasks();
-                let value = |&i: &usize| f64::from(effects[m][i * n + column]);
-                Some(rows.iter().map(value).collect())
+            let values = |(effects, column): (&Array2<f32>, &Option<usize>)| {
+                let column = (*column)?;
+                let values = rows.iter().map(|&i| f64::from(effects[[i, column]]));
+                Some((column, values.collect()))
             };
-            for (m, model) in models.iter().enumerate() {
-                let Some(values) = predicted(m) else { continue };
-                let bootstrap = &common.bootstrap;
-                let other = (m == 0 && models.len() > 1).then(|| predicted(1)).flatten();
-                found.push(Row {
-                    of: (*element).to_owned(),
-                    task: columns[m]
-                        .map_or(task, |c| &model.model.spec().tasks[c])
-                        .clone(),
-                    model: model.name,
-                    metrics: metrics(&observed, &values, &groups, bootstrap),
-                    gain: other.map(|o| gain(&observed, &values, &o, &groups, bootstrap)),
-                    replicates: None,
-                });
-                if m == 0 {
-                    let r = found[found.len() - 1].metrics.pearson.value;
-                    panels.push(Hexes {
-                        title: format!("{element}, {task}: r = {r:.3}"),
-                        x_label: "predicted effect".into(),
-                        y_label: "measured effect".into(),
-                        points: (values.iter().zip(&observed))
-                            .map(|(x, y)| (*x as f32, *y as f32))
-                            .collect(),
-                    });
-                }
-            }
+            let comparison = Comparison {
+                of: element,
+                title: format!("{element}, {task}"),
+                observed: &observed,
+                groups: &groups,
+                replicates: None,
+                predicted: effects.iter().zip(columns).map(values).collect(),
+            };
+            found.add(&comparison, &models, &common.bootstrap);
         }
     }
 
-    cancel.files_begin();
-    let mut out = OutputDir::create(&common.out, common.existing)?;
-    let write = |path: PathBuf, text: String| {
-        fs::write(&path, text).map_err(|e| Error::from(EvaluateError::Write(e, path)))
+    let mut settings = vec![
+        ("tasks", json!(tasks)),
+        ("effect_field", json!(config.fields.effect)),
+        ("element_field", json!(config.fields.element)),
+        ("barcode_field", json!(config.fields.barcodes)),
+        ("min_barcodes", json!(config.min_barcodes)),
+    ];
+    settings.extend(intervals(&common.bootstrap));
+    let kind = Kind {
+        of: "element",
+        title: "Measured against predicted effects",
+        rows: (
+            "variants.tsv",
+            every_variant(&variants, &status, &columns, &models, &effects),
+        ),
+        inputs: vec![
+            InputFile::whole("variants", &config.variants),
+            InputFile::sized("fasta", &config.fasta),
+        ],
+        settings,
+        counts: json!({"variants": variants.len(), "variants_used": usable.len(), "variants_left_out": skipped}),
+        skipped,
     };
-    write(out.file("metrics.tsv"), table("element", &found))?;
-    let text = format!("{:#}\n", json!({ "metrics": found }));
-    write(out.file("metrics.json"), text)?;
-    write(
-        out.file("variants.tsv"),
-        every_variant(&variants, &status, &columns, &models, &effects),
-    )?;
-    plot::hexes(
-        &out.file("predicted.svg"),
-        "Measured against predicted effects",
-        &panels,
-    )
-    .map_err(EvaluateError::from)?;
-    let run = json!({
-        "program": "mpra-score",
-        "version": crate::VERSION,
-        "command": common.command,
-        "models": models.iter().map(|m| (m.name, m.describe())).collect::<BTreeMap<_, _>>(),
-        "onnxruntime": models[0].model.runtime().version(),
-        "variants": {
-            "path": config.variants.display().to_string(),
-            "sha256": sha256(&config.variants).map_err(EvaluateError::from)?,
-        },
-        "fasta": config.fasta.display().to_string(),
-        "settings": {
-            "tasks": tasks,
-            "effect_field": config.fields.effect,
-            "element_field": config.fields.element,
-            "barcode_field": config.fields.barcodes,
-            "min_barcodes": config.min_barcodes,
-            "bootstrap": common.bootstrap.replicates,
-            "interval": common.bootstrap.share,
-            "seed": common.bootstrap.seed,
-        },
-        "threads": common.threads,
-        "counts": {"variants": variants.len(), "variants_used": usable.len(), "variants_left_out": skipped},
-        "outputs": out.names(),
-    });
-    cancel.check()?;
-    Ok(Summary {
-        rows: found,
-        files: out.commit(crate::job::RunInfo::legacy(run))?,
-        skipped: skipped.into_iter().collect(),
-    })
+    write(common, &models, found, kind, cancel)
+}
+
+/// Each variant's status, and each model's effects, `[variants, tasks]`: NaN where the model's window
+/// leaves the variant out.
+fn effects(
+    config: &VariantsConfig,
+    variants: &[MeasuredVariant],
+    models: &[Predictor],
+    cancel: &Cancel,
+) -> Result<(Vec<&'static str>, Vec<Array2<f32>>), Error> {
+    let fasta = Fasta::open(&config.fasta, false)?;
+    let mut reader = fasta.reader()?;
+    let mut status = vec!["ok"; variants.len()];
+    let mut effects = Vec::new();
+    for model in models {
+        let window = model.model.window();
+        let mut codes = Vec::new();
+        let mut used = Vec::new();
+        for (i, variant) in variants.iter().enumerate() {
+            match alleles(config, variant, &fasta, &mut reader, window, &mut codes)? {
+                None => used.push(i),
+                Some(reason) => status[i] = reason,
+            }
+        }
+        let (batch, threads) = (config.common.batch, config.common.threads);
+        let activities = predict(&model.model, &codes, batch, threads, cancel)?;
+        let mut of_model = Array2::from_elem((variants.len(), model.model.tasks()), f32::NAN);
+        // The reference's row and the alternative's.
+        for (pair, &i) in activities
+            .exact_chunks((2, model.model.tasks()))
+            .into_iter()
+            .zip(&used)
+        {
+            of_model.row_mut(i).assign(&(&pair.row(1) - &pair.row(0)));
+        }
+        effects.push(of_model);
+    }
+    Ok((status, effects))
+}
+
+/// Elements with their variants in order of appearance, then all together.
+fn elements<'a>(variants: &'a [MeasuredVariant], usable: &[usize]) -> Vec<(&'a str, Vec<usize>)> {
+    let mut elements: Vec<(&str, Vec<usize>)> = Vec::new();
+    for &i in usable {
+        let name = variants[i].element.as_str();
+        match elements.iter_mut().find(|e| e.0 == name) {
+            Some((_, rows)) => rows.push(i),
+            None => elements.push((name, vec![i])),
+        }
+    }
+    if elements.len() > 1 || elements.first().is_some_and(|e| e.0 == ".") {
+        elements.retain(|e| e.0 != ".");
+        elements.push((ALL, usable.to_vec()));
+    }
+    elements
 }
 
 fn tasks(config: &VariantsConfig, model: &Predictor) -> Result<Vec<String>, EvaluateError> {
@@ -313,7 +284,7 @@ fn every_variant(
     status: &[&str],
     columns: &[Vec<Option<usize>>],
     models: &[Predictor],
-    effects: &[Vec<f32>],
+    effects: &[Array2<f32>],
 ) -> String {
     let mut text = String::from("contig\tpos\tid\tref\talt\telement\tbarcodes\tstatus\tmeasured");
     let columns: Vec<(usize, usize)> = (columns.iter())
@@ -340,8 +311,7 @@ fn every_variant(
             number(v.effect)
         );
         for &(m, column) in &columns {
-            let n = models[m].model.tasks();
-            let value = effects[m][i * n + column];
+            let value = effects[m][[i, column]];
             let shown = match status[i] == "ok" && !value.is_nan() {
                 true => value.to_string(),
                 false => "NA".into(),

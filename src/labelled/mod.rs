@@ -2,19 +2,20 @@
 //! [`crate::dataset`], a table of sequences, or a BED with values over a genome.
 
 mod bed;
+pub mod columns;
 mod parquet;
 mod table;
 mod text;
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
-
+use self::columns::ColumnsError;
 use crate::dataset::Split;
 use crate::genome::{Aliases, GenomeError};
 use crate::input::InputError;
+use ndarray::Array2;
 
 /// What can be wrong with labelled sequences.
 #[derive(Debug, thiserror::Error)]
@@ -28,14 +29,9 @@ pub enum LabelledError {
     /// A file could not be read.
     #[error("cannot read {1}")]
     Read(#[source] io::Error, PathBuf),
-    /// A file is not Parquet, or has columns of unexpected types.
-    #[error("{path}: {problem}")]
-    Parquet {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
+    /// A Parquet file.
+    #[error(transparent)]
+    Parquet(#[from] ColumnsError),
     /// A row or the whole of a table.
     #[error("{path}: {problem}; expected {expected}")]
     Table {
@@ -105,8 +101,8 @@ pub struct Label {
     pub values: Vec<f64>,
     /// Likewise before standardisation, column `name.activity`.
     pub activity: Option<Vec<f64>>,
-    /// Likewise of each replicate, columns `name.rep<r>` in order of the file.
-    pub replicates: Vec<Vec<f64>>,
+    /// Likewise of each replicate, `[rows, replicates]`: columns `name.rep<r>` in order of the file.
+    pub replicates: Array2<f64>,
 }
 
 /// A row that cannot be used.
@@ -223,25 +219,6 @@ impl Labelled {
             None => (0..self.rows()).collect(),
         }
     }
-}
-
-/// SHA-256 of a file, hexadecimal.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn sha256(path: &Path) -> Result<String, LabelledError> {
-    let fail = |e| LabelledError::Read(e, path.into());
-    let mut file = File::open(path).map_err(fail)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let read = io::Read::read(&mut file, &mut buffer).map_err(fail)?;
-        if read == 0 {
-            break;
-        }
-        hash.update(&buffer[..read]);
-    }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use ndarray::{Array2, ArrayView1};
+
 use super::{Label, Labelled, LabelledError, Skipped};
 use crate::dataset::Split;
 use crate::encode;
@@ -210,8 +212,9 @@ impl Table {
                 self.refuse_infinite(name, &values)?;
                 labels.push(Label {
                     name: name.clone(),
+                    replicates: Array2::zeros((values.len(), 0)),
                     values,
-                    ..Label::default()
+                    activity: None,
                 });
             }
         }
@@ -224,7 +227,13 @@ impl Table {
                 self.refuse_infinite(name, &values)?;
                 match name.ends_with(".activity") {
                     true => label.activity = Some(values),
-                    false => label.replicates.push(values),
+                    false => {
+                        let rows = values.len();
+                        let column = ArrayView1::from(&values);
+                        label.replicates.push_column(column).map_err(|_| {
+                            self.fail(format!("column {name} of {rows} rows"), "as many as others")
+                        })?;
+                    }
                 }
             }
         }

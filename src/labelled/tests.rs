@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::Path;
 
 use super::*;
 use crate::encode::UNKNOWN;
@@ -35,8 +36,8 @@ fn tables_of_sequences() {
         panic!("text columns are no labels: {:?}", data.labels);
     };
     assert_eq!((label.name.as_str(), label.values[0]), ("T", 1.5));
-    assert!(label.values[1].is_nan() && label.replicates[0][1].is_nan());
-    assert_eq!(label.replicates[1], [2.0, 3.0, 0.0]);
+    assert!(label.values[1].is_nan() && label.replicates[[1, 0]].is_nan());
+    assert_eq!(label.replicates.column(1).to_vec(), [2.0, 3.0, 0.0]);
 }
 
 #[test]

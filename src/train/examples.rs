@@ -1,3 +1,5 @@
+use ndarray::{Array3, ArrayView2, Axis, s};
+
 use super::TrainError;
 use crate::dataset::Split;
 
@@ -15,10 +17,10 @@ pub struct Examples {
     /// Base codes, `[sequences, columns]`.
     pub codes: Vec<u8>,
     /// Labels, `[sequences, windows, tasks]`; NaN where one is missing.
-    pub labels: Vec<f32>,
+    pub labels: Array3<f32>,
     /// Labels of the sequences' reverse complements, in the order of their own windows; `None` where
     /// they are the same as those of the sequence, windows in reverse order.
-    pub reversed: Option<Vec<f32>>,
+    pub reversed: Option<Array3<f32>>,
     /// One a sequence, 0 or more.
     pub weights: Vec<f32>,
     /// Side of the split, one a sequence.
@@ -48,28 +50,26 @@ impl Examples {
         self.sides.is_empty()
     }
 
+    /// Labels of so many sequences, all missing.
+    pub(super) fn without_labels(&self, sequences: usize) -> Array3<f32> {
+        Array3::from_elem((sequences, self.windows, self.tasks.len()), f32::NAN)
+    }
+
     /// Codes of a sequence.
     pub fn sequence(&self, i: usize) -> &[u8] {
         &self.codes[i * self.columns..(i + 1) * self.columns]
     }
 
     /// Labels of a sequence, `[windows, tasks]`.
-    pub fn labels_of(&self, i: usize) -> &[f32] {
-        let n = self.windows * self.tasks.len();
-        &self.labels[i * n..(i + 1) * n]
+    pub fn labels_of(&self, i: usize) -> ArrayView2<'_, f32> {
+        self.labels.index_axis(Axis(0), i)
     }
 
-    /// Appends the labels of a sequence's reverse complement, `[windows, tasks]`.
-    pub fn push_reversed(&self, i: usize, out: &mut Vec<f32>) {
-        let tasks = self.tasks.len();
-        let n = self.windows * tasks;
+    /// Labels of a sequence's reverse complement, `[windows, tasks]`.
+    pub fn reversed_labels_of(&self, i: usize) -> ArrayView2<'_, f32> {
         match &self.reversed {
-            Some(reversed) => out.extend_from_slice(&reversed[i * n..(i + 1) * n]),
-            None => {
-                for window in self.labels_of(i).chunks_exact(tasks).rev() {
-                    out.extend_from_slice(window);
-                }
-            }
+            Some(reversed) => reversed.index_axis(Axis(0), i),
+            None => self.labels.slice(s![i, ..;-1, ..]),
         }
     }
 
@@ -112,8 +112,8 @@ impl Examples {
             };
             let known = |side: Split| {
                 self.originals(side).into_iter().flat_map(move |i| {
-                    let labels = self.labels_of(i as usize).chunks_exact(self.tasks.len());
-                    labels.map(move |w| w[task]).filter(|v| !v.is_nan())
+                    let labels = self.labels.slice(s![i as usize, .., task]);
+                    labels.into_iter().copied().filter(|v| !v.is_nan())
                 })
             };
             for side in Split::ALL {
@@ -159,10 +159,14 @@ impl Examples {
         }
         for labels in [Some(&mut self.labels), self.reversed.as_mut()] {
             let Some(labels) = labels else { continue };
-            let rows = labels.chunks_exact(self.tasks.len());
-            *labels = rows
-                .flat_map(|row| from.iter().map(|f| f.map_or(f32::NAN, |f| row[f])))
-                .collect();
+            let (sequences, windows, _) = labels.dim();
+            let mut chosen = Array3::from_elem((sequences, windows, tasks.len()), f32::NAN);
+            for (mut to, from) in chosen.axis_iter_mut(Axis(2)).zip(&from) {
+                if let Some(from) = from {
+                    to.assign(&labels.index_axis(Axis(2), *from));
+                }
+            }
+            *labels = chosen;
         }
         self.tasks = tasks.to_vec();
         Ok(self)
@@ -170,33 +174,36 @@ impl Examples {
 
     /// One sequence a window: what a network needs whose input is framed.
     pub fn split_windows(&self, window: usize, every: usize) -> Self {
-        let tasks = self.tasks.len();
-        let every = every.max(1);
+        let kept: Vec<usize> = (0..self.windows).step_by(every.max(1)).collect();
+        // The reverse complement's windows stand in reverse order.
+        let turned: Vec<usize> = kept.iter().map(|k| self.windows - 1 - k).collect();
+        let n = self.len() * kept.len();
+        let one_each = |labels: &Array3<f32>, windows: &[usize]| {
+            let chosen = labels.select(Axis(1), windows);
+            let rows = chosen.rows().into_iter();
+            let mut out = Array3::zeros((n, 1, self.tasks.len()));
+            for (mut to, from) in out.rows_mut().into_iter().zip(rows) {
+                to.assign(&from);
+            }
+            out
+        };
         let mut out = Self {
             tasks: self.tasks.clone(),
             columns: window,
             windows: 1,
             step: window,
-            codes: Vec::new(),
-            labels: Vec::new(),
-            reversed: self.reversed.as_ref().map(|_| Vec::new()),
-            weights: Vec::new(),
-            sides: Vec::new(),
-            parent: Vec::new(),
+            codes: Vec::with_capacity(n * window),
+            labels: one_each(&self.labels, &kept),
+            reversed: self.reversed.as_ref().map(|r| one_each(r, &turned)),
+            weights: Vec::with_capacity(n),
+            sides: Vec::with_capacity(n),
+            parent: Vec::with_capacity(n),
         };
-        let kept: Vec<usize> = (0..self.windows).step_by(every).collect();
         for i in 0..self.len() {
             for (j, &k) in kept.iter().enumerate() {
                 let from = k * self.step;
                 out.codes
                     .extend_from_slice(&self.sequence(i)[from..from + window]);
-                out.labels
-                    .extend_from_slice(&self.labels_of(i)[k * tasks..(k + 1) * tasks]);
-                if let (Some(all), Some(some)) = (&self.reversed, &mut out.reversed) {
-                    // The reverse complement's windows stand in reverse order.
-                    let at = (i * self.windows + self.windows - 1 - k) * tasks;
-                    some.extend_from_slice(&all[at..at + tasks]);
-                }
                 out.weights.push(self.weights[i]);
                 out.sides.push(self.sides[i]);
                 let parent = self.parent[i].map(|p| p * kept.len() as u32 + j as u32);

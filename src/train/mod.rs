@@ -9,19 +9,19 @@ pub mod cnn;
 mod examples;
 pub mod kmer;
 mod parquet;
-mod random;
 mod stretches;
 pub mod teacher;
 
 pub use examples::{Examples, Scaling};
 pub use parquet::read_examples;
-pub use random::Random;
 pub use stretches::{Mutants, StretchSource, stretches};
 
 use std::io;
 use std::path::PathBuf;
 
-use crate::output::write_hint;
+use crate::job::JobError;
+use crate::labelled::columns::ColumnsError;
+use crate::output::{OutputError, write_hint};
 use crate::plot::PlotError;
 
 /// What can go wrong in training.
@@ -34,8 +34,14 @@ pub enum TrainError {
     #[error("cannot read {1}")]
     Read(#[source] io::Error, PathBuf),
     /// A file could not be written.
-    #[error("cannot write {1}")]
-    Write(#[source] io::Error, PathBuf),
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// Threads, being asked to stop, or the unfinished run of another job.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// A Parquet file.
+    #[error(transparent)]
+    Columns(#[from] ColumnsError),
     /// A data file is not what training needs.
     #[error("{path} cannot be trained on: {problem}")]
     Data {
@@ -74,9 +80,6 @@ pub enum TrainError {
         /// The names there are.
         known: String,
     },
-    /// The unfinished run in the output folder is another one.
-    #[error("the unfinished run was started with another {0}")]
-    OtherRun(String),
     /// The loss is NaN or infinite.
     #[error("the loss is {loss} in epoch {epoch}: training diverged")]
     Diverged {
@@ -99,9 +102,6 @@ pub enum TrainError {
         /// The network's value.
         network: f32,
     },
-    /// The worker threads could not be started.
-    #[error("cannot start {0} worker thread(s)")]
-    Threads(usize, #[source] rayon::ThreadPoolBuildError),
     /// A figure.
     #[error(transparent)]
     Plot(#[from] PlotError),
@@ -115,32 +115,13 @@ impl TrainError {
             Self::EmptySide(_) => Some(
                 "--validation-chroms and --test-chroms choose the sides; `mpra-score dataset` has other splits".into(),
             ),
-            Self::OtherRun(_) => Some(
-                "give the same flags, or --force to throw the unfinished run away".into(),
-            ),
             Self::Diverged { .. } => Some("--lr lowers the learning rate".into()),
-            Self::Write(e, _) | Self::Plot(PlotError::Write(e, _)) => write_hint(e),
+            Self::Output(e) => e.hint(),
+            Self::Job(e) => e.hint(),
+            Self::Plot(PlotError::Write(e, _)) => write_hint(e),
             _ => None,
         }
     }
-}
-
-/// Writes a file under a temporary name and moves it into place: it is whole or not there, also when
-/// the machine goes down.
-pub(crate) fn write_whole(path: &std::path::Path, bytes: &[u8]) -> Result<(), TrainError> {
-    use std::io::Write;
-    let write = || -> io::Result<()> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => std::path::Path::new("."),
-        };
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_data()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|e| TrainError::Write(e, path.into()))
 }
 
 #[cfg(test)]
@@ -155,26 +136,13 @@ mod tests {
             (io::ErrorKind::FileTooLarge, "ulimit -f"),
         ] {
             let path = PathBuf::from("out/state-3.bin");
-            let whole = TrainError::Write(kind.into(), path.clone());
+            let whole = TrainError::Output(OutputError::Write(kind.into(), path.clone()));
             assert!(whole.to_string().contains("state-3.bin"));
             let figure = TrainError::Plot(PlotError::Write(kind.into(), path.clone()));
-            let regression = kmer::KmerError::Write(kind.into(), path);
+            let regression = kmer::KmerError::Output(OutputError::Write(kind.into(), path));
             for found in [whole.hint(), figure.hint(), regression.hint()] {
                 assert!(found.is_some_and(|f| f.contains(hint)), "{kind}");
             }
         }
-    }
-
-    #[test]
-    fn files_are_whole_or_as_they_were() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("f");
-        write_whole(&path, b"old").unwrap();
-        write_whole(&path, b"new").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"new");
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-        let missing = dir.path().join("none/f");
-        let error = write_whole(&missing, b"x").unwrap_err();
-        assert!(error.to_string().contains("none/f"), "{error}");
     }
 }

@@ -1,12 +1,11 @@
-use std::fs::File;
 use std::path::Path;
 
-use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use arrow_array::{Array, Float64Array, RecordBatch, StringArray};
+use ndarray::Array3;
 
 use super::{Examples, TrainError};
 use crate::dataset::Split;
 use crate::encode;
+use crate::labelled::columns::{Batch, ParquetFile};
 
 /// Reads examples as `mpra-score dataset` writes them. Labels are the tasks' activities, in the
 /// units of the assay; `tasks` chooses some and their order, otherwise all that the file names.
@@ -19,10 +18,8 @@ pub fn read_examples(path: &Path, tasks: Option<&[String]>) -> Result<Examples, 
         path: path.into(),
         problem,
     };
-    let file = File::open(path).map_err(|e| TrainError::Read(e, path.into()))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
-        .map_err(|e| bad(format!("it is no Parquet file of examples ({e})")))?;
-    let known = named_tasks(builder.schema().metadata().get("mpra_score.tasks"))
+    let file = ParquetFile::open(path)?;
+    let known = named_tasks(file.metadata("mpra_score.tasks"))
         .ok_or_else(|| bad("it does not name its tasks (mpra_score.tasks)".into()))?;
     let tasks: Vec<String> = match tasks {
         None => known.clone(),
@@ -38,33 +35,38 @@ pub fn read_examples(path: &Path, tasks: Option<&[String]>) -> Result<Examples, 
             wanted.to_vec()
         }
     };
-    let reader = builder
-        .build()
-        .map_err(|e| bad(format!("it cannot be decoded ({e})")))?;
+    let names: Vec<String> = tasks.iter().map(|t| format!("{t}.activity")).collect();
+    let numbers: Vec<&str> = std::iter::once("weight")
+        .chain(names.iter().map(String::as_str))
+        .collect();
+    let batches = file.batches(&["sequence", "split"], &numbers)?;
     let mut out = Examples {
         tasks,
         columns: 0,
         windows: 1,
         step: 0,
         codes: Vec::new(),
-        labels: Vec::new(),
+        labels: Array3::zeros((0, 1, 0)),
         reversed: None,
         weights: Vec::new(),
         sides: Vec::new(),
         parent: Vec::new(),
     };
-    for batch in reader {
-        let batch = batch.map_err(|e| bad(format!("it cannot be decoded ({e})")))?;
-        push(&mut out, &batch).map_err(bad)?;
+    let mut labels = Vec::new();
+    for batch in batches {
+        push(&mut out, &mut labels, &batch?).map_err(bad)?;
     }
     if out.is_empty() {
         return Err(bad("it has no examples".into()));
     }
+    let shape = (out.len(), 1, out.tasks.len());
+    out.labels = Array3::from_shape_vec(shape, labels)
+        .map_err(|e| bad(format!("its labels have gaps ({e})")))?;
     out.step = out.columns;
     Ok(out)
 }
 
-fn named_tasks(json: Option<&String>) -> Option<Vec<String>> {
+fn named_tasks(json: Option<&str>) -> Option<Vec<String>> {
     let list: serde_json::Value = serde_json::from_str(json?).ok()?;
     let names = list.as_array()?.iter().map(|task| {
         let name = task.get("name").and_then(|n| n.as_str());
@@ -73,16 +75,14 @@ fn named_tasks(json: Option<&String>) -> Option<Vec<String>> {
     names.collect::<Option<Vec<_>>>().filter(|n| !n.is_empty())
 }
 
-fn push(out: &mut Examples, batch: &RecordBatch) -> Result<(), String> {
-    let sequences: &StringArray = column(batch, "sequence")?;
-    let splits: &StringArray = column(batch, "split")?;
-    let weights: &Float64Array = column(batch, "weight")?;
-    let labels: Vec<&Float64Array> = (out.tasks.iter())
-        .map(|task| column(batch, &format!("{task}.activity")))
-        .collect::<Result<_, _>>()?;
-    for row in 0..batch.num_rows() {
+fn push(out: &mut Examples, labels_out: &mut Vec<f32>, batch: &Batch) -> Result<(), String> {
+    let ([sequences, splits], [weights, labels @ ..]) = (&batch.texts[..], &batch.numbers[..])
+    else {
+        return Err("columns were not read".into());
+    };
+    for row in 0..batch.rows {
         let number = out.len() + 1;
-        let letters = sequences.value(row).as_bytes();
+        let letters = sequences.get(row).unwrap_or_default().as_bytes();
         if out.columns == 0 {
             out.columns = letters.len();
         }
@@ -96,35 +96,18 @@ fn push(out: &mut Examples, batch: &RecordBatch) -> Result<(), String> {
         if !encode::push_codes(letters, &mut out.codes) {
             return Err(format!("the sequence of example {number} holds no bases"));
         }
-        let side = Split::ALL
-            .into_iter()
-            .find(|s| s.as_str() == splits.value(row));
-        out.sides.push(side.ok_or_else(|| {
-            format!(
-                "example {number} is on no side of the split: {:?}",
-                splits.value(row)
-            )
-        })?);
-        let weight = weights.value(row) as f32;
+        let word = splits.get(row).unwrap_or_default();
+        let side = Split::ALL.into_iter().find(|s| s.as_str() == word);
+        out.sides.push(
+            side.ok_or_else(|| format!("example {number} is on no side of the split: {word:?}"))?,
+        );
+        let weight = weights[row] as f32;
         if !(weight.is_finite() && weight >= 0.0) {
             return Err(format!("the weight of example {number} is {weight}"));
         }
         out.weights.push(weight);
         out.parent.push(None);
-        out.labels
-            .extend(labels.iter().map(|l| match l.is_null(row) {
-                true => f32::NAN,
-                false => l.value(row) as f32,
-            }));
+        labels_out.extend(labels.iter().map(|l| l[row] as f32));
     }
     Ok(())
-}
-
-fn column<'a, A: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a A, String> {
-    batch
-        .column_by_name(name)
-        .ok_or_else(|| format!("it has no column {name:?}"))?
-        .as_any()
-        .downcast_ref::<A>()
-        .ok_or_else(|| format!("its column {name:?} is of another type"))
 }

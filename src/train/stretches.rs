@@ -1,9 +1,12 @@
 use std::collections::HashSet;
 
-use super::{Examples, Random, TrainError};
+use ndarray::Array3;
+
+use super::{Examples, TrainError};
 use crate::dataset::Split;
 use crate::encode::UNKNOWN;
 use crate::genome::{ContigId, Fasta, GenomeError, Interval, Regions};
+use crate::stats::Random;
 
 /// Where stretches of a genome come from.
 pub struct StretchSource<'a> {
@@ -42,7 +45,7 @@ pub struct Mutants {
 /// Places tried for each random stretch before giving up: most of a genome may be unknown.
 const TRIES: usize = 1_000;
 
-/// Cuts stretches out of a genome, without labels; also says how many were left out because a base is
+/// Cuts stretches out of a genome, their labels missing; also says how many were left out because a base is
 /// unknown or the region is shorter than a stretch. Every stretch is known whole; equal sequences are
 /// taken once.
 ///
@@ -64,7 +67,7 @@ pub fn stretches(
         windows: (bases - window) / step + 1,
         step,
         codes: Vec::new(),
-        labels: Vec::new(),
+        labels: Array3::zeros((0, 0, 0)),
         reversed: None,
         weights: Vec::new(),
         sides: Vec::new(),
@@ -112,13 +115,13 @@ pub fn stretches(
                 total += starts(region.bases);
                 ends.push(total);
             }
-            let mut random = Random::new(source.seed, &[0x57e7]);
+            let mut random = Random::at(source.seed, &[0x57e7]);
             let mut found = 0;
             for _ in 0..wanted.saturating_mul(TRIES) {
                 if found == wanted || total == 0 {
                     break;
                 }
-                let at = random.below(total);
+                let at = random.index(total);
                 let i = ends.partition_point(|&end| end <= at);
                 let region = &source.regions.scorable[i];
                 let offset = at - (ends[i] - starts(region.bases));
@@ -134,28 +137,29 @@ pub fn stretches(
             TrainError::Setting(format!("no stretch of {bases} known bases was found")).into(),
         );
     }
+    out.labels = out.without_labels(out.len());
     Ok((out, left_out))
 }
 
 impl Mutants {
-    /// Appends the mutated copies, without labels: of every training sequence, each with some bases
+    /// Appends the mutated copies. Labels, of all sequences, are missing then. Of every training sequence, each with some bases
     /// (at different, random positions) changed to another.
     pub fn append(&self, examples: &mut Examples, seed: u64) {
         let originals = examples.originals(Split::Train);
         for copy in 0..self.copies {
             for &i in &originals {
-                let mut random = Random::new(seed, &[0x3a7a, copy as u64, u64::from(i)]);
+                let mut random = Random::at(seed, &[0x3a7a, copy as u64, u64::from(i)]);
                 let mut codes = examples.sequence(i as usize).to_vec();
                 let most = self.most.min(codes.len());
                 let fewest = self.fewest.min(most);
-                let changes = fewest + random.below(most - fewest + 1);
+                let changes = fewest + random.index(most - fewest + 1);
                 let mut places: Vec<usize> = (0..codes.len()).collect();
                 for k in 0..changes {
-                    let other = k + random.below(places.len() - k);
+                    let other = k + random.index(places.len() - k);
                     places.swap(k, other);
                     let code = &mut codes[places[k]];
                     if *code < UNKNOWN {
-                        *code = (*code + 1 + random.below(3) as u8) % 4;
+                        *code = (*code + 1 + random.index(3) as u8) % 4;
                     }
                 }
                 examples.codes.extend_from_slice(&codes);
@@ -164,5 +168,7 @@ impl Mutants {
                 examples.parent.push(Some(i));
             }
         }
+        examples.labels = examples.without_labels(examples.len());
+        examples.reversed = None;
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use ndarray::{Array3, ArrayViewMut2, Axis, Zip, s};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -13,6 +14,7 @@ use crate::genome::{Interval, Lattice};
 use crate::ism::fast::{FastEngine, Plan, Strands, Tables};
 use crate::ism::{Engine, FullEngine, Scores, Stretch, Want};
 use crate::model::{Cancellable, Model, ModelError};
+use crate::output::write_whole;
 use crate::{Cancel, Error};
 
 /// A teacher and which of its outputs teach which task.
@@ -84,8 +86,8 @@ pub fn label(
             .into());
         }
     }
-    let n = examples.len() * examples.windows * tasks;
-    let mut sums = [vec![0.0f32; n], vec![0.0f32; n]];
+    let shape = (examples.len(), examples.windows, tasks);
+    let mut sums = [Array3::<f32>::zeros(shape), Array3::zeros(shape)];
     for teacher in teachers {
         let spec = teacher.model.spec();
         if spec.window != window {
@@ -112,9 +114,9 @@ pub fn label(
         let engines: Mutex<Vec<Box<dyn Engine>>> = Mutex::new(Vec::new());
         for (strand, sums) in sums.iter_mut().enumerate() {
             let chunk = 64;
-            let per = examples.windows * tasks;
-            sums.par_chunks_mut(chunk * per).enumerate().try_for_each(
-                |(c, sums)| -> Result<(), ModelError> {
+            let chunks: Vec<_> = sums.axis_chunks_iter_mut(Axis(0), chunk).collect();
+            chunks.into_par_iter().enumerate().try_for_each(
+                |(c, mut sums)| -> Result<(), ModelError> {
                     if cancel.is_requested() {
                         return Err(ModelError::Cancelled);
                     }
@@ -124,7 +126,7 @@ pub fn label(
                         None => engine()?,
                     };
                     let mut work = Work::new(examples, window);
-                    for (k, sums) in sums.chunks_exact_mut(per).enumerate() {
+                    for (k, sums) in sums.outer_iter_mut().enumerate() {
                         let codes = examples.sequence(c * chunk + k);
                         work.add(engine.as_mut(), codes, strand == 1, teacher, sums)?;
                     }
@@ -142,30 +144,24 @@ pub fn label(
             .filter(|teacher| teacher.outputs[t].is_some());
         let count = count.count() as f32;
         for sums in &mut sums {
-            sums.iter_mut()
-                .skip(t)
-                .step_by(tasks)
-                .for_each(|v| *v /= count);
+            sums.index_axis_mut(Axis(2), t).mapv_inplace(|v| v / count);
         }
     }
     // Both hold windows in forward order; the reverse complement's own order is the reverse.
     let [forward, backward] = &sums;
-    let mix = |a: &[f32], b: &[f32]| -> Vec<f32> {
-        let pairs = a.iter().zip(b);
-        pairs.map(|(a, b)| a + reverse * (b - a)).collect()
+    let mix = |a: &Array3<f32>, b: &Array3<f32>| {
+        Zip::from(a)
+            .and(b)
+            .map_collect(|a, b| a + reverse * (b - a))
     };
     examples.labels = mix(forward, backward);
-    let mut reversed = mix(backward, forward);
-    for sequence in reversed.chunks_exact_mut(examples.windows * tasks) {
-        let windows: Vec<f32> = sequence.to_vec();
-        for (to, from) in sequence
-            .chunks_exact_mut(tasks)
-            .zip(windows.chunks_exact(tasks).rev())
-        {
-            to.copy_from_slice(from);
-        }
-    }
-    examples.reversed = Some(reversed);
+    let reversed = mix(backward, forward);
+    examples.reversed = Some(
+        reversed
+            .slice(s![.., ..;-1, ..])
+            .as_standard_layout()
+            .into_owned(),
+    );
     Ok(())
 }
 
@@ -199,7 +195,7 @@ impl Work {
         codes: &[u8],
         reverse: bool,
         teacher: &Teacher,
-        sums: &mut [f32],
+        mut sums: ArrayViewMut2<'_, f32>,
     ) -> Result<(), ModelError> {
         let Some(lattice) = self.lattice else {
             return Err(ModelError::Run("the windows have no lattice".into()));
@@ -239,11 +235,9 @@ impl Work {
                 self.windows
             )));
         }
-        let tasks = teacher.outputs.len();
         for (k, row) in self.scores.activities.chunks_exact(outputs).enumerate() {
             let window = if reverse { self.windows - 1 - k } else { k };
-            let sums = &mut sums[window * tasks..(window + 1) * tasks];
-            for (sum, output) in sums.iter_mut().zip(&teacher.outputs) {
+            for (sum, output) in sums.row_mut(window).into_iter().zip(&teacher.outputs) {
                 if let Some(output) = output {
                     *sum += row[*output];
                 }
@@ -287,7 +281,8 @@ impl LabelCache {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
             Err(e) => return Err(TrainError::Read(e, self.path.clone())),
         };
-        let n = examples.len() * examples.windows * examples.tasks.len();
+        let shape = (examples.len(), examples.windows, examples.tasks.len());
+        let n = shape.0 * shape.1 * shape.2;
         let Some(values) = bytes.strip_prefix(self.key.as_bytes()) else {
             return Ok(false);
         };
@@ -296,8 +291,11 @@ impl LabelCache {
         }
         let (chunks, _) = values.as_chunks::<4>();
         let mut floats: Vec<f32> = chunks.iter().map(|c| f32::from_le_bytes(*c)).collect();
-        examples.reversed = Some(floats.split_off(n));
-        examples.labels = floats;
+        let reversed = Array3::from_shape_vec(shape, floats.split_off(n));
+        let (Ok(labels), Ok(reversed)) = (Array3::from_shape_vec(shape, floats), reversed) else {
+            return Ok(false);
+        };
+        (examples.labels, examples.reversed) = (labels, Some(reversed));
         Ok(true)
     }
 
@@ -311,6 +309,6 @@ impl LabelCache {
         for value in examples.labels.iter().chain(reversed) {
             bytes.extend(value.to_le_bytes());
         }
-        super::write_whole(&self.path, &bytes)
+        Ok(write_whole(&self.path, &bytes)?)
     }
 }

@@ -12,13 +12,15 @@ use std::sync::Arc;
 
 use arrow_array::{Float64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
+use mpra_score::labelled::columns::ColumnsError;
 use mpra_score::model::{Model, ModelFile, ModelOptions, Predict, Runtime};
 use mpra_score::output::{Existing, OutputError};
+use mpra_score::stats::Random;
 use mpra_score::train::cnn::{
     Architecture, Config, Epoch, FitConfig, Hardware, Layers, Schedule, Source, Summary,
     TeacherSource, Unwatched, Watch, run,
 };
-use mpra_score::train::{Mutants, Random, TrainError};
+use mpra_score::train::{Mutants, TrainError};
 use mpra_score::{Cancel, Error, genome::Aliases};
 use parquet::arrow::ArrowWriter;
 
@@ -33,16 +35,16 @@ struct Rows {
 
 /// Random sequences; the label counts `TGAC` and takes half off for every `GG`.
 fn motifs(n: usize) -> Rows {
-    let mut random = Random::new(5, &[]);
+    let mut random = Random::at(5, &[]);
     let mut rows = Rows {
         sequences: Vec::new(),
         splits: Vec::new(),
         labels: Vec::new(),
     };
     for i in 0..n {
-        let mut letters: Vec<u8> = (0..WINDOW).map(|_| b"ACGT"[random.below(4)]).collect();
-        if random.below(2) == 0 {
-            let at = random.below(WINDOW - 3);
+        let mut letters: Vec<u8> = (0..WINDOW).map(|_| b"ACGT"[random.index(4)]).collect();
+        if random.index(2) == 0 {
+            let at = random.index(WINDOW - 3);
             letters[at..at + 4].copy_from_slice(b"TGAC");
         }
         let text = String::from_utf8(letters).unwrap();
@@ -296,7 +298,7 @@ fn early_stopping_keeps_the_best_epoch() {
     let data = dir.path().join("examples.parquet");
     // Labels that nothing in the sequence explains: validation soon gets worse.
     let mut rows = motifs(300);
-    let mut random = Random::new(9, &[]);
+    let mut random = Random::at(9, &[]);
     rows.labels
         .iter_mut()
         .for_each(|l| *l = Some(random.normal()));
@@ -393,7 +395,10 @@ fn data_that_cannot_be_trained_on_is_refused() {
     assert!(error.to_string().contains("no Parquet file"), "{error}");
     fs::remove_file(&data).unwrap();
     let error = train_error(go(&config(&data, dir.path().join("out"), layers)));
-    assert!(matches!(error, TrainError::Read(..)), "{error}");
+    assert!(
+        matches!(error, TrainError::Columns(ColumnsError::Read(..))),
+        "{error}"
+    );
     let mut diverging = config(&data, dir.path().join("out"), layers);
     diverging.fit.rate = 1e30;
     write(&data, &motifs(300));
@@ -413,12 +418,12 @@ fn teacher(folder: &Path) -> (PathBuf, PathBuf) {
     config.fit.epochs = 12;
     go(&config).unwrap();
     let fasta = folder.join("genome.fa");
-    let mut random = Random::new(11, &[]);
+    let mut random = Random::at(11, &[]);
     let mut text = String::new();
     for (name, bases) in [("chr1", 12_000), ("chr8", 3_000), ("chr18", 3_000)] {
         text.push_str(&format!(">{name}\n"));
         for _ in 0..bases / 60 {
-            text.extend((0..60).map(|_| char::from(b"ACGT"[random.below(4)])));
+            text.extend((0..60).map(|_| char::from(b"ACGT"[random.index(4)])));
             text.push('\n');
         }
     }

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{Config, Fit, Parameters, Source, draw, sha256};
+use super::{Config, Fit, Network, Source, draw};
 use crate::dataset::Split;
 use crate::genome::{BedSource, Fasta, InvalidPolicy, Regions, read_bed};
+use crate::job::sha256;
 use crate::model::{Model, ModelFile, Runtime};
 use crate::train::teacher::{LabelCache, Teacher, find_output, label};
 use crate::train::{Examples, Scaling, StretchSource, TrainError, read_examples, stretches};
@@ -154,7 +155,7 @@ pub(super) fn output_pairs(
 /// side, of each task's labels on the starting network's outputs, they are brought to those.
 pub(super) fn bring_to_units(
     fit: &Fit<'_>,
-    start: &Parameters,
+    start: &Network,
     examples: &Examples,
     path: &std::path::Path,
 ) -> Result<Scaling, TrainError> {
@@ -170,14 +171,13 @@ pub(super) fn bring_to_units(
     };
     let which = examples.originals(Split::Train);
     let outputs = own.predict(start, &which)?;
-    let tasks = examples.tasks.len();
     let mut scaling = plain.clone();
     for (t, task) in examples.tasks.iter().enumerate() {
         let mut pairs = Vec::new();
-        for (&i, row) in which.iter().zip(outputs.chunks_exact(tasks)) {
-            let label = examples.labels_of(i as usize)[t];
+        for (&i, output) in which.iter().zip(outputs.column(t)) {
+            let label = examples.labels_of(i as usize)[[0, t]];
             if !label.is_nan() {
-                pairs.push((f64::from(row[t]), f64::from(label)));
+                pairs.push((f64::from(*output), f64::from(label)));
             }
         }
         if pairs.is_empty() {

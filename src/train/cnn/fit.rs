@@ -2,17 +2,23 @@ use std::time::Instant;
 
 use burn::optim::{Adam, AdamConfig, AdamState, Optimizer};
 use burn::tensor::{Device, Tensor};
+use ndarray::{Array2, Axis, Zip};
 use serde::{Deserialize, Serialize};
 
-use super::arch::{Architecture, Layer};
-use super::network::{self, Geometry, Mode, Parameters, Running, forward, matrix, values};
+use super::arch::Architecture;
+use super::forward::{Geometry, Mode, forward};
+use super::network::{FittedLayer, Network, array, tensor};
 use super::state::{Moments, State};
 use super::watch::{Epoch, Watch};
 use crate::dataset::Split;
 use crate::encode::{UNKNOWN, reverse_complement};
+use crate::stats::Random;
 use crate::stats::pearson;
-use crate::train::{Examples, Random, Scaling, TrainError};
+use crate::train::{Examples, Scaling, TrainError};
 use crate::{Cancel, Error};
+
+/// Share of a batch's statistics in the running ones.
+const BN_MOMENTUM: f32 = 0.1;
 
 /// How the learning rate goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,13 +94,67 @@ pub struct Beside<'a> {
     pub weight: f32,
 }
 
-/// Labels with their weights, in the order of a batch's windows.
+/// A matrix while it is fitted.
+struct Trainee {
+    value: Tensor<2>,
+    /// What the optimiser knows of it.
+    moments: Option<AdamState<2>>,
+    /// Whether gradients change it, where there are any: none reaches running statistics.
+    trained: bool,
+}
+
+impl Trainee {
+    /// As a pass sees it that is to be learned from.
+    fn leaf(&self) -> Tensor<2> {
+        let leaf = self.value.clone().autodiff();
+        match self.trained {
+            true => leaf.require_grad(),
+            false => leaf,
+        }
+    }
+
+    fn step(&mut self, adam: &Adam, rate: f64, gradient: Tensor<2>) {
+        if self.trained {
+            let before = self.moments.take();
+            (self.value, self.moments) = adam.step(rate, self.value.clone(), gradient, before);
+        }
+    }
+}
+
+/// Moves running statistics towards a batch's, which are given in order of the layers.
+fn update_running(
+    network: &mut Network<Trainee>,
+    statistics: Vec<(Tensor<2>, Tensor<2>)>,
+    device: &Device,
+) {
+    let running = network.layers.iter_mut().filter_map(|layer| match layer {
+        FittedLayer::BatchNorm { mean, variance, .. } => Some((mean, variance)),
+        _ => None,
+    });
+    for ((mean, variance), (new_mean, new_variance)) in running.zip(statistics) {
+        for (old, new) in [(mean, new_mean), (variance, new_variance)] {
+            let mut moved = array(old.value.clone());
+            moved.zip_mut_with(&array(new), |old, new| *old += BN_MOMENTUM * (new - *old));
+            old.value = tensor(&moved, device);
+        }
+    }
+}
+
+/// Sequences with their labels.
 struct Batch {
+    /// Base codes, `[sequences, columns]`.
     codes: Vec<u8>,
-    labels: Vec<f32>,
-    weights: Vec<f32>,
+    targets: Targets,
     /// Whether the second half holds the mutated copies of the first.
     pairs: bool,
+}
+
+/// What a network is to give for windows.
+struct Targets {
+    /// Standardised labels, `[windows, tasks]`, 0 where one is missing.
+    labels: Array2<f32>,
+    /// Their weights, 0 where a label is missing.
+    weights: Array2<f32>,
 }
 
 impl Fit<'_> {
@@ -155,11 +215,8 @@ impl Fit<'_> {
         let config = self.config;
         let geometry = self.geometry()?;
         let plain = self.device.clone();
-        let trained = self.trained();
         let adam: Adam = AdamConfig::new().with_epsilon(1e-8).build();
-        let mut weights = state.current.tensors(&plain);
-        let mut running = state.current.running.clone();
-        let mut moments: Vec<Option<AdamState<2>>> = state.moments_as_tensors(&plain);
+        let mut trainees = self.trainees(&state, &plain);
         let units = self.examples.originals(Split::Train);
         let copies = self.copies(&units);
         let per_step = match copies.is_empty() {
@@ -177,41 +234,33 @@ impl Fit<'_> {
             }
             let started = Instant::now();
             let mut order = units.clone();
-            Random::new(config.seed, &[0x0de7, epoch as u64]).shuffle(&mut order);
+            Random::at(config.seed, &[0x0de7, epoch as u64]).shuffle(&mut order);
             let (mut sum, mut rate) = (0.0, 0.0);
             for (step, chunk) in order.chunks(per_step).enumerate() {
                 if cancel.is_requested() {
                     return Err(crate::job::JobError::Interrupted { kept: true }.into());
                 }
                 let done = (epoch * steps + step) as u64;
-                let mut random = Random::new(config.seed, &[0xba7c, done]);
+                let mut random = Random::at(config.seed, &[0xba7c, done]);
                 rate = config.rate * config.schedule.factor(done as f64 / total as f64);
                 let batch = self.batch(chunk, &copies, epoch, geometry, &mut random);
-                let leaves: Vec<Tensor<2>> = weights
-                    .iter()
-                    .zip(&trained)
-                    .map(|(w, trained)| match trained {
-                        true => w.clone().autodiff().require_grad(),
-                        false => w.clone().autodiff(),
-                    })
-                    .collect();
+                let leaves = trainees.map(Trainee::leaf);
                 let mut statistics = Vec::new();
-                let mut loss = self.learn(&leaves, &running, &batch, random, &mut statistics)?;
+                let mut loss = self.learn(&leaves, &batch, random, &mut statistics)?;
                 if let (Some(beside), Some(others)) = (beside, &others) {
                     let fit = &beside.fit;
-                    let mut random = Random::new(config.seed, &[0xbe51, done]);
+                    let mut random = Random::at(config.seed, &[0xbe51, done]);
                     let n = fit.config.batch.min(others.len());
                     let chunk: Vec<u32> =
-                        (0..n).map(|_| others[random.below(others.len())]).collect();
+                        (0..n).map(|_| others[random.index(others.len())]).collect();
                     let geometry = fit.geometry()?;
                     let batch = fit.batch(&chunk, &[], epoch, geometry, &mut random);
                     // Running statistics are those of the main data.
-                    let other = fit.learn(&leaves, &running, &batch, random, &mut Vec::new())?;
+                    let other = fit.learn(&leaves, &batch, random, &mut Vec::new())?;
                     loss = loss + other * beside.weight;
                 }
                 let gradients = loss.backward();
-                let loss = values(loss.reshape([1, 1]));
-                let loss = loss.first().map_or(f64::NAN, |l| f64::from(*l));
+                let loss = f64::from(array(loss.reshape([1, 1]))[[0, 0]]);
                 if !loss.is_finite() {
                     return Err(TrainError::Diverged {
                         loss,
@@ -219,21 +268,17 @@ impl Fit<'_> {
                     }
                     .into());
                 }
-                for (i, leaf) in leaves.iter().enumerate() {
-                    let Some(gradient) = leaf.grad(&gradients).filter(|_| trained[i]) else {
-                        continue;
-                    };
-                    let before = moments[i].take();
-                    let (moved, after) = adam.step(rate, weights[i].clone(), gradient, before);
-                    weights[i] = moved;
-                    moments[i] = after;
+                for (trainee, leaf) in trainees.matrices_mut().zip(leaves.matrices()) {
+                    if let Some(gradient) = leaf.grad(&gradients) {
+                        trainee.step(&adam, rate, gradient);
+                    }
                 }
-                network::update_running(&mut running, statistics);
+                update_running(&mut trainees, statistics, &plain);
                 sum += loss;
                 watch.step(done + 1, total, epoch + 1, loss);
             }
-            state.current = parameters(&weights, &running);
-            state.moments = Moments::of(&moments);
+            state.current = trainees.map(|t| array(t.value.clone()));
+            state.moments = Moments::of(&trainees.map(|t| t.moments.clone()));
             let (mut validation, pearson) = self.judge(&state.current, Split::Validation)?;
             let mut others = Vec::new();
             if let Some(beside) = beside {
@@ -265,47 +310,47 @@ impl Fit<'_> {
     /// Outputs of the network as it is, `[windows, tasks]`.
     fn pass(
         &self,
-        weights: &[Tensor<2>],
-        running: &[Running],
+        network: &Network<Tensor<2>>,
         codes: &[u8],
         mode: Mode<'_>,
         device: &Device,
     ) -> Result<Tensor<2>, TrainError> {
         let geometry = self.geometry()?;
-        Ok(forward(
-            self.arch, weights, running, codes, geometry, mode, device,
-        ))
+        forward(self.arch, network, codes, geometry, mode, device)
     }
 
     /// The loss of a batch, with what it takes to learn from it.
     fn learn(
         &self,
-        leaves: &[Tensor<2>],
-        running: &[Running],
+        leaves: &Network<Tensor<2>>,
         batch: &Batch,
         random: Random,
         statistics: &mut Vec<(Tensor<2>, Tensor<2>)>,
     ) -> Result<Tensor<1>, TrainError> {
         let device = self.device.clone().autodiff();
         let mode = Mode::Train { random, statistics };
-        let output = self.pass(leaves, running, &batch.codes, mode, &device)?;
+        let output = self.pass(leaves, &batch.codes, mode, &device)?;
         Ok(self.loss(output, batch, &device))
     }
 
-    /// Which matrices are changed by fitting.
-    fn trained(&self) -> Vec<bool> {
+    /// The network of a state with its moments, to be changed but for what is frozen.
+    fn trainees(&self, state: &State, device: &Device) -> Network<Trainee> {
+        let mut moments = state.moments.tensors(device);
+        let mut moments = moments.matrices_mut();
         let mut convs = 0;
-        let mut out = Vec::new();
-        for layer in &self.arch.layers {
-            match layer {
-                Layer::Conv { .. } => convs += 1,
-                Layer::BatchNorm | Layer::Dense(_) => {}
-                _ => continue,
-            }
-            let dense = matches!(layer, Layer::Dense(_));
-            out.extend([dense || convs > self.config.frozen; 2]);
+        let layers = state.current.layers.iter().map(|layer| {
+            convs += usize::from(matches!(layer, FittedLayer::Conv { .. }));
+            let dense = matches!(layer, FittedLayer::Dense { .. });
+            let trained = dense || convs > self.config.frozen;
+            layer.map(|matrix| Trainee {
+                value: tensor(matrix, device),
+                moments: moments.next().and_then(Option::take),
+                trained,
+            })
+        });
+        Network {
+            layers: layers.collect(),
         }
-        out
     }
 
     /// For each training sequence its mutated copies; empty when there are none at all.
@@ -332,7 +377,7 @@ impl Fit<'_> {
         random: &mut Random,
     ) -> Batch {
         let pairs = !copies.is_empty();
-        let turned: Vec<bool> = units
+        let mut turned: Vec<bool> = units
             .iter()
             .map(|_| self.config.reverse_complements && random.uniform() < 0.5)
             .collect();
@@ -343,28 +388,18 @@ impl Fit<'_> {
         let mut chosen = units.to_vec();
         if pairs {
             chosen.extend(units.iter().map(copy));
+            turned.extend_from_within(..);
         }
-        let turned = turned.iter().cycle().take(chosen.len());
-        let mut batch = Batch {
-            codes: vec![UNKNOWN; chosen.len() * geometry.columns],
-            labels: Vec::new(),
-            weights: Vec::new(),
-            pairs,
-        };
-        let slots = batch.codes.chunks_exact_mut(geometry.columns);
-        for ((&i, &turned), slot) in chosen.iter().zip(turned).zip(slots) {
+        let mut codes = vec![UNKNOWN; chosen.len() * geometry.columns];
+        let slots = codes.chunks_exact_mut(geometry.columns);
+        for ((&i, &turned), slot) in chosen.iter().zip(&turned).zip(slots) {
             self.place(i as usize, turned, slot);
-            let from = batch.labels.len();
-            match turned {
-                true => self.examples.push_reversed(i as usize, &mut batch.labels),
-                false => batch
-                    .labels
-                    .extend_from_slice(self.examples.labels_of(i as usize)),
-            }
-            let weight = self.examples.weights[i as usize];
-            self.standardise(&mut batch.labels[from..], weight, &mut batch.weights);
         }
-        batch
+        Batch {
+            codes,
+            targets: self.targets(chosen.into_iter().zip(turned)),
+            pairs,
+        }
     }
 
     /// Writes a sequence into its columns of the input.
@@ -381,46 +416,51 @@ impl Fit<'_> {
         }
     }
 
-    /// Standardises labels in place; a missing one becomes 0 with weight 0.
-    fn standardise(&self, labels: &mut [f32], weight: f32, weights: &mut Vec<f32>) {
-        let tasks = self.examples.tasks.len();
-        for (at, label) in labels.iter_mut().enumerate() {
-            let task = at % tasks;
-            if label.is_nan() {
-                *label = 0.0;
-                weights.push(0.0);
-            } else {
-                let (mean, scale) = (self.scaling.mean[task], self.scaling.scale[task]);
-                *label = ((f64::from(*label) - mean) / scale) as f32;
-                weights.push(weight);
+    /// Standardised labels of sequences, or of their reverse complements.
+    fn targets(&self, sequences: impl ExactSizeIterator<Item = (u32, bool)>) -> Targets {
+        let (windows, tasks) = (self.examples.windows, self.examples.tasks.len());
+        let shape = (sequences.len() * windows, tasks);
+        let (mut labels, mut weights) = (Array2::zeros(shape), Array2::zeros(shape));
+        let rows = labels.axis_chunks_iter_mut(Axis(0), windows);
+        let rows = rows.zip(weights.axis_chunks_iter_mut(Axis(0), windows));
+        for ((i, turned), (mut labels, mut weights)) in sequences.zip(rows) {
+            let i = i as usize;
+            let measured = match turned {
+                true => self.examples.reversed_labels_of(i),
+                false => self.examples.labels_of(i),
+            };
+            for ((window, task), &label) in measured.indexed_iter() {
+                if !label.is_nan() {
+                    let (mean, scale) = (self.scaling.mean[task], self.scaling.scale[task]);
+                    labels[[window, task]] = ((f64::from(label) - mean) / scale) as f32;
+                    weights[[window, task]] = self.examples.weights[i];
+                }
             }
         }
+        Targets { labels, weights }
     }
 
     fn loss(&self, output: Tensor<2>, batch: &Batch, device: &Device) -> Tensor<1> {
-        let tasks = self.examples.tasks.len();
-        let rows = batch.labels.len() / tasks;
-        let error = |output: Tensor<2>, labels: Vec<f32>, weights: Vec<f32>| {
-            let rows = labels.len() / tasks;
-            // A batch without labels teaches nothing, but is no error.
+        let error = |output: Tensor<2>, labels: &Array2<f32>, weights: &Array2<f32>| {
+            // One after the other, as the sum has always been rounded. A batch without labels
+            // teaches nothing, but is no error.
             let sum = weights.iter().sum::<f32>().max(1e-12);
-            let labels = matrix(labels, [rows, tasks], device);
-            let weights = matrix(weights, [rows, tasks], device);
+            let (labels, weights) = (tensor(labels, device), tensor(weights, device));
             ((output - labels).square() * weights).sum() / sum
         };
-        let mut loss = error(output.clone(), batch.labels.clone(), batch.weights.clone());
+        let Targets { labels, weights } = &batch.targets;
+        let mut loss = error(output.clone(), labels, weights);
         if batch.pairs && self.config.pair_weight > 0.0 {
+            let rows = labels.nrows();
             let half = rows / 2;
-            let (originals, copies) = batch.labels.split_at(half * tasks);
-            let labels = copies.iter().zip(originals).map(|(c, o)| c - o).collect();
-            let (originals, copies) = batch.weights.split_at(half * tasks);
-            let weights = copies
-                .iter()
-                .zip(originals)
-                .map(|(c, o)| c.min(*o))
-                .collect();
+            let (originals, copies) = labels.view().split_at(Axis(0), half);
+            let labels = &copies - &originals;
+            let (originals, copies) = weights.view().split_at(Axis(0), half);
+            let weights = Zip::from(copies)
+                .and(originals)
+                .map_collect(|c, o| c.min(*o));
             let change = output.clone().slice_dim(0, half..rows) - output.slice_dim(0, 0..half);
-            loss = loss + error(change, labels, weights) * self.config.pair_weight;
+            loss = loss + error(change, &labels, &weights) * self.config.pair_weight;
         }
         loss
     }
@@ -429,64 +469,51 @@ impl Fit<'_> {
     ///
     /// # Errors
     /// As [`Fit::geometry`].
-    pub fn predict(&self, parameters: &Parameters, which: &[u32]) -> Result<Vec<f32>, TrainError> {
+    pub fn predict(&self, network: &Network, which: &[u32]) -> Result<Array2<f32>, TrainError> {
         let geometry = self.geometry()?;
-        let weights = parameters.tensors(&self.device);
-        let mut out = Vec::new();
-        for chunk in which.chunks((128 / geometry.windows).max(16)) {
+        let network = network.tensors(&self.device);
+        let tasks = self.examples.tasks.len();
+        let mut out = Array2::zeros((which.len() * geometry.windows, tasks));
+        let chunk = (128 / geometry.windows).max(16);
+        let slots = out.axis_chunks_iter_mut(Axis(0), chunk * geometry.windows);
+        for (chunk, mut slot) in which.chunks(chunk).zip(slots) {
             let mut codes = vec![UNKNOWN; chunk.len() * geometry.columns];
             for (&i, slot) in chunk.iter().zip(codes.chunks_exact_mut(geometry.columns)) {
                 self.place(i as usize, false, slot);
             }
-            let running = &parameters.running;
-            let output = self.pass(&weights, running, &codes, Mode::Predict, &self.device)?;
-            out.extend(values(output));
+            let output = array(self.pass(&network, &codes, Mode::Predict, &self.device)?);
+            if output.dim() != slot.dim() {
+                return Err(TrainError::Setting(format!(
+                    "the network has {} output(s), not one for each of {tasks} task(s)",
+                    output.ncols()
+                )));
+            }
+            slot.assign(&output);
         }
         Ok(out)
     }
 
     /// Loss and Pearson correlation of each task on a side.
-    pub fn judge(
-        &self,
-        parameters: &Parameters,
-        side: Split,
-    ) -> Result<(f64, Vec<f64>), TrainError> {
+    ///
+    /// # Errors
+    /// As [`Fit::geometry`].
+    pub fn judge(&self, network: &Network, side: Split) -> Result<(f64, Vec<f64>), TrainError> {
         let which = self.examples.originals(side);
-        let outputs = self.predict(parameters, &which)?;
-        let (mut labels, mut weights) = (Vec::new(), Vec::new());
-        for &i in &which {
-            let from = labels.len();
-            labels.extend_from_slice(self.examples.labels_of(i as usize));
-            let weight = self.examples.weights[i as usize];
-            self.standardise(&mut labels[from..], weight, &mut weights);
-        }
+        let outputs = self.predict(network, &which)?;
+        let Targets { labels, weights } = self.targets(which.iter().map(|&i| (i, false)));
         let mut sums = (0.0, 0.0);
         for ((o, l), w) in outputs.iter().zip(&labels).zip(&weights) {
             sums.0 += f64::from(*w) * f64::from(o - l).powi(2);
             sums.1 += f64::from(*w);
         }
-        let tasks = self.examples.tasks.len();
-        let correlations = (0..tasks).map(|task| {
-            let mut pairs = (Vec::new(), Vec::new());
-            for at in (task..outputs.len()).step_by(tasks) {
-                if weights[at] > 0.0 {
-                    pairs.0.push(f64::from(outputs[at]));
-                    pairs.1.push(f64::from(labels[at]));
-                }
-            }
-            pearson(&pairs.0, &pairs.1)
+        let correlations = (0..self.examples.tasks.len()).map(|task| {
+            let rows = outputs.column(task).into_iter().zip(labels.column(task));
+            let known = rows.zip(weights.column(task)).filter(|(_, w)| **w > 0.0);
+            let (outputs, labels): (Vec<f64>, Vec<f64>) = known
+                .map(|((o, l), _)| (f64::from(*o), f64::from(*l)))
+                .unzip();
+            pearson(&outputs, &labels)
         });
         Ok((sums.0 / sums.1, correlations.collect()))
-    }
-}
-
-fn parameters(weights: &[Tensor<2>], running: &[Running]) -> Parameters {
-    let weights = weights.iter().map(|w| network::Weights {
-        shape: w.dims(),
-        values: values(w.clone()),
-    });
-    Parameters {
-        weights: weights.collect(),
-        running: running.to_vec(),
     }
 }

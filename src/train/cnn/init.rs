@@ -2,16 +2,16 @@
 
 mod source;
 
-use ndarray::{ArrayViewMut3, Axis};
+use ndarray::{Array2, Axis};
 
 use self::source::{Conv, Source};
-use super::arch::{Architecture, Layer, Padding};
-use super::network::{Parameters, Weights};
+use super::arch::{Architecture, Padding};
+use super::network::{FittedLayer, Network};
 use crate::model::onnx::Graph;
 use crate::model::{ModelFile, ModelSpec};
 use crate::train::{Scaling, TrainError};
 
-/// Copies weights into `parameters`, layer by layer from the input on, as long as width, padding and
+/// Copies weights into `network`, layer by layer from the input on, as long as width, padding and
 /// ReLU agree; batch normalisations of the other model move into the layer behind them, as far as that
 /// is exact (a shift does not move into a padded convolution, which sees zeros beyond the ends). Where the other
 /// model has more filters, those are taken that weigh most in its next layer (root of the sum of
@@ -23,7 +23,7 @@ use crate::train::{Scaling, TrainError};
 /// [`TrainError::Setting`] when the other model's graph is broken, not even the first convolution
 /// agrees, or the other model has no reverse complement of the same form.
 pub fn start_from(
-    parameters: &mut Parameters,
+    network: &mut Network,
     arch: &Architecture,
     scaling: &Scaling,
     file: &ModelFile,
@@ -48,29 +48,35 @@ pub fn start_from(
         kept: (0..4).collect(),
     };
     let mut copied = 0;
-    let mut weights = parameters.weights.chunks_exact_mut(2);
-    let mut layers = arch.layers.iter().peekable();
+    let mut layers = network.layers.iter_mut().peekable();
     while let Some(layer) = layers.next() {
-        let done = match *layer {
-            Layer::Relu | Layer::Dropout(_) | Layer::MaxPool(_) | Layer::AvgPool(_) => continue,
+        let done = match layer {
+            FittedLayer::Relu
+            | FittedLayer::Dropout(_)
+            | FittedLayer::MaxPool(_)
+            | FittedLayer::AvgPool(_) => continue,
             // Its scale and shift would stand where the other model has none.
-            Layer::BatchNorm => None,
-            Layer::Conv {
-                filters,
+            FittedLayer::BatchNorm { .. } => None,
+            FittedLayer::Conv {
+                weight,
+                bias,
                 width,
                 padding,
             } => {
-                let relu = layers.peek() == Some(&&Layer::Relu);
+                let (filters, width) = (weight.ncols(), *width);
+                let relu = matches!(layers.peek(), Some(FittedLayer::Relu));
                 let like = |c: &Conv| {
                     (c.width(), c.relu) == (width, relu)
                         && c.padding.columns(width) == padding.columns(width)
                         && c.filters() >= filters
                 };
-                (weights.next()).and_then(|to| copy.conv(like, filters, to))
+                copy.conv(like, weight, bias)
             }
             // Only the last one can give what the other model gives.
-            Layer::Dense(Some(_)) => None,
-            Layer::Dense(None) => weights.next().and_then(|to| copy.dense(scaling, to)),
+            FittedLayer::Dense { weight, bias } if layers.peek().is_none() => {
+                copy.dense(scaling, weight, bias)
+            }
+            FittedLayer::Dense { .. } => None,
         };
         if done.is_none() {
             break;
@@ -103,22 +109,22 @@ impl Copy<'_> {
     fn conv(
         &mut self,
         like: impl Fn(&Conv) -> bool,
-        filters: usize,
-        to: &mut [Weights],
+        weight: &mut Array2<f32>,
+        bias: &mut Array2<f32>,
     ) -> Option<()> {
-        let [weight, bias] = to else { return None };
+        let filters = weight.ncols();
         let usable = &self.source.convs[..self.source.usable];
         let conv = usable.get(self.next).filter(|c| like(c))?;
         let chosen = self.source.heaviest(self.next, filters, self.outputs);
         let shape = (conv.width(), self.kept.len(), filters);
-        let mut to = ArrayViewMut3::from_shape(shape, &mut weight.values).ok()?;
+        let mut to = weight.view_mut().into_shape_with_order(shape).ok()?;
         to.assign(
             &conv
                 .weight
                 .select(Axis(1), &self.kept)
                 .select(Axis(2), &chosen),
         );
-        for (value, &filter) in bias.values.iter_mut().zip(&chosen) {
+        for (value, &filter) in bias.iter_mut().zip(&chosen) {
             *value = conv.bias[filter];
         }
         self.kept = chosen;
@@ -128,8 +134,12 @@ impl Copy<'_> {
 
     /// Copies the dense layer's weights, `[positions * channels, tasks]`, and bias, in the tasks'
     /// scaling, once all convolutions are.
-    fn dense(&self, scaling: &Scaling, to: &mut [Weights]) -> Option<()> {
-        let [weight, bias] = to else { return None };
+    fn dense(
+        &self,
+        scaling: &Scaling,
+        weight: &mut Array2<f32>,
+        bias: &mut Array2<f32>,
+    ) -> Option<()> {
         let dense = self.source.dense.as_ref().filter(|d| d.last)?;
         let known = |o: &Option<usize>| o.is_none_or(|o| o < dense.bias.len());
         if self.next != self.source.convs.len()
@@ -140,14 +150,14 @@ impl Copy<'_> {
         }
         let from = dense.weight.select(Axis(1), &self.kept);
         let shape = (from.dim().0, self.kept.len(), scaling.scale.len());
-        let mut to = ArrayViewMut3::from_shape(shape, &mut weight.values).ok()?;
+        let mut to = weight.view_mut().into_shape_with_order(shape).ok()?;
         for (task, output) in self.outputs.iter().enumerate() {
             let Some(output) = *output else { continue };
             let scaled = |value: f32| (f64::from(value) / scaling.scale[task]) as f32;
             (to.index_axis_mut(Axis(2), task))
                 .assign(&from.index_axis(Axis(2), output).mapv(scaled));
             let value = f64::from(dense.bias[output]) - scaling.mean[task];
-            bias.values[task] = (value / scaling.scale[task]) as f32;
+            bias[[0, task]] = (value / scaling.scale[task]) as f32;
         }
         Some(())
     }

@@ -5,11 +5,13 @@ mod config;
 mod data;
 mod export;
 mod fit;
+mod forward;
 mod init;
 mod network;
 mod report;
 mod run;
 mod search;
+mod start;
 mod state;
 mod watch;
 
@@ -17,17 +19,10 @@ pub use arch::{Architecture, Layer, Layers, Padding};
 pub use config::{Config, Hardware, Source, Summary, TeacherSource};
 pub use export::to_onnx;
 pub use fit::{Beside, Fit, FitConfig, Schedule};
+pub use forward::Geometry;
 pub use init::start_from;
-pub use network::{Geometry, Parameters, Running, Weights};
+pub use network::{FittedLayer, Network};
 pub use run::run;
 pub use search::draw;
 pub use state::{Moments, Notes, State};
 pub use watch::{Epoch, Unwatched, Watch};
-
-use sha2::{Digest, Sha256};
-
-/// A SHA-256, hexadecimal.
-fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|b| format!("{b:02x}")).collect()
-}

@@ -1,25 +1,41 @@
 //! What a run writes about the network it trained.
 
 use std::fmt::Write as _;
-use std::fs;
 
-use super::{Epoch, Fit, Parameters};
+use ndarray::{Array2, Axis};
+use serde_json::{Map, Value, json};
+
+use super::{Architecture, Beside, Epoch, Fit, Network, State};
 use crate::Error;
 use crate::dataset::Split;
 use crate::model::{Model, ModelFile, ModelOptions, Predict, Runtime};
-use crate::output::OutputDir;
+use crate::output::{self, OutputDir};
 use crate::plot::{Density, Line, Style, density, lines};
+use crate::stats::spearman;
 use crate::train::TrainError;
 
 /// How far the exported file may be from the network, in standard deviations of a label.
 const TOLERANCE: f32 = 1e-4;
 
+/// What came of fitting.
+pub(super) struct Trained<'a> {
+    pub arch: &'a Architecture,
+    pub state: &'a State,
+    /// The network before the first epoch.
+    pub start: &'a Network,
+    pub beside: Option<&'a Beside<'a>>,
+    /// What it depends on.
+    pub key: &'a Value,
+    pub seconds: f64,
+}
+
 /// The test side as ONNX Runtime predicts it, in label units.
 #[derive(Debug)]
 pub(super) struct Tested {
-    predicted: Vec<f32>,
-    labels: Vec<f32>,
-    pub rows: usize,
+    /// `[windows, tasks]`.
+    predicted: Array2<f32>,
+    /// Likewise; NaN where one is missing.
+    labels: Array2<f32>,
     /// Largest difference from the network, in standard deviations of a label.
     pub largest: f32,
     /// Whether ONNX Runtime was given windows, or whole inputs column by column.
@@ -27,12 +43,16 @@ pub(super) struct Tested {
 }
 
 impl Tested {
+    /// Windows.
+    pub fn rows(&self) -> usize {
+        self.predicted.nrows()
+    }
+
     /// Predictions and labels of a task, where there are labels.
-    pub fn task(&self, task: usize, tasks: usize) -> (Vec<f64>, Vec<f64>) {
-        let pairs = self.predicted.iter().zip(&self.labels);
+    pub fn task(&self, task: usize) -> (Vec<f64>, Vec<f64>) {
+        let pairs = self.predicted.column(task).into_iter();
         pairs
-            .skip(task)
-            .step_by(tasks)
+            .zip(self.labels.column(task))
             .filter(|(_, label)| !label.is_nan())
             .map(|(p, l)| (f64::from(*p), f64::from(*l)))
             .unzip()
@@ -49,7 +69,7 @@ impl Tested {
 /// deviation away, or when the file does not run.
 pub(super) fn check(
     fit: &Fit<'_>,
-    best: &Parameters,
+    best: &Network,
     path: &std::path::Path,
     runtime: &Runtime,
 ) -> Result<Tested, Error> {
@@ -68,39 +88,43 @@ pub(super) fn check(
         .into());
     }
     let framed = fit.has_own_frames();
-    let mut predicted = vec![0.0; network.len()];
-    let mut labels = Vec::with_capacity(network.len());
+    let mut predicted = Array2::zeros(network.dim());
+    let mut labels = Array2::zeros(network.dim());
     let mut codes = Vec::new();
-    for (&i, out) in which
-        .iter()
-        .zip(predicted.chunks_exact_mut(examples.windows * tasks))
-    {
+    let mut outputs = vec![0.0; examples.windows * tasks];
+    let rows = predicted.axis_chunks_iter_mut(Axis(0), examples.windows);
+    let rows = rows.zip(labels.axis_chunks_iter_mut(Axis(0), examples.windows));
+    for (&i, (mut predicted, mut labels)) in which.iter().zip(rows) {
         let sequence = examples.sequence(i as usize);
         if framed {
-            model.predict_columns(sequence, out)?;
+            model.predict_columns(sequence, &mut outputs)?;
         } else {
             codes.clear();
             for k in 0..examples.windows {
                 let from = k * examples.step;
                 codes.extend_from_slice(&sequence[from..from + fit.arch.window]);
             }
-            model.predict(&codes, out)?;
+            model.predict(&codes, &mut outputs)?;
         }
-        labels.extend_from_slice(examples.labels_of(i as usize));
+        predicted
+            .iter_mut()
+            .zip(&outputs)
+            .for_each(|(to, v)| *to = *v);
+        labels.assign(&examples.labels_of(i as usize));
     }
     let mut largest = 0.0f32;
-    for (at, (onnx, network)) in predicted.iter().zip(&network).enumerate() {
-        let task = at % tasks;
+    for ((row, task), &onnx) in predicted.indexed_iter() {
         let scale = fit.scaling.scale[task];
-        let network = (f64::from(*network) * scale + fit.scaling.mean[task]) as f32;
+        let network = f64::from(network[[row, task]]);
+        let network = (network * scale + fit.scaling.mean[task]) as f32;
         // In units of the labels' deviation, which is what was trained.
         let off = (onnx - network).abs() / scale as f32;
         largest = largest.max(off);
         if off.is_nan() || off > TOLERANCE {
             return Err(TrainError::Export {
-                row: at / tasks,
+                row,
                 task: examples.tasks[task].clone(),
-                onnx: *onnx,
+                onnx,
                 network,
             }
             .into());
@@ -108,15 +132,90 @@ pub(super) fn check(
     }
     tracing::info!(
         "the exported model gives what the network gives on {} test window(s): at most {largest:e} of a label's standard deviation apart",
-        predicted.len() / tasks
+        predicted.nrows()
     );
     Ok(Tested {
-        rows: predicted.len() / tasks,
         predicted,
         labels,
         largest,
         inputs: if framed { "columns" } else { "windows" },
     })
+}
+
+/// `model.json`: the network, what it learned from and how good it is on the test side (loss, and
+/// Pearson correlation of each task).
+pub(super) fn model_json(
+    fit: &Fit<'_>,
+    trained: &Trained<'_>,
+    test: &Tested,
+    (loss, correlations): (f64, &[f64]),
+    onnx_sha256: &str,
+) -> Result<Value, TrainError> {
+    let Trained {
+        arch, state, key, ..
+    } = trained;
+    let (examples, scaling) = (fit.examples, fit.scaling);
+    let best = state.best_epoch();
+    let mut metrics = Map::new();
+    for (t, task) in examples.tasks.iter().enumerate() {
+        let (x, y) = test.task(t);
+        metrics.insert(
+            task.clone(),
+            json!({"pearson": correlations[t], "spearman": spearman(&x, &y)}),
+        );
+    }
+    let sides: Vec<Value> = Split::ALL
+        .into_iter()
+        .map(|s| json!({"side": s.as_str(), "sequences": examples.originals(s).len()}))
+        .collect();
+    Ok(json!({
+        "architecture": arch.to_string(),
+        "layers": arch.layers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "window": arch.window,
+        "columns": arch.length,
+        "offset": arch.offset,
+        "parameters": state.best.count(),
+        "tasks": examples.tasks,
+        "labels": {"mean": scaling.mean, "scale": scaling.scale},
+        "data": key["data"],
+        "split": sides,
+        "windows_per_sequence": examples.windows,
+        "init": key["init"],
+        "beside": key["beside"],
+        "measured": before_and_after(trained)?,
+        "fit": fit.config,
+        "seed": fit.config.seed,
+        "epochs": state.history.len(),
+        "best_epoch": best.map(|b| b.epoch),
+        "validation_loss": best.map(|b| b.validation),
+        "test_loss": loss,
+        "test": metrics,
+        "export": {
+            "windows": test.rows(), "inputs": test.inputs, "largest_difference": test.largest,
+        },
+        "sha256": onnx_sha256,
+    }))
+}
+
+/// Correlations with the measurements learned besides, before the first epoch and after the best.
+fn before_and_after(trained: &Trained<'_>) -> Result<Value, TrainError> {
+    let Some(beside) = trained.beside else {
+        return Ok(Value::Null);
+    };
+    let mut table = Map::new();
+    for side in Split::ALL {
+        let before = beside.fit.judge(trained.start, side)?.1;
+        let after = beside.fit.judge(&trained.state.best, side)?.1;
+        for ((task, a), b) in (beside.fit.examples.tasks.iter()).zip(before).zip(after) {
+            if !b.is_nan() {
+                table.insert(
+                    format!("{task}.{}", side.as_str()),
+                    json!({"pearson_at_start": a, "pearson": b}),
+                );
+            }
+        }
+    }
+    Ok(Value::Object(table))
 }
 
 pub(super) fn write_table(
@@ -141,7 +240,7 @@ pub(super) fn write_table(
         let _ = writeln!(text, "\t{:.1}", row.seconds);
     }
     let path = out.file("training.tsv");
-    fs::write(&path, text).map_err(|e| TrainError::Write(e, path.clone()))
+    Ok(output::write(&path, text)?)
 }
 
 pub(super) fn figures(
@@ -168,7 +267,7 @@ pub(super) fn figures(
     )?;
     let panels: Vec<Density> = (tasks.iter().enumerate())
         .map(|(t, task)| {
-            let (x, y) = test.task(t, tasks.len());
+            let (x, y) = test.task(t);
             Density {
                 title: format!("{task}, r = {:.3}", crate::stats::pearson(&x, &y)),
                 x_label: "predicted".into(),

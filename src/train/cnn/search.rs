@@ -6,10 +6,11 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::run::same_run;
-use super::{Architecture, Fit, Layer, Notes, Padding, Parameters, State, Watch};
-use crate::output::OutputDir;
-use crate::train::{Random, TrainError};
+use super::{Architecture, Fit, Layer, Network, Notes, Padding, State, Watch};
+use crate::job::same_settings;
+use crate::output::{self, OutputDir};
+use crate::stats::Random;
+use crate::train::TrainError;
 use crate::{Cancel, Error};
 
 /// One in so many goes on to the next round, with so many times the epochs.
@@ -43,8 +44,8 @@ pub fn draw(input: &Architecture, seed: u64, number: usize) -> Result<Architectu
             input.length
         )));
     }
-    let mut random = Random::new(seed, &[0x5ea2, number as u64]);
-    let mut between = |low: usize, high: usize| low + random.below(high - low + 1);
+    let mut random = Random::at(seed, &[0x5ea2, number as u64]);
+    let mut between = |low: usize, high: usize| low + random.index(high - low + 1);
     let convs: Vec<(usize, usize)> = (0..between(1, 10))
         .map(|_| (between(30, 100), between(8, input.length.min(15))))
         .collect();
@@ -88,7 +89,7 @@ pub(super) fn search(
     let archs = archs.collect::<Result<Vec<_>, _>>()?;
     let mut notes = match out.checkpoint::<SearchNotes>()? {
         Some(notes) => {
-            same_run(&notes.run, key)?;
+            same_settings(&notes.run, key)?;
             notes
         }
         None => SearchNotes {
@@ -111,7 +112,7 @@ pub(super) fn search(
                 device: fit.device.clone(),
                 ..*fit
             };
-            let start = Parameters::random(&archs[i], tasks.len(), config.seed);
+            let start = Network::random(&archs[i], tasks.len(), config.seed);
             let state = match &notes.draws[i] {
                 Some(notes) => State::load(out.partial(), notes, &start)?,
                 None => State::new(start),
@@ -153,7 +154,7 @@ pub(super) fn search(
         return Err(TrainError::Setting("every network of the search diverged".into()).into());
     };
     write_table(out, &archs, &notes, winner, tasks)?;
-    let start = Parameters::random(&archs[winner], tasks.len(), config.seed);
+    let start = Network::random(&archs[winner], tasks.len(), config.seed);
     let state = match &notes.draws[winner] {
         Some(notes) => State::load(out.partial(), notes, &start)?,
         None => State::new(start),
@@ -186,7 +187,7 @@ fn write_table(
             text,
             "{}\t{arch}\t{}\t{}",
             i + 1,
-            Parameters::random(arch, tasks.len(), 0).count(),
+            Network::random(arch, tasks.len(), 0).count(),
             history.len()
         );
         match best {
@@ -209,7 +210,7 @@ fn write_table(
         );
     }
     let path = out.file("search.tsv");
-    fs::write(&path, text).map_err(|e| TrainError::Write(e, path.clone()))
+    Ok(output::write(&path, text)?)
 }
 
 #[cfg(test)]

@@ -2,34 +2,49 @@ use std::fs;
 use std::path::Path;
 
 use burn::optim::{AdamState, AdaptiveMomentumState};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::network::{Parameters, Weights, matrix, values};
-use super::{Epoch, sha256};
-use crate::train::{TrainError, write_whole};
+use super::Epoch;
+use super::network::{Network, array, tensor};
+use crate::job::sha256;
+use crate::output::write_whole;
+use crate::train::TrainError;
 
-/// Adam's first and second moments of each matrix, and how many steps they hold; empty where a matrix
-/// has not been changed.
+/// Adam's first and second moments of each matrix, and how many steps they hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Moments {
     /// Steps.
     pub time: usize,
-    /// First and second moments, one pair a matrix.
-    pub values: Vec<Option<(Vec<f32>, Vec<f32>)>>,
+    /// First and second moments in place of each matrix; `None` where it has not been changed.
+    pub values: Network<Option<[Array2<f32>; 2]>>,
 }
 
 impl Moments {
-    pub(super) fn of(states: &[Option<AdamState<2>>]) -> Self {
-        let time = states.iter().flatten().map(|s| s.momentum.time).max();
-        let values = states.iter().map(|state| {
+    pub(super) fn of(states: &Network<Option<AdamState<2>>>) -> Self {
+        let known = states.matrices().flatten();
+        let time = known.map(|s| s.momentum.time).max();
+        let values = states.map(|state| {
             let m = &state.as_ref()?.momentum;
-            Some((values(m.moment_1.clone()), values(m.moment_2.clone())))
+            Some([array(m.moment_1.clone()), array(m.moment_2.clone())])
         });
         Self {
             time: time.unwrap_or(0),
-            values: values.collect(),
+            values,
         }
+    }
+
+    /// As the optimiser has them.
+    pub(super) fn tensors(&self, device: &Device) -> Network<Option<AdamState<2>>> {
+        self.values.map(|moments| {
+            let [first, second] = moments.as_ref()?;
+            Some(AdamState::new(AdaptiveMomentumState::new(
+                self.time,
+                tensor(first, device),
+                tensor(second, device),
+            )))
+        })
     }
 }
 
@@ -37,9 +52,9 @@ impl Moments {
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     /// The network as it is.
-    pub current: Parameters,
+    pub current: Network,
     /// The network of the lowest validation loss.
-    pub best: Parameters,
+    pub best: Network,
     /// The optimiser.
     pub moments: Moments,
     /// Figures of the epochs done.
@@ -57,19 +72,20 @@ pub struct Notes {
     pub file: String,
     sha256: String,
     time: usize,
+    /// Which matrices have moments.
     moved: Vec<bool>,
 }
 
 impl State {
     /// A fresh start from these weights.
-    pub fn new(parameters: Parameters) -> Self {
+    pub fn new(network: Network) -> Self {
         let moments = Moments {
             time: 0,
-            values: vec![None; parameters.weights.len()],
+            values: network.map(|_| None),
         };
         Self {
-            best: parameters.clone(),
-            current: parameters,
+            best: network.clone(),
+            current: network,
             moments,
             history: Vec::new(),
         }
@@ -97,20 +113,6 @@ impl State {
             .is_some_and(|best| self.history.len() >= best.epoch + patience)
     }
 
-    pub(super) fn moments_as_tensors(&self, device: &Device) -> Vec<Option<AdamState<2>>> {
-        let weights = self.current.weights.iter();
-        let states = weights.zip(&self.moments.values).map(|(weight, moments)| {
-            let (first, second) = moments.as_ref()?;
-            let tensor = |v: &[f32]| -> Tensor<2> { matrix(v.to_vec(), weight.shape, device) };
-            Some(AdamState::new(AdaptiveMomentumState::new(
-                self.moments.time,
-                tensor(first),
-                tensor(second),
-            )))
-        });
-        states.collect()
-    }
-
     /// Writes the state beside its notes, and returns those. The file of the epoch before stays until
     /// the notes no longer name it.
     ///
@@ -123,16 +125,12 @@ impl State {
         run: &serde_json::Value,
     ) -> Result<Notes, TrainError> {
         let mut floats: Vec<f32> = Vec::new();
-        for parameters in [&self.current, &self.best] {
-            for weight in &parameters.weights {
-                floats.extend(&weight.values);
-            }
-            for running in &parameters.running {
-                floats.extend(running.mean.iter().chain(&running.variance));
-            }
-        }
-        for (first, second) in self.moments.values.iter().flatten() {
-            floats.extend(first.iter().chain(second));
+        let moments = self.moments.values.matrices().flatten().flatten();
+        for matrix in (self.current.matrices())
+            .chain(self.best.matrices())
+            .chain(moments)
+        {
+            floats.extend(matrix);
         }
         let bytes: Vec<u8> = floats.iter().flat_map(|v| v.to_le_bytes()).collect();
         let file = format!("{name}-{}.bin", self.history.len());
@@ -143,7 +141,9 @@ impl State {
             file,
             sha256: sha256(&bytes),
             time: self.moments.time,
-            moved: self.moments.values.iter().map(Option::is_some).collect(),
+            moved: (self.moments.values.matrices())
+                .map(Option::is_some)
+                .collect(),
         })
     }
 
@@ -151,7 +151,7 @@ impl State {
     ///
     /// # Errors
     /// [`TrainError::Read`], or [`TrainError::Data`] when the file is damaged.
-    pub fn load(folder: &Path, notes: &Notes, like: &Parameters) -> Result<Self, TrainError> {
+    pub fn load(folder: &Path, notes: &Notes, like: &Network) -> Result<Self, TrainError> {
         let path = folder.join(&notes.file);
         let bytes = fs::read(&path).map_err(|e| TrainError::Read(e, path.clone()))?;
         let damaged = || TrainError::Data {
@@ -163,34 +163,18 @@ impl State {
         }
         let (chunks, _) = bytes.as_chunks::<4>();
         let mut floats = chunks.iter().map(|c| f32::from_le_bytes(*c));
-        let mut take = |n: usize| -> Result<Vec<f32>, TrainError> {
-            let values: Vec<f32> = floats.by_ref().take(n).collect();
-            match values.len() == n {
-                true => Ok(values),
-                false => Err(damaged()),
-            }
+        let mut take = |like: &Array2<f32>| -> Result<Array2<f32>, TrainError> {
+            let values: Vec<f32> = floats.by_ref().take(like.len()).collect();
+            Array2::from_shape_vec(like.dim(), values).map_err(|_| damaged())
         };
-        let mut parameters = || -> Result<Parameters, TrainError> {
-            let mut out = like.clone();
-            for weight in &mut out.weights {
-                weight.values = take(weight.values.len())?;
-            }
-            for running in &mut out.running {
-                running.mean = take(running.mean.len())?;
-                running.variance = take(running.variance.len())?;
-            }
-            Ok(out)
-        };
-        let (current, best) = (parameters()?, parameters()?);
-        let mut moments = Vec::new();
-        for (moved, weight) in notes.moved.iter().zip(&like.weights) {
-            let Weights { values, .. } = weight;
-            moments.push(match moved {
-                true => Some((take(values.len())?, take(values.len())?)),
-                false => None,
-            });
-        }
-        if moments.len() != like.weights.len() {
+        let (current, best) = (like.try_map(&mut take)?, like.try_map(&mut take)?);
+        let mut moved = notes.moved.iter();
+        let moments = like.try_map(|matrix| match moved.next() {
+            Some(true) => Ok(Some([take(matrix)?, take(matrix)?])),
+            Some(false) => Ok(None),
+            None => Err(damaged()),
+        })?;
+        if moved.next().is_some() {
             return Err(damaged());
         }
         Ok(Self {

@@ -1,23 +1,24 @@
 //! The paper's baseline (4.1): activity as a linear function of the counts of all k-mers, k = 1 to
 //! 8, fitted by stochastic gradient descent, one regression a task; exported to ONNX.
 
+mod config;
 mod export;
 mod features;
 mod progress;
 mod run;
 mod sgd;
+mod write;
 
+pub use config::{Config, Summary, TaskSummary};
 pub use export::to_onnx;
 pub use features::{Kmers, LONGEST};
 pub use progress::{Progress, Silent};
-pub use run::{Config, Summary, TaskSummary, run};
+pub use run::run;
 pub use sgd::{Epoch, Example, Fit, Penalty, Settings, Weights, fit};
 
-use std::io;
-use std::path::PathBuf;
-
+use crate::job::JobError;
 use crate::labelled::LabelledError;
-use crate::output::write_hint;
+use crate::output::{OutputError, write_hint};
 use crate::plot::PlotError;
 
 /// What can go wrong with a k-mer regression.
@@ -70,12 +71,12 @@ pub enum KmerError {
         /// The regression's value.
         regression: f64,
     },
-    /// The worker threads could not be started.
-    #[error("cannot start {0} worker thread(s)")]
-    Threads(usize, #[source] rayon::ThreadPoolBuildError),
+    /// Threads, or being asked to stop.
+    #[error(transparent)]
+    Job(#[from] JobError),
     /// A file could not be written.
-    #[error("cannot write {1}")]
-    Write(#[source] io::Error, PathBuf),
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// A figure.
     #[error(transparent)]
     Plot(#[from] PlotError),
@@ -90,7 +91,9 @@ impl KmerError {
                 "the column `split` says train, validation or test; --patience 0 does without validation"
                     .into(),
             ),
-            Self::Write(e, _) | Self::Plot(PlotError::Write(e, _)) => write_hint(e),
+            Self::Output(e) => e.hint(),
+            Self::Job(e) => e.hint(),
+            Self::Plot(PlotError::Write(e, _)) => write_hint(e),
             Self::Diverged { .. } => Some("--eta0 lowers the learning rate".into()),
             _ => None,
         }

@@ -1,89 +1,28 @@
-use std::fmt::Write as _;
-use std::fs;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
 use rayon::prelude::*;
-use serde_json::json;
 
 use super::sgd::error;
-use super::{Epoch, Example, Fit, KmerError, Kmers, Penalty, Progress, Settings, fit, to_onnx};
+use super::write::{Candidate, Exported, Judged, Regression, write};
+use super::{
+    Config, Epoch, Example, Fit, KmerError, Kmers, Progress, Settings, Summary, TaskSummary, fit,
+    to_onnx,
+};
+use crate::Error;
 use crate::dataset::Split;
 use crate::evaluate::{self, Bootstrap, Row, Values, ceiling, metrics};
 use crate::genome::Aliases;
-use crate::labelled::{Label, Labelled, Source, sha256};
+use crate::job::{self, Cancel};
+use crate::labelled::{Label, Labelled, Source};
 use crate::model::{Model, ModelError, ModelFile, ModelOptions, Runtime};
 use crate::output::{Existing, OutputDir};
-use crate::plot::{self, Hexes, Line, Style};
-use crate::{Cancel, Error};
+use crate::plot::Hexes;
 
 /// Largest difference that the exported file may have from the regression, as share of 1 + |value|.
 const TOLERANCE: f64 = 1e-4;
 
-/// A run of `mpra-score train kmer`.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Parquet of [`crate::dataset`], or a table with `sequence`, `split` and labels.
-    pub data: PathBuf,
-    /// Labels to learn, all when `None`.
-    pub labels: Option<Vec<String>>,
-    /// Which column of a label.
-    pub values: Values,
-    /// Bases of the longest k-mers.
-    pub longest: usize,
-    /// Form of the penalty.
-    pub penalty: Penalty,
-    /// Strengths of the penalty: the one with the least validation error is taken, task by task.
-    pub alphas: Vec<f64>,
-    /// As in [`Settings`].
-    pub eta0: f64,
-    /// Likewise.
-    pub power_t: f64,
-    /// Likewise.
-    pub epochs: usize,
-    /// Likewise.
-    pub patience: usize,
-    /// Use the column `weight`, where there is one.
-    pub weighted: bool,
-    /// Seed of the order of rows.
-    pub seed: u64,
-    /// Bootstrap replicates of the test figures.
-    pub bootstrap: u64,
-    /// The ONNX Runtime library, when the user names one.
-    pub ort_lib: Option<PathBuf>,
-    /// Worker threads; answers do not depend on them.
-    pub threads: NonZeroUsize,
-    /// The output folder.
-    pub out: PathBuf,
-    /// Replace earlier results.
-    pub force: bool,
-    /// The command line, for the provenance.
-    pub command: Vec<String>,
-}
-
-/// What came of a task.
-#[derive(Clone, Debug)]
-pub struct TaskSummary {
-    /// Its name.
-    pub name: String,
-    /// The penalty taken.
-    pub alpha: f64,
-    /// The pass taken.
-    pub epoch: usize,
-    /// Mean squared error of the validation rows; NaN without any.
-    pub validation_mse: f64,
-    /// Mean squared error and Pearson's r of the test rows, NaN without any.
-    pub test: (f64, f64),
-}
-
-/// What a run found.
-#[derive(Clone, Debug)]
-pub struct Summary {
-    /// One a task.
-    pub tasks: Vec<TaskSummary>,
-    /// The files, `run.json` last.
-    pub files: Vec<PathBuf>,
-}
+/// Rows on which the file is checked where there is no test row.
+const CHECKED: usize = 1000;
 
 /// Fits the regressions and writes `model.onnx`, `model.json`, `training.tsv`, `metrics.tsv`,
 /// `learning.svg`, `predicted.svg` and `run.json`.
@@ -92,288 +31,57 @@ pub struct Summary {
 /// For everything that can be wrong with settings, data and the output folder; when training
 /// diverges, or the exported file does not give what the regression gives.
 pub fn run(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result<Summary, Error> {
-    let kmers = check(config)?;
+    let kmers = config.check()?;
     let existing = Existing {
         force: config.force,
         resume: false,
     };
     OutputDir::check(&config.out, existing)?;
     let runtime = Runtime::load(config.ort_lib.as_deref()).map_err(ModelError::from)?;
+    let data = read(config)?;
+    let labels = labels(config, &data)?;
+    let threads = config.threads.get();
+
+    let fit = || fit_all(config, kmers, &data, &labels, progress, cancel);
+    let fits = job::on_threads(threads, fit)?;
+    let chosen = best_of_each(labels.len(), &fits);
+    let exported = export(config, &data, &labels, &chosen, &runtime, cancel)?;
+    let judge = || Ok::<_, Error>(judge(config, &data, &labels, &chosen, &exported));
+    let judged = job::on_threads(threads, judge)?;
+    let regression = Regression {
+        data: &data,
+        labels: &labels,
+        fits: &fits,
+        chosen: &chosen,
+        exported: &exported,
+        judged: &judged,
+    };
+
+    cancel.files_begin();
+    let out = OutputDir::create(&config.out, existing)?;
+    let files = write(config, &regression, &runtime, out, cancel)?;
+    Ok(Summary {
+        tasks: judged.tasks,
+        files,
+    })
+}
+
+fn read(config: &Config) -> Result<Labelled, KmerError> {
     let source = Source {
         data: config.data.clone(),
         fasta: None,
         aliases: Aliases::None,
     };
-    let data = Labelled::read(&source, 1).map_err(KmerError::from)?;
+    let data = Labelled::read(&source, 1)?;
     let window = data.bare_width();
-    let data = data.into_windows(window).map_err(KmerError::from)?;
+    let data = data.into_windows(window)?;
     if data.split.is_none() {
         return Err(KmerError::Setting(format!(
             "{} has no column `split`: train, validation or test",
             data.path.display()
-        ))
-        .into());
+        )));
     }
-    let labels = labels(config, &data)?;
-    let jobs: Vec<(usize, f64)> = (0..labels.len())
-        .flat_map(|task| config.alphas.iter().map(move |&alpha| (task, alpha)))
-        .collect();
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(config.threads.get())
-        .build()
-        .map_err(|e| KmerError::Threads(config.threads.get(), e))?;
-    let fits = pool.install(|| -> Result<Vec<Fit>, Error> {
-        let train = data.side(Split::Train);
-        if train.is_empty() {
-            return Err(KmerError::EmptySide("train").into());
-        }
-        let scales = kmers.scales(train.iter().map(|&r| data.sequence(r)));
-        progress.start((jobs.len() * config.epochs) as u64);
-        let fitted = jobs.par_iter().map(|&(task, alpha)| {
-            one(
-                config,
-                &data,
-                labels[task],
-                (kmers, &scales),
-                alpha,
-                progress,
-                cancel,
-            )
-        });
-        let fitted = fitted.collect();
-        progress.finish();
-        fitted
-    })?;
-
-    // The best penalty of each task; the first of equals.
-    let mut chosen: Vec<(f64, &Fit)> = Vec::new();
-    for task in 0..labels.len() {
-        let of_task = (jobs.iter().zip(&fits)).filter(|((t, _), _)| *t == task);
-        let best = of_task
-            .map(|((_, alpha), fit)| (*alpha, fit))
-            .reduce(|a, b| match validation(b.1) < validation(a.1) {
-                true => b,
-                false => a,
-            });
-        chosen.extend(best);
-    }
-
-    let named: Vec<_> = (labels.iter().zip(&chosen))
-        .map(|(label, (_, fit))| (label.name.clone(), &fit.weights))
-        .collect();
-    let description = format!(
-        "Linear regression on counts of k-mers of 1 to {} bases; {} values",
-        config.longest,
-        config.values.as_str()
-    );
-    let onnx = to_onnx(&named, window, &description)
-        .ok_or_else(|| KmerError::Setting("no label to learn".into()))?
-        .to_bytes();
-    let file = ModelFile::from_bytes("the exported model".as_ref(), onnx.clone())?;
-    let onnx_sha256 = file.sha256().to_owned();
-    let model = Model::open(file, &ModelOptions::default(), &runtime)?;
-    let tests = data.side(Split::Test);
-    // Without test rows the file is checked on the first of the others.
-    let checked: Vec<usize> = match tests.is_empty() {
-        false => tests.clone(),
-        true => (0..data.rows().min(1000)).collect(),
-    };
-    let codes: Vec<u8> = (checked.iter())
-        .flat_map(|&r| data.sequence(r))
-        .copied()
-        .collect();
-    let batch = NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN);
-    let predicted = evaluate::predict(&model, &codes, batch, config.threads, cancel)?;
-    for (&row, values) in checked.iter().zip(predicted.chunks_exact(labels.len())) {
-        for ((name, weights), &onnx) in named.iter().zip(values) {
-            let regression = weights.predict(data.sequence(row));
-            if (f64::from(onnx) - regression).abs() > TOLERANCE * (1.0 + regression.abs()) {
-                return Err(KmerError::Export {
-                    name: data.names[row].clone(),
-                    task: name.clone(),
-                    onnx,
-                    regression,
-                }
-                .into());
-            }
-        }
-    }
-
-    let mut rows = Vec::new();
-    let mut panels = Vec::new();
-    let mut summaries = Vec::new();
-    for (task, (label, (alpha, fit))) in labels.iter().zip(&chosen).enumerate() {
-        let values = column(config, label);
-        let at: Vec<usize> = (0..tests.len())
-            .filter(|&i| !values[tests[i]].is_nan())
-            .collect();
-        let mut summary = TaskSummary {
-            name: label.name.clone(),
-            alpha: *alpha,
-            epoch: fit.best,
-            validation_mse: validation(fit),
-            test: (f64::NAN, f64::NAN),
-        };
-        if at.len() >= 3 {
-            let observed: Vec<f64> = at.iter().map(|&i| values[tests[i]]).collect();
-            let model: Vec<f64> = (at.iter())
-                .map(|&i| f64::from(predicted[i * labels.len() + task]))
-                .collect();
-            let groups: Vec<u32> = (at.iter())
-                .map(|&i| data.groups.as_ref().map_or(i as u32, |g| g[tests[i]]))
-                .collect();
-            let bootstrap = Bootstrap {
-                replicates: config.bootstrap,
-                seed: config.seed,
-                ..Bootstrap::default()
-            };
-            let kept: Vec<usize> = at.iter().map(|&i| tests[i]).collect();
-            let metrics = pool.install(|| metrics(&observed, &model, &groups, &bootstrap));
-            summary.test = (metrics.mse.value, metrics.pearson.value);
-            panels.push(Hexes {
-                title: format!("{}: r = {:.3}", label.name, metrics.pearson.value),
-                x_label: "predicted".into(),
-                y_label: "measured".into(),
-                points: (model.iter().zip(&observed))
-                    .map(|(x, y)| (*x as f32, *y as f32))
-                    .collect(),
-            });
-            rows.push(Row {
-                of: label.name.clone(),
-                task: label.name.clone(),
-                model: "model",
-                metrics,
-                gain: None,
-                replicates: ceiling(&label.replicates, &kept),
-            });
-        }
-        summaries.push(summary);
-    }
-
-    cancel.files_begin();
-    let mut out = OutputDir::create(&config.out, existing)?;
-    let write = |path: PathBuf, bytes: &[u8]| {
-        fs::write(&path, bytes).map_err(|e| Error::from(KmerError::Write(e, path)))
-    };
-    write(out.file("model.onnx"), &onnx)?;
-    let about = json!({
-        "kind": "k-mer regression",
-        "version": crate::VERSION,
-        "sha256": onnx_sha256,
-        "window": window,
-        "longest": config.longest,
-        "penalty": config.penalty.as_str(),
-        "l1_share": match config.penalty { Penalty::ElasticNet(share) => Some(share), _ => None },
-        "eta0": config.eta0,
-        "power_t": config.power_t,
-        "epochs": config.epochs,
-        "patience": config.patience,
-        "weighted": config.weighted && data.weight.is_some(),
-        "seed": config.seed,
-        "data": {
-            "path": config.data.display().to_string(),
-            "sha256": sha256(&config.data).map_err(KmerError::from)?,
-            "values": config.values.as_str(),
-            "rows": Split::ALL.map(|s| (s.as_str(), data.side(s).len())).into_iter()
-                .collect::<std::collections::BTreeMap<_, _>>(),
-        },
-        "tasks": summaries.iter().map(|t| json!({
-            "name": t.name,
-            "alpha": t.alpha,
-            "epoch": t.epoch,
-            "validation_mse": t.validation_mse,
-        })).collect::<Vec<_>>(),
-        "test": rows,
-    });
-    write(out.file("model.json"), format!("{about:#}\n").as_bytes())?;
-    let mut text = String::from("task\talpha\tepoch\ttraining_mse\tvalidation_mse\n");
-    let mut lines = Vec::new();
-    for ((task, alpha), fit) in jobs.iter().zip(&fits) {
-        let name = &labels[*task].name;
-        for (i, epoch) in fit.epochs.iter().enumerate() {
-            // Writing to a string cannot fail.
-            let _ = writeln!(
-                text,
-                "{name}\t{alpha}\t{}\t{}\t{}",
-                i + 1,
-                epoch.training,
-                evaluate::number(epoch.validation)
-            );
-        }
-        if chosen.iter().any(|(_, c)| std::ptr::eq(*c, fit)) {
-            let line = |name: String, of: fn(&Epoch) -> f64| Line {
-                name,
-                points: (fit.epochs.iter().enumerate())
-                    .map(|(i, e)| ((i + 1) as f64, of(e)))
-                    .filter(|p| !p.1.is_nan())
-                    .collect(),
-            };
-            lines.push(line(format!("{name}, training"), |e| e.training));
-            lines.push(line(format!("{name}, validation"), |e| e.validation));
-        }
-    }
-    lines.retain(|l| !l.points.is_empty());
-    write(out.file("training.tsv"), text.as_bytes())?;
-    let style = Style {
-        title: "Learning curves",
-        x: "pass",
-        y: "mean squared error",
-    };
-    plot::lines(&out.file("learning.svg"), &style, &lines).map_err(KmerError::from)?;
-    if !rows.is_empty() {
-        write(
-            out.file("metrics.tsv"),
-            evaluate::table("label", &rows).as_bytes(),
-        )?;
-        plot::hexes(
-            &out.file("predicted.svg"),
-            "Measured against predicted",
-            &panels,
-        )
-        .map_err(KmerError::from)?;
-    }
-    let run = json!({
-        "program": "mpra-score",
-        "version": crate::VERSION,
-        "command": config.command,
-        "onnxruntime": runtime.version(),
-        "model": about,
-        "threads": config.threads,
-        "outputs": out.names(),
-    });
-    cancel.check()?;
-    Ok(Summary {
-        tasks: summaries,
-        files: out.commit(crate::job::RunInfo::legacy(run))?,
-    })
-}
-
-/// Checks what does not depend on the data.
-fn check(config: &Config) -> Result<Kmers, KmerError> {
-    let fail = |text: &str| Err(KmerError::Setting(text.into()));
-    let positive = |v: f64| v.is_finite() && v > 0.0;
-    if config.alphas.is_empty() || config.alphas.iter().any(|a| !a.is_finite() || *a < 0.0) {
-        return fail("--alpha is 0 or more");
-    }
-    if config.alphas.len() > 1 && config.patience == 0 {
-        return fail("several --alpha need validation rows to choose by: --patience 1 or more");
-    }
-    let power = config.power_t;
-    if !(positive(config.eta0) && power.is_finite() && power >= 0.0) {
-        return fail("--eta0 is above 0, --power-t 0 or more");
-    }
-    if config.epochs == 0 {
-        return fail("--epochs is 1 or more");
-    }
-    if let Penalty::ElasticNet(share) = config.penalty
-        && !(0.0..=1.0).contains(&share)
-    {
-        return fail("--l1-share lies between 0 and 1");
-    }
-    match Kmers::new(config.longest) {
-        Some(kmers) => Ok(kmers),
-        None => fail("--longest is 1 to 8"),
-    }
+    Ok(data)
 }
 
 fn labels<'a>(config: &Config, data: &'a Labelled) -> Result<Vec<&'a Label>, KmerError> {
@@ -412,15 +120,179 @@ fn labels<'a>(config: &Config, data: &'a Labelled) -> Result<Vec<&'a Label>, Kme
     Ok(chosen)
 }
 
+/// Fits every task with every strength of the penalty.
+fn fit_all(
+    config: &Config,
+    kmers: Kmers,
+    data: &Labelled,
+    labels: &[&Label],
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Vec<Candidate>, Error> {
+    let train = data.side(Split::Train);
+    if train.is_empty() {
+        return Err(KmerError::EmptySide("train").into());
+    }
+    let scales = kmers.scales(train.iter().map(|&r| data.sequence(r)));
+    let jobs: Vec<(usize, f64)> = (0..labels.len())
+        .flat_map(|task| config.alphas.iter().map(move |&alpha| (task, alpha)))
+        .collect();
+    progress.start((jobs.len() * config.epochs) as u64);
+    let fitted = jobs.into_par_iter().map(|(task, alpha)| {
+        let label = labels[task];
+        let fit = one(
+            config,
+            data,
+            label,
+            (kmers, &scales),
+            alpha,
+            progress,
+            cancel,
+        )?;
+        Ok(Candidate { task, alpha, fit })
+    });
+    let fitted = fitted.collect();
+    progress.finish();
+    fitted
+}
+
+/// The best penalty of each task; the first of equals.
+fn best_of_each(tasks: usize, fits: &[Candidate]) -> Vec<&Candidate> {
+    let best = |task: usize| {
+        let of_task = fits.iter().filter(|c| c.task == task);
+        of_task.reduce(|a, b| match b.validation() < a.validation() {
+            true => b,
+            false => a,
+        })
+    };
+    (0..tasks).filter_map(best).collect()
+}
+
+/// Makes the file and checks that it gives what the regressions give.
+fn export(
+    config: &Config,
+    data: &Labelled,
+    labels: &[&Label],
+    chosen: &[&Candidate],
+    runtime: &Runtime,
+    cancel: &Cancel,
+) -> Result<Exported, Error> {
+    let named: Vec<_> = (labels.iter().zip(chosen))
+        .map(|(label, best)| (label.name.clone(), &best.fit.weights))
+        .collect();
+    let description = format!(
+        "Linear regression on counts of k-mers of 1 to {} bases; {} values",
+        config.longest,
+        config.values.as_str()
+    );
+    let onnx = to_onnx(&named, data.width, &description)
+        .ok_or_else(|| KmerError::Setting("no label to learn".into()))?
+        .to_bytes();
+    let file = ModelFile::from_bytes("the exported model".as_ref(), onnx.clone())?;
+    let sha256 = file.sha256().to_owned();
+    let model = Model::open(file, &ModelOptions::default(), runtime)?;
+    let tests = data.side(Split::Test);
+    let rows = match tests.is_empty() {
+        false => tests,
+        true => (0..data.rows().min(CHECKED)).collect(),
+    };
+    let codes: Vec<u8> = (rows.iter())
+        .flat_map(|&r| data.sequence(r))
+        .copied()
+        .collect();
+    let batch = NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN);
+    let predicted = evaluate::predict(&model, &codes, batch, config.threads, cancel)?;
+    for (&row, values) in rows.iter().zip(predicted.rows()) {
+        for ((name, weights), &onnx) in named.iter().zip(values) {
+            let regression = weights.predict(data.sequence(row));
+            if (f64::from(onnx) - regression).abs() > TOLERANCE * (1.0 + regression.abs()) {
+                return Err(KmerError::Export {
+                    name: data.names[row].clone(),
+                    task: name.clone(),
+                    onnx,
+                    regression,
+                }
+                .into());
+            }
+        }
+    }
+    Ok(Exported {
+        onnx,
+        sha256,
+        rows,
+        predicted,
+    })
+}
+
+/// Compares the file's predictions with the labels of the test rows.
+fn judge(
+    config: &Config,
+    data: &Labelled,
+    labels: &[&Label],
+    chosen: &[&Candidate],
+    exported: &Exported,
+) -> Judged {
+    let tested = !data.side(Split::Test).is_empty();
+    let bootstrap = Bootstrap {
+        replicates: config.bootstrap,
+        seed: config.seed,
+        ..Bootstrap::default()
+    };
+    let mut judged = Judged {
+        rows: Vec::new(),
+        panels: Vec::new(),
+        tasks: Vec::new(),
+    };
+    for ((task, label), best) in labels.iter().enumerate().zip(chosen) {
+        let values = column(config, label);
+        // Numbers of the test rows that have a value, and the rows.
+        let (at, kept): (Vec<usize>, Vec<usize>) = (exported.rows.iter().copied().enumerate())
+            .filter(|(_, row)| tested && !values[*row].is_nan())
+            .unzip();
+        let mut summary = TaskSummary {
+            name: label.name.clone(),
+            alpha: best.alpha,
+            epoch: best.fit.best,
+            validation_mse: best.validation(),
+            test: (f64::NAN, f64::NAN),
+        };
+        if at.len() >= 3 {
+            let observed: Vec<f64> = kept.iter().map(|&row| values[row]).collect();
+            let model: Vec<f64> = (at.iter())
+                .map(|&i| f64::from(exported.predicted[[i, task]]))
+                .collect();
+            let groups: Vec<u32> = (at.iter().zip(&kept))
+                .map(|(&i, &row)| data.groups.as_ref().map_or(i as u32, |g| g[row]))
+                .collect();
+            let metrics = metrics(&observed, &model, &groups, &bootstrap);
+            summary.test = (metrics.mse.value, metrics.pearson.value);
+            judged.panels.push(Hexes {
+                title: format!("{}: r = {:.3}", label.name, metrics.pearson.value),
+                x_label: "predicted".into(),
+                y_label: "measured".into(),
+                points: (model.iter().zip(&observed))
+                    .map(|(x, y)| (*x as f32, *y as f32))
+                    .collect(),
+            });
+            judged.rows.push(Row {
+                of: label.name.clone(),
+                task: label.name.clone(),
+                model: "model",
+                metrics,
+                gain: None,
+                replicates: ceiling(label.replicates.view(), &kept),
+            });
+        }
+        judged.tasks.push(summary);
+    }
+    judged
+}
+
 fn column<'a>(config: &Config, label: &'a Label) -> &'a [f64] {
     match (config.values, &label.activity) {
         (Values::Activity, Some(activity)) => activity,
         _ => &label.values,
     }
-}
-
-fn validation(fit: &Fit) -> f64 {
-    fit.epochs[fit.best - 1].validation
 }
 
 /// One regression.
@@ -490,7 +362,7 @@ fn one(
         fit.epochs.len(),
         fit.best,
         error(&fit.weights, &training),
-        validation(&fit)
+        fit.epochs[fit.best - 1].validation
     );
     Ok(fit)
 }

@@ -10,14 +10,14 @@ const REGION: usize = WINDOW + 16;
 
 /// `mpra-score dataset --frame region` on 60 random regions; the share of RNA counts `TGAC`.
 fn dataset(folder: &Path) -> PathBuf {
-    let mut random = Random::new(21, &[]);
+    let mut random = Random::at(21, &[]);
     let (mut rna, mut dna) = (String::new(), String::new());
     for table in [&mut rna, &mut dna] {
         table.push_str("ID\tSequence\tTags\tCounts\n");
     }
     for region in 0..60 {
-        let mut letters: Vec<u8> = (0..REGION).map(|_| b"ACGT"[random.below(4)]).collect();
-        let at = random.below(REGION - 3);
+        let mut letters: Vec<u8> = (0..REGION).map(|_| b"ACGT"[random.index(4)]).collect();
+        let at = random.index(REGION - 3);
         letters[at..at + 4].copy_from_slice(b"TGAC");
         for tile in 0..5 {
             let text = std::str::from_utf8(&letters[4 * tile..4 * tile + WINDOW]).unwrap();
@@ -49,11 +49,11 @@ fn the_export_is_checked_on_frames_of_the_data() {
     // And frames whose columns beside the window are known bases, too.
     let flanked = here.join("flanked.parquet");
     let mut rows = motifs(300);
-    let mut random = Random::new(8, &[]);
+    let mut random = Random::at(8, &[]);
     for sequence in &mut rows.sequences {
         let mut flank = |n: usize| -> String {
             (0..n)
-                .map(|_| char::from(b"ACGT"[random.below(4)]))
+                .map(|_| char::from(b"ACGT"[random.index(4)]))
                 .collect()
         };
         *sequence = flank(5) + sequence + &flank(REGION - WINDOW - 5);

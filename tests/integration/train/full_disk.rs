@@ -43,9 +43,9 @@ fn data(folder: &Path) -> PathBuf {
     // The notes name it, and are to be larger than a block of any shell.
     let path = folder.join(format!("examples{}.parquet", "_".repeat(200)));
     let mut rows = motifs(300);
-    let mut random = Random::new(4, &[]);
+    let mut random = Random::at(4, &[]);
     for sequence in &mut rows.sequences {
-        sequence.extend((WINDOW..145).map(|_| char::from(b"ACGT"[random.below(4)])));
+        sequence.extend((WINDOW..145).map(|_| char::from(b"ACGT"[random.index(4)])));
     }
     write(&path, &rows);
     path

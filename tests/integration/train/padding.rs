@@ -19,9 +19,9 @@ fn engines_agree(path: &Path) {
     let lattice = Lattice::genome(window, 5).unwrap();
     let wanted = [Interval::new(100, 160).unwrap()];
     let (origin, len) = Stretch::needs(window, &wanted);
-    let mut random = Random::new(3, &[]);
+    let mut random = Random::at(3, &[]);
     // One base in 20 is unknown.
-    let code = |_| match random.below(20) {
+    let code = |_| match random.index(20) {
         0 => 4,
         n => (n % 4) as u8,
     };

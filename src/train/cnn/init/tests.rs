@@ -44,10 +44,7 @@ fn padding_is_read_in_every_form_that_means_the_same() {
 }
 
 /// What starting from a graph over windows of 20 bases with one task gives.
-fn start(
-    layers: &str,
-    build: impl Fn(&mut GraphBuilder),
-) -> Result<(usize, Parameters), TrainError> {
+fn start(layers: &str, build: impl Fn(&mut GraphBuilder)) -> Result<(usize, Network), TrainError> {
     let mut g = GraphBuilder::new("other");
     g.input("x", &[Err("n"), Ok(4), Ok(20)]);
     g.output("y", &[Err("n"), Ok(1)]);
@@ -56,7 +53,7 @@ fn start(
     let spec = file.spec(&ModelOptions::default()).unwrap();
     let layers = layers.parse::<Layers>().unwrap().0;
     let arch = Architecture::new(20, 20, 0, layers).unwrap();
-    let mut parameters = Parameters::random(&arch, 1, 1);
+    let mut parameters = Network::random(&arch, 1, 1);
     let scaling = Scaling {
         mean: vec![0.0],
         scale: vec![1.0],
@@ -71,6 +68,19 @@ fn start(
         None,
     )?;
     Ok((copied, parameters))
+}
+
+/// Weights and biases in the layers' order, row-major.
+fn matrices(network: &Network) -> Vec<Vec<f32>> {
+    let mut all = Vec::new();
+    for layer in &network.layers {
+        if let FittedLayer::Conv { weight, bias, .. } | FittedLayer::Dense { weight, bias } = layer
+        {
+            all.push(weight.iter().copied().collect());
+            all.push(bias.iter().copied().collect());
+        }
+    }
+    all
 }
 
 #[test]
@@ -109,10 +119,10 @@ fn only_the_last_dense_layer_gives_tasks() {
     .unwrap();
     assert_eq!(copied, 2);
     // Tap by tap; the graph's filters are [2, 4, 3].
-    assert_eq!(all.weights[0].values[..4], [0.0, 12.0, 3.0, 15.0]);
+    assert_eq!(matrices(&all)[0][..4], [0.0, 12.0, 3.0, 15.0]);
     // Position by position; the graph's features are channels first.
-    assert_eq!(all.weights[2].values[..4], [0.0, 18.0, 1.0, 19.0]);
-    assert_eq!(all.weights[3].values, [0.5]);
+    assert_eq!(matrices(&all)[2][..4], [0.0, 18.0, 1.0, 19.0]);
+    assert_eq!(matrices(&all)[3], [0.5]);
     let (copied, hidden) = start(layers, |g| {
         let x = trunk(g);
         dense(g, &x, 36, 3, "h");
@@ -121,6 +131,6 @@ fn only_the_last_dense_layer_gives_tasks() {
     })
     .unwrap();
     assert_eq!(copied, 1);
-    assert_eq!(hidden.weights[0], all.weights[0]);
-    assert_ne!(hidden.weights[3].values, [0.5]);
+    assert_eq!(matrices(&hidden)[0], matrices(&all)[0]);
+    assert_ne!(matrices(&hidden)[3], [0.5]);
 }

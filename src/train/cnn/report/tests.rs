@@ -1,23 +1,27 @@
+use std::fs;
 use std::path::Path;
 
 use burn::tensor::Device;
 
+use ndarray::{Array3, s};
+
 use super::*;
-use crate::train::cnn::{Architecture, FitConfig, Layers, Schedule, to_onnx};
-use crate::train::{Examples, Random, Scaling};
+use crate::stats::Random;
+use crate::train::cnn::{Architecture, FitConfig, FittedLayer, Layers, Schedule, to_onnx};
+use crate::train::{Examples, Scaling};
 
 const TASKS: usize = 2;
 
 /// Inputs of a region's 20 columns: 8 bases of each lie somewhere else, the rest is unknown; all on
 /// the test side. Without a frame, the 8 bases alone.
 fn examples(frames: bool) -> Examples {
-    let mut random = Random::new(2, &[]);
+    let mut random = Random::at(2, &[]);
     let n = 12;
     let columns = if frames { 20 } else { 8 };
     let mut codes = vec![4; n * columns];
     for (i, row) in codes.chunks_exact_mut(columns).enumerate() {
         let from = i % (columns - 7);
-        row[from..from + 8].fill_with(|| random.below(4) as u8);
+        row[from..from + 8].fill_with(|| random.index(4) as u8);
     }
     Examples {
         tasks: vec!["a".into(), "b".into()],
@@ -25,7 +29,7 @@ fn examples(frames: bool) -> Examples {
         windows: 1,
         step: columns,
         codes,
-        labels: vec![0.5; n * TASKS],
+        labels: Array3::from_elem((n, 1, TASKS), 0.5),
         reversed: None,
         weights: vec![1.0; n],
         sides: vec![Split::Test; n],
@@ -36,8 +40,8 @@ fn examples(frames: bool) -> Examples {
 /// Exports `written` and checks it against `trained`, both of the given architectures.
 fn checked(
     examples: &Examples,
-    trained: (&Architecture, &Parameters),
-    written: (&Architecture, &Parameters),
+    trained: (&Architecture, &Network),
+    written: (&Architecture, &Network),
 ) -> Result<Tested, Error> {
     let scaling = Scaling {
         mean: vec![3.0, -1.0],
@@ -83,21 +87,21 @@ fn arch(offset: usize) -> Architecture {
 #[test]
 fn frames_of_the_data_are_compared_as_the_network_sees_them() {
     let arch = arch(6);
-    let right = Parameters::random(&arch, TASKS, 4);
+    let right = Network::random(&arch, TASKS, 4);
     for frames in [true, false] {
         let examples = examples(frames);
         let tested = checked(&examples, (&arch, &right), (&arch, &right)).unwrap();
-        assert_eq!(tested.rows, 12);
+        assert_eq!(tested.rows(), 12);
         assert!(tested.largest < TOLERANCE, "{}", tested.largest);
         assert_eq!(tested.inputs, if frames { "columns" } else { "windows" });
     }
     // Weights of the first positions only: no window at column 6 alone would tell. (Dense rows are
     // position by position, four channels each.)
     let mut wrong = right.clone();
-    let dense = wrong.weights.len() - 2;
-    for value in &mut wrong.weights[dense].values[..2 * 4 * TASKS] {
-        *value += 0.1;
-    }
+    let Some(FittedLayer::Dense { weight, .. }) = wrong.layers.last_mut() else {
+        panic!("the last layer is dense");
+    };
+    weight.slice_mut(s![..2 * 4, ..]).mapv_inplace(|v| v + 0.1);
     let error = checked(&examples(true), (&arch, &right), (&arch, &wrong)).unwrap_err();
     assert!(
         matches!(error, Error::Train(TrainError::Export { .. })),
@@ -108,9 +112,12 @@ fn frames_of_the_data_are_compared_as_the_network_sees_them() {
 #[test]
 fn wrong_weights_pads_and_frames_are_caught() {
     let arch = arch(6);
-    let right = Parameters::random(&arch, TASKS, 4);
+    let right = Network::random(&arch, TASKS, 4);
     let mut wrong = right.clone();
-    wrong.weights[1].values[0] += 0.01;
+    let FittedLayer::Conv { bias, .. } = &mut wrong.layers[0] else {
+        panic!("the first layer is a convolution");
+    };
+    bias[[0, 0]] += 0.01;
     for frames in [true, false] {
         let error = checked(&examples(frames), (&arch, &right), (&arch, &wrong)).unwrap_err();
         assert!(
@@ -124,9 +131,12 @@ fn wrong_weights_pads_and_frames_are_caught() {
     }
     // The even width's zeros on the wrong side: the same weights, one tap further.
     let mut shifted = right.clone();
-    let conv = &mut shifted.weights[2];
+    let FittedLayer::Conv { weight, .. } = &mut shifted.layers[2] else {
+        panic!("the third layer is a convolution");
+    };
     let (filters, inputs) = (4, 5);
-    conv.values.rotate_right(filters * inputs);
+    let taps = weight.as_slice_mut().unwrap();
+    taps.rotate_right(filters * inputs);
     let error = checked(&examples(true), (&arch, &right), (&arch, &shifted)).unwrap_err();
     assert!(
         matches!(error, Error::Train(TrainError::Export { .. })),

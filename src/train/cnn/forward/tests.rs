@@ -1,4 +1,5 @@
-use super::super::arch::{Layers, Padding};
+use super::super::arch::{Layer, Layers};
+use super::super::network::array;
 use super::*;
 
 fn arch(window: usize, layers: &str) -> Architecture {
@@ -8,40 +9,52 @@ fn arch(window: usize, layers: &str) -> Architecture {
 
 fn run(
     arch: &Architecture,
-    parameters: &Parameters,
+    network: &Network,
     codes: &[u8],
     geometry: Geometry,
     mode: Mode<'_>,
 ) -> Vec<f32> {
     let device = Device::flex();
-    let weights = parameters.tensors(&device);
-    let running = &parameters.running;
-    values(forward(
-        arch, &weights, running, codes, geometry, mode, &device,
-    ))
+    let network = network.tensors(&device);
+    values(forward(arch, &network, codes, geometry, mode, &device).unwrap())
+}
+
+fn values(tensor: Tensor<2>) -> Vec<f32> {
+    array(tensor).into_iter().collect()
+}
+
+/// Biases tell zeros that are padding from values that are none.
+fn set_biases(network: &mut Network, from: f32) {
+    let mut number = 0.0;
+    for layer in &mut network.layers {
+        if let FittedLayer::Conv { bias, .. } | FittedLayer::Dense { bias, .. } = layer {
+            bias.fill(from + 0.2 * number);
+            number += 1.0;
+        }
+    }
 }
 
 fn bases(n: usize, seed: u64) -> Vec<u8> {
-    let mut random = Random::new(seed, &[]);
+    let mut random = Random::at(seed, &[]);
     // One in five is unknown.
-    (0..n).map(|_| random.below(5) as u8).collect()
+    (0..n).map(|_| random.index(5) as u8).collect()
 }
 
 /// Layer by layer in f64, one window, as the layers are defined.
-fn naive(arch: &Architecture, parameters: &Parameters, window: &[u8]) -> Vec<f64> {
-    let mut weights = parameters.weights.iter();
+fn naive(network: &Network, window: &[u8]) -> Vec<f64> {
     let mut rows: Vec<Vec<f64>> = (window.iter())
         .map(|&c| (0..4).map(|b| f64::from(u8::from(b == c))).collect())
         .collect();
     let mut flat: Option<Vec<f64>> = None;
-    for layer in &arch.layers {
-        match *layer {
-            Layer::Conv {
-                filters,
+    for layer in &network.layers {
+        match layer {
+            FittedLayer::Conv {
+                weight,
+                bias,
                 width,
                 padding,
             } => {
-                let (w, b) = (weights.next().unwrap(), weights.next().unwrap());
+                let (width, filters) = (*width, bias.len());
                 let inputs = rows[0].len();
                 let (left, right) = match padding {
                     Padding::None => (0, 0),
@@ -54,11 +67,10 @@ fn naive(arch: &Architecture, parameters: &Parameters, window: &[u8]) -> Vec<f64
                     .map(|p| {
                         (0..filters)
                             .map(|f| {
-                                let mut sum = f64::from(b.values[f]);
+                                let mut sum = f64::from(bias[[0, f]]);
                                 for tap in 0..width {
                                     for (i, x) in rows[p + tap].iter().enumerate() {
-                                        let at = (tap * inputs + i) * filters + f;
-                                        sum += x * f64::from(w.values[at]);
+                                        sum += x * f64::from(weight[[tap * inputs + i, f]]);
                                     }
                                 }
                                 sum
@@ -67,16 +79,17 @@ fn naive(arch: &Architecture, parameters: &Parameters, window: &[u8]) -> Vec<f64
                     })
                     .collect();
             }
-            Layer::Relu => match &mut flat {
+            FittedLayer::Relu => match &mut flat {
                 Some(flat) => flat.iter_mut().for_each(|x| *x = x.max(0.0)),
                 None => rows.iter_mut().flatten().for_each(|x| *x = x.max(0.0)),
             },
-            Layer::MaxPool(n) | Layer::AvgPool(n) => {
+            FittedLayer::MaxPool(n) | FittedLayer::AvgPool(n) => {
+                let n = *n;
                 let pool = |cell: &[Vec<f64>]| -> Vec<f64> {
                     let column = |c: usize| cell.iter().map(move |r| r[c]);
                     let channels = 0..cell[0].len();
                     match layer {
-                        Layer::MaxPool(_) => channels
+                        FittedLayer::MaxPool(_) => channels
                             .map(|c| column(c).fold(f64::NEG_INFINITY, f64::max))
                             .collect(),
                         _ => channels
@@ -86,19 +99,17 @@ fn naive(arch: &Architecture, parameters: &Parameters, window: &[u8]) -> Vec<f64
                 };
                 rows = rows.chunks_exact(n).map(pool).collect();
             }
-            Layer::Dense(_) => {
-                let (w, b) = (weights.next().unwrap(), weights.next().unwrap());
+            FittedLayer::Dense { weight, bias } => {
                 let features = flat.take().unwrap_or_else(|| rows.concat());
-                let outputs = b.values.len();
                 let output = |o: usize| {
                     let products = features.iter().enumerate();
-                    let products = products.map(|(i, x)| x * f64::from(w.values[i * outputs + o]));
-                    products.sum::<f64>() + f64::from(b.values[o])
+                    let products = products.map(|(i, x)| x * f64::from(weight[[i, o]]));
+                    products.sum::<f64>() + f64::from(bias[[0, o]])
                 };
-                flat = Some((0..outputs).map(output).collect());
+                flat = Some((0..bias.len()).map(output).collect());
             }
-            Layer::Dropout(_) => {}
-            Layer::BatchNorm => unreachable!("not in these tests"),
+            FittedLayer::Dropout(_) => {}
+            FittedLayer::BatchNorm { .. } => unreachable!("not in these tests"),
         }
     }
     flat.unwrap()
@@ -113,11 +124,8 @@ fn windows_of_a_sequence_are_those_of_the_definition() {
         "conv 6x3, relu, avgpool 5, dense 3, relu, dense",
     ] {
         let arch = arch(20, layers);
-        let mut parameters = Parameters::random(&arch, 2, 7);
-        // Biases, too, must be seen.
-        for (i, w) in parameters.weights.iter_mut().skip(1).step_by(2).enumerate() {
-            w.values.iter_mut().for_each(|b| *b = 0.1 + 0.2 * i as f32);
-        }
+        let mut network = Network::random(&arch, 2, 7);
+        set_biases(&mut network, 0.1);
         // Steps that divide the window and that do not, one window and several.
         for (windows, step) in [(1, 20), (4, 5), (3, 7), (5, 1)] {
             let columns = 20 + (windows - 1) * if windows == 1 { 0 } else { step };
@@ -127,12 +135,12 @@ fn windows_of_a_sequence_are_those_of_the_definition() {
                 windows,
                 step,
             };
-            let got = run(&arch, &parameters, &codes, geometry, Mode::Predict);
+            let got = run(&arch, &network, &codes, geometry, Mode::Predict);
             let mut expected = Vec::new();
             for sequence in codes.chunks_exact(columns) {
                 for k in 0..windows {
                     let from = k * step;
-                    expected.extend(naive(&arch, &parameters, &sequence[from..from + 20]));
+                    expected.extend(naive(&network, &sequence[from..from + 20]));
                 }
             }
             assert_eq!(got.len(), expected.len());
@@ -156,20 +164,17 @@ fn padded_convolutions_see_zeros_beyond_the_ends() {
         // A frame wider than the window is read whole, too.
         for length in [12, 15] {
             let arch = Architecture::new(12, length, length - 12, layers.0.clone()).unwrap();
-            let mut parameters = Parameters::random(&arch, 2, 7);
-            for (i, w) in parameters.weights.iter_mut().skip(1).step_by(2).enumerate() {
-                // Biases tell zeros that are padding from values that are none.
-                w.values.iter_mut().for_each(|b| *b = 0.3 + 0.2 * i as f32);
-            }
+            let mut network = Network::random(&arch, 2, 7);
+            set_biases(&mut network, 0.3);
             let codes = bases(5 * length, 11);
             let geometry = Geometry {
                 columns: length,
                 windows: 1,
                 step: length,
             };
-            let got = run(&arch, &parameters, &codes, geometry, Mode::Predict);
+            let got = run(&arch, &network, &codes, geometry, Mode::Predict);
             let expected: Vec<f64> = (codes.chunks_exact(length))
-                .flat_map(|sequence| naive(&arch, &parameters, sequence))
+                .flat_map(|sequence| naive(&network, sequence))
                 .collect();
             assert_eq!(got.len(), expected.len());
             for (g, e) in got.iter().zip(expected) {
@@ -192,7 +197,7 @@ fn batch_statistics(layers: &str, left: usize) {
         unreachable!();
     };
     let positions = 12 - padding.loss(width);
-    let parameters = Parameters::random(&arch, 1, 3);
+    let network = Network::random(&arch, 1, 3);
     let codes = bases(2 * 12, 5);
     let geometry = Geometry {
         columns: 12,
@@ -201,14 +206,16 @@ fn batch_statistics(layers: &str, left: usize) {
     };
     let mut statistics = Vec::new();
     let mode = Mode::Train {
-        random: Random::new(0, &[]),
+        random: Random::at(0, &[]),
         statistics: &mut statistics,
     };
-    run(&arch, &parameters, &codes, geometry, mode);
+    run(&arch, &network, &codes, geometry, mode);
     let (mean, variance) = statistics.pop().unwrap();
     let (mean, variance) = (values(mean), values(variance));
     // The convolution alone, position by position, as a dense layer that copies channels.
-    let w = &parameters.weights[0].values;
+    let Some(FittedLayer::Conv { weight: w, .. }) = network.layers.first() else {
+        unreachable!();
+    };
     for channel in 0..3 {
         let mut seen = Vec::new();
         for sequence in codes.chunks_exact(12) {
@@ -217,7 +224,7 @@ fn batch_statistics(layers: &str, left: usize) {
                     let code = *sequence.get((p + t).checked_sub(left)?)?;
                     (code < UNKNOWN).then_some(code as usize)
                 };
-                let value = |t: usize| Some(w[(t * 4 + base(t)?) * 3 + channel]);
+                let value = |t: usize| Some(w[[t * 4 + base(t)?, channel]]);
                 seen.push(f64::from((0..width).filter_map(value).sum::<f32>()));
             }
         }
@@ -233,7 +240,7 @@ fn batch_statistics(layers: &str, left: usize) {
 fn dropout_keeps_the_mean_and_the_share() {
     let device = Device::flex();
     let ones = matrix(vec![1.0; 40_000], [200, 200], &device);
-    let dropped = values(drop_out(ones, 0.25, &mut Random::new(1, &[]), &device));
+    let dropped = values(drop_out(ones, 0.25, &mut Random::at(1, &[]), &device));
     let zeros = dropped.iter().filter(|x| **x == 0.0).count();
     // Five standard deviations.
     assert!((zeros as f64 - 10_000.0).abs() < 5.0 * (40_000.0f64 * 0.1875).sqrt());
@@ -242,4 +249,41 @@ fn dropout_keeps_the_mean_and_the_share() {
             .iter()
             .all(|x| *x == 0.0 || (*x - 4.0 / 3.0).abs() < 1e-6)
     );
+}
+
+#[test]
+fn layers_in_an_order_that_no_architecture_has_are_refused() {
+    let arch = arch(8, "conv 2x3, batchnorm, relu, maxpool 2, dense");
+    let whole = Network::random(&arch, 1, 3);
+    let geometry = Geometry {
+        columns: 8,
+        windows: 1,
+        step: 8,
+    };
+    let device = Device::flex();
+    let refused = |order: &[usize]| {
+        let layers = order.iter().map(|&i| whole.layers[i].clone());
+        let network = Network {
+            layers: layers.collect(),
+        };
+        let network = network.tensors(&device);
+        let codes = bases(8, 1);
+        let outputs = forward(&arch, &network, &codes, geometry, Mode::Predict, &device);
+        outputs.err().map(|e| e.to_string())
+    };
+    assert_eq!(refused(&[0, 1, 2, 3, 4]), None);
+    for (order, why) in [
+        (&[][..], "no dense layer"),
+        (&[0, 2, 3], "no dense layer"),
+        (&[1, 0, 3, 4], "a batch normalisation"),
+        (&[2, 0, 3, 4], "no convolution"),
+        (&[4], "no convolution"),
+        (&[3, 4], "a pool"),
+        (&[0, 3, 3, 4], "a pool"),
+        (&[0, 3, 0, 4], "behind a pool"),
+        (&[0, 3, 1, 4], "a batch normalisation"),
+    ] {
+        let error = refused(order).unwrap();
+        assert!(error.contains(why), "{order:?}: {error}");
+    }
 }
