@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use noodles::bgzf;
+use noodles::fasta::fai::Record;
 
-use super::fai::{self, Entry};
+use super::fai;
 use super::{Contig, ContigId, Contigs, GenomeError};
 use crate::encode::{self, UNKNOWN};
 use crate::input::BGZF_EOF;
@@ -31,7 +32,7 @@ enum Storage {
 pub struct Fasta {
     path: PathBuf,
     storage: Storage,
-    records: Arc<Vec<Entry>>,
+    records: Arc<Vec<Record>>,
     contigs: Arc<Contigs>,
     source: IndexSource,
 }
@@ -79,19 +80,19 @@ impl Fasta {
             path: path.into(),
             problem,
         };
-        if records.is_empty() {
+        if records.iter().all(|r| r.length() == 0) {
             return Err(content("it has no sequence".into()));
         }
         let mut list = Vec::with_capacity(records.len());
         for record in &records {
-            let name = record.name.clone();
-            let length = u32::try_from(record.length)
+            let name = String::from_utf8_lossy(record.name()).into_owned();
+            let length = u32::try_from(record.length())
                 .ok()
                 .filter(|&l| l <= i32::MAX as u32)
                 .ok_or_else(|| {
                     content(format!(
                         "contig {name:?} has {} bases; at most 2,147,483,647 are supported",
-                        record.length
+                        record.length()
                     ))
                 })?;
             list.push(Contig { name, length });
@@ -109,7 +110,9 @@ impl Fasta {
             IndexSource::File => fasta.check_size(&file)?,
             // Only now that it is known to be sound.
             IndexSource::Built if write_index => {
-                fai::write_whole(&fai_path, fai::to_text(&fasta.records).as_bytes())?;
+                let text = fai::to_text(&fasta.records)
+                    .map_err(|e| GenomeError::Write(e, fai_path.clone()))?;
+                fai::write_whole(&fai_path, &text)?;
                 tracing::info!("wrote {}", fai_path.display());
             }
             IndexSource::Built => {}
@@ -156,23 +159,17 @@ impl Fasta {
         let record = &self.records[id as usize];
         let name = &self.contigs.get(id).name;
         // Header: the line before the first base must be this contig's.
-        let before = record.offset.min(1024);
+        let before = record.position().min(1024);
         let mut head = vec![0; before as usize];
-        reader.read_at(record.offset - before, &mut head)?;
+        reader.read_at(record.position() - before, &mut head)?;
         let Some(line) = head.strip_suffix(b"\n") else {
             return Err(self.mismatch(format!("contig {name:?} does not start on a new line")));
         };
         let line_start = line.iter().rposition(|&b| b == b'\n').map(|i| i + 1);
         // A header longer than what was read cannot be compared; the sequence checks remain.
-        if line_start.is_some() || before == record.offset {
+        if line_start.is_some() || before == record.position() {
             let line = &line[line_start.unwrap_or(0)..];
-            let found = line.strip_prefix(b">").map(|rest| {
-                let end = rest
-                    .iter()
-                    .position(u8::is_ascii_whitespace)
-                    .unwrap_or(rest.len());
-                &rest[..end]
-            });
+            let found = line.strip_prefix(b">").map(fai::name_in);
             if found != Some(name.as_bytes()) {
                 return Err(self.mismatch(format!(
                     "contig {name:?} should start after its header line, which reads {:?}",
@@ -180,40 +177,51 @@ impl Fasta {
                 )));
             }
         }
-        // End: the last base is a letter, and after it come only line ends, then a header or
-        // nothing.
+        // End: the last base is a letter, and after it come only blanks and line ends, then a header
+        // or nothing. As many bytes as lead to a next line's first base would show it.
         let mut tail = Vec::new();
-        let back = record.length.min(1);
-        reader.read_up_to(record.end() - back, 3 + back, &mut tail)?;
+        let back = record.length().min(1);
+        let behind = fai::gap(record).max(2) + 1;
+        reader.read_up_to(fai::end(record) - back, behind + back, &mut tail)?;
         if back == 1 && tail.first().is_none_or(|b| encode::code(*b).is_none()) {
             return Err(self.mismatch(format!(
                 "contig {name:?} has no base where its last one of {} should be",
-                record.length
+                record.length()
             )));
         }
         let tail = &tail[back as usize..];
-        let rest = tail.iter().position(|b| !b.is_ascii_whitespace());
+        let rest = tail.iter().position(|&b| !fai::is_blank(b));
         if rest.is_some_and(|i| tail[i] != b'>') {
             return Err(self.mismatch(format!(
                 "contig {name:?} goes on after the {} bases that the index gives it",
-                record.length
+                record.length()
             )));
         }
         Ok(())
     }
 
+    /// Bounds what the index can make a reader take into memory by what there is.
     fn check_size(&self, file: &File) -> Result<(), GenomeError> {
-        let needed = self.records.iter().map(Entry::end).max().unwrap_or(0);
-        if matches!(self.storage, Storage::Plain) {
-            let size = file
+        let needed = self.records.iter().map(fai::end).max().unwrap_or(0);
+        let size = match &self.storage {
+            Storage::Plain => file
                 .metadata()
                 .map_err(|e| GenomeError::Read(e, self.path.clone()))?
-                .len();
-            if size < needed {
-                return Err(self.mismatch(format!(
-                    "the index describes {needed} bytes, the file has {size}: it is truncated or another file"
-                )));
+                .len(),
+            // The last block's start, and the most that it holds.
+            Storage::Bgzf(index) => {
+                let last = (**index).as_ref().last().map_or(0, |block| block.1);
+                last.saturating_add(1 << 16)
             }
+        };
+        if size < needed {
+            let most = match self.storage {
+                Storage::Plain => "",
+                Storage::Bgzf(_) => "at most ",
+            };
+            return Err(self.mismatch(format!(
+                "the index describes {needed} bytes, the file has {most}{size}: it is truncated or another file"
+            )));
         }
         Ok(())
     }
@@ -265,13 +273,13 @@ impl FastaReader {
         let known_from = codes.len() + (from - start).clamp(0, len as i64) as usize;
         codes.resize(known_from, UNKNOWN);
         if to > from {
-            let first = record.offset_of(from as u64);
-            let last = record.offset_of(to as u64 - 1);
+            let first = fai::offset_of(&record, from as u64);
+            let last = fai::offset_of(&record, to as u64 - 1);
             let mut raw = std::mem::take(&mut self.raw);
             raw.resize((last - first + 1) as usize, 0);
             self.read_at(first, &mut raw)?;
-            let line_bases = record.line_bases.max(1);
-            let line_end = (record.line_width - record.line_bases) as usize;
+            let line_bases = record.line_base_count().get();
+            let line_end = fai::gap(&record) as usize;
             let mut left = &raw[..];
             // Bases until the first line end, then whole lines.
             let mut room = (line_bases - from as u64 % line_bases) as usize;
@@ -279,7 +287,7 @@ impl FastaReader {
                 let (line, rest) = left.split_at(room.min(left.len()));
                 let clean = encode::push_codes(line, codes);
                 let (gap, rest) = rest.split_at(line_end.min(rest.len()));
-                if !clean || !gap.iter().all(|b| matches!(b, b'\n' | b'\r')) {
+                if !clean || !ends_line(gap) {
                     let name = &self.fasta.contigs.get(id).name;
                     let odd = line.iter().find(|&&b| encode::code(b).is_none());
                     return Err(match odd {
@@ -344,6 +352,13 @@ impl FastaReader {
     }
 }
 
+/// Whether what lies between two lines' bases is blanks and one line end, or nothing.
+fn ends_line(gap: &[u8]) -> bool {
+    gap.split_last().is_none_or(|(&last, blanks)| {
+        last == b'\n' && blanks.iter().all(|&b| b != b'\n' && fai::is_blank(b))
+    })
+}
+
 fn added_extension(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
@@ -381,21 +396,31 @@ fn check_bgzf_end(file: &mut File, path: &Path) -> Result<(), GenomeError> {
 fn read_or_build_gzi(path: &Path, write_index: bool) -> Result<bgzf::gzi::Index, GenomeError> {
     let gzi_path = added_extension(path, "gzi");
     if gzi_path.exists() {
-        return bgzf::gzi::fs::read(&gzi_path).map_err(|e| GenomeError::Read(e, gzi_path));
+        let index =
+            bgzf::gzi::fs::read(&gzi_path).map_err(|e| GenomeError::Read(e, gzi_path.clone()))?;
+        // noodles finds blocks by halving and does not look whether they are in order.
+        if !index.as_ref().is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1) {
+            return Err(GenomeError::IndexMismatch {
+                path: path.into(),
+                index: gzi_path.display().to_string(),
+                problem: "its blocks are not in order".into(),
+            });
+        }
+        return Ok(index);
     }
     tracing::info!(
         "no {}: indexing the blocks of {}",
         gzi_path.display(),
         path.display()
     );
-    let build = || -> io::Result<Vec<(u64, u64)>> {
+    let build = || -> io::Result<bgzf::gzi::Index> {
         let mut reader = bgzf::io::Reader::new(File::open(path)?);
         let mut blocks = Vec::new();
         let mut uncompressed = 0;
         loop {
             let len = reader.fill_buf()?.len();
             if len == 0 {
-                return Ok(blocks);
+                return Ok(blocks.into());
             }
             // The first block is implicit in the format.
             if uncompressed > 0 {
@@ -405,21 +430,17 @@ fn read_or_build_gzi(path: &Path, write_index: bool) -> Result<bgzf::gzi::Index,
             reader.consume(len);
         }
     };
-    let blocks = build().map_err(|e| GenomeError::Read(e, path.into()))?;
+    let index = build().map_err(|e| GenomeError::Read(e, path.into()))?;
     if write_index {
-        // The format: the number of blocks, then their two offsets, little-endian.
-        let words = blocks.iter().flat_map(|(packed, plain)| [*packed, *plain]);
-        let bytes: Vec<u8> = std::iter::once(blocks.len() as u64)
-            .chain(words)
-            .flat_map(u64::to_le_bytes)
-            .collect();
-        fai::write_whole(&gzi_path, &bytes)?;
+        let mut writer = bgzf::gzi::io::Writer::new(Vec::new());
+        (writer.write_index(&index)).map_err(|e| GenomeError::Write(e, gzi_path.clone()))?;
+        fai::write_whole(&gzi_path, &writer.into_inner())?;
         tracing::info!("wrote {}", gzi_path.display());
     }
-    Ok(bgzf::gzi::Index::from(blocks))
+    Ok(index)
 }
 
-fn build_fai(path: &Path, storage: &Storage) -> Result<Vec<Entry>, GenomeError> {
+fn build_fai(path: &Path, storage: &Storage) -> Result<Vec<Record>, GenomeError> {
     let file = File::open(path).map_err(|e| GenomeError::Open(e, path.into()))?;
     let reader: Box<dyn BufRead> = match storage {
         Storage::Plain => Box::new(BufReader::with_capacity(1 << 16, file)),
@@ -530,6 +551,155 @@ mod tests {
         check("one\t12\t11\t4\t5\n", "lines of another length");
         check("", "is empty");
         check("one\t12\n", "line 1: expected name");
+    }
+
+    /// Texts with the index that `samtools faidx FILE` 1.16.1 writes for each, plain and by bgzip
+    /// alike, and the bases that `samtools faidx FILE CONTIG` and `CONTIG:i-i` for each `i` give.
+    const BLANKS: [(&str, &str, &[&str]); 9] = [
+        ("> chr1\nACGT\nAC\n", "chr1\t6\t7\t4\t5\n", &["ACGTAC"]),
+        (
+            ">  chr1 more\nACGT\nAC\n",
+            "chr1\t6\t13\t4\t5\n",
+            &["ACGTAC"],
+        ),
+        (
+            "> \t chr1\tx\nACGT\nAC\n",
+            "chr1\t6\t11\t4\t5\n",
+            &["ACGTAC"],
+        ),
+        (
+            ">\u{b}chr1\u{c}\nACGT\nAC\n",
+            "chr1\t6\t8\t4\t5\n",
+            &["ACGTAC"],
+        ),
+        (
+            ">a\nACGT \nACGT\t\nAC\n>b\nGG\n",
+            "a\t10\t3\t4\t6\nb\t2\t21\t2\t3\n",
+            &["ACGTACGTAC", "GG"],
+        ),
+        (
+            ">a\nACGT  \nACGT  \nACG   \n>b\nGG\n",
+            "a\t11\t3\t4\t7\nb\t2\t27\t2\t3\n",
+            &["ACGTACGTACG", "GG"],
+        ),
+        (
+            "> a\r\nACGT \r\nAC\r\n>  b\r\nGG\r\n",
+            "a\t6\t5\t4\t7\nb\t2\t22\t2\t4\n",
+            &["ACGTAC", "GG"],
+        ),
+        (
+            ">a\nACGT\n  \n>b\nGG\n",
+            "a\t4\t3\t4\t5\nb\t2\t14\t2\t3\n",
+            &["ACGT", "GG"],
+        ),
+        (
+            "> a\n   \n>b\nGG\n",
+            "a\t0\t4\t0\t4\nb\t2\t11\t2\t3\n",
+            &["", "GG"],
+        ),
+    ];
+
+    #[test]
+    fn blanks_where_samtools_reads_them() {
+        for (text, fai, bases) in BLANKS {
+            for packed in [false, true] {
+                for indexed in [true, false] {
+                    let dir = tempfile::tempdir().unwrap();
+                    let path = match packed {
+                        false => write(dir.path(), "a.fa", text.as_bytes()),
+                        true => write(dir.path(), "a.fa.gz", &bgzip(text.as_bytes())),
+                    };
+                    if indexed {
+                        std::fs::write(added_extension(&path, "fai"), fai).unwrap();
+                    }
+                    let fasta = Fasta::open(&path, true).unwrap();
+                    let written = std::fs::read_to_string(added_extension(&path, "fai")).unwrap();
+                    // Where there is no base, noodles' record cannot say 0 bases a line.
+                    let expected = match indexed {
+                        true => fai.to_owned(),
+                        false => fai.replace("\t0\t4\t0\t", "\t0\t4\t1\t"),
+                    };
+                    assert_eq!(written, expected, "{text:?}");
+                    let names: Vec<&str> =
+                        (fasta.contigs().iter().map(|c| c.name.as_str())).collect();
+                    let theirs: Vec<&str> =
+                        (fai.lines().filter_map(|l| l.split('\t').next())).collect();
+                    assert_eq!(names, theirs, "{text:?}");
+                    let mut reader = fasta.reader().unwrap();
+                    for (id, bases) in bases.iter().enumerate() {
+                        let id = id as ContigId;
+                        fasta.check_contig(&mut reader, id).unwrap();
+                        let mut codes = Vec::new();
+                        encode::push_codes(bases.as_bytes(), &mut codes);
+                        assert_eq!(fetch(&fasta, id, 0, codes.len()), codes, "{text:?}");
+                        for (at, &code) in codes.iter().enumerate() {
+                            assert_eq!(fetch(&fasta, id, at as i64, 1), [code], "{text:?} {at}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn blanks_that_displace_bases_are_refused() {
+        // `samtools faidx` 1.16.1 indexes these as `a 9 3 4 6` and gives, by single bases
+        // (`a:i-i`), ACGGACGGA, ACGGACCGA and AACGAACGA: not what stands there.
+        for text in [
+            ">a\nAC GT\nAC GT\nA\n",
+            ">a\nAC GT\nA CGT\nA\n",
+            ">a\n ACGT\n ACGT\n A\n",
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = write(dir.path(), "a.fa", text.as_bytes());
+            let error = Fasta::open(&path, false).unwrap_err().to_string();
+            assert!(error.contains("line 2: a blank"), "{error}");
+            write(dir.path(), "a.fa.fai", b"a\t9\t3\t4\t6\n");
+            let fasta = Fasta::open(&path, false).unwrap();
+            let mut reader = fasta.reader().unwrap();
+            let error = reader.fetch(0, 0, 9, &mut Vec::new()).unwrap_err();
+            assert!(error.to_string().contains("no base"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_stale_index_is_noticed_behind_trailing_blanks() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = ">a\nACGT      \nACGT      \n";
+        let path = write(dir.path(), "a.fa", text.as_bytes());
+        write(dir.path(), "a.fa.fai", b"a\t4\t3\t4\t11\n");
+        let fasta = Fasta::open(&path, false).unwrap();
+        let error = fasta.check_contig(&mut fasta.reader().unwrap(), 0);
+        assert!(error.unwrap_err().to_string().contains("goes on"));
+        // A line end of the wrong place, though all between the bases is blank.
+        write(dir.path(), "a.fa.fai", b"a\t8\t3\t4\t10\n");
+        let fasta = Fasta::open(&path, false).unwrap();
+        let error = (fasta.reader().unwrap()).fetch(0, 0, 8, &mut Vec::new());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("lines of another length"), "{error}");
+    }
+
+    #[test]
+    fn damaged_indexes_of_bgzip_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(dir.path(), "a.fa.gz", &bgzip(TEXT.as_bytes()));
+        // Would have a reader take terabytes into memory.
+        write(
+            dir.path(),
+            "a.fa.gz.fai",
+            b"one\t12\t11\t1\t1000000000000\n",
+        );
+        let error = Fasta::open(&path, true).unwrap_err().to_string();
+        assert!(error.contains("has at most 655"), "{error}");
+        std::fs::remove_file(dir.path().join("a.fa.gz.fai")).unwrap();
+        let gzi = dir.path().join("a.fa.gz.gzi");
+        let mut bytes = std::fs::read(&gzi).unwrap();
+        // The format: a count, then two offsets a block.
+        bytes[8..].rotate_left(16);
+        std::fs::write(&gzi, bytes).unwrap();
+        let error = Fasta::open(&path, true).unwrap_err();
+        assert!(error.to_string().contains("not in order"), "{error}");
+        assert!(error.hint().unwrap().contains("a.fa.gz.gzi"));
     }
 
     #[test]

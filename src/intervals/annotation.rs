@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bigtools::BigBedRead;
 use bigtools::utils::reopen::ReopenableFile;
-use rust_lapper::{Interval as Stretch, Lapper};
+use bio::data_structures::interval_tree::ArrayBackedIntervalTree;
 
 use super::IntervalError;
 use crate::genome::{Aliases, ContigId, Contigs, Interval};
@@ -223,14 +223,10 @@ impl Annotation {
         scores: &Path,
     ) -> Result<Placed, IntervalError> {
         let ids = self.resolve(contigs, aliases, scores)?;
-        let mut lists: Vec<Vec<Stretch<u32, ()>>> = vec![Vec::new(); contigs.len()];
+        let mut lists: Vec<Vec<Interval>> = vec![Vec::new(); contigs.len()];
         for site in &self.sites {
             if let Some(id) = ids[site.contig as usize] {
-                lists[id as usize].push(Stretch {
-                    start: site.bases.start(),
-                    stop: site.bases.end(),
-                    val: (),
-                });
+                lists[id as usize].push(site.bases);
             }
         }
         Ok(Placed::new(lists))
@@ -278,18 +274,28 @@ fn strand(text: &str) -> i8 {
 /// once.
 #[derive(Clone, Debug)]
 pub struct Placed {
-    contigs: Vec<Lapper<u32, ()>>,
+    contigs: Vec<ArrayBackedIntervalTree<u32, ()>>,
 }
 
 impl Placed {
-    fn new(lists: Vec<Vec<Stretch<u32, ()>>>) -> Self {
+    fn new(lists: Vec<Vec<Interval>>) -> Self {
         let contigs = lists
             .into_iter()
-            .map(|list| {
-                let mut lapper = Lapper::new(list);
-                lapper.merge_overlaps();
-                // Merging leaves the lapper's search bound as it was before.
-                Lapper::new(lapper.intervals)
+            .map(|mut list| {
+                list.sort_unstable();
+                list.dedup_by(|next, kept| {
+                    // `next` starts at or behind `kept`'s start.
+                    let joined = Interval::new(kept.start(), kept.end().max(next.end()));
+                    match joined.filter(|_| next.start() <= kept.end()) {
+                        Some(joined) => {
+                            *kept = joined;
+                            true
+                        }
+                        None => false,
+                    }
+                });
+                let merged = list.iter().map(|i| (i.start()..i.end(), ()));
+                merged.collect()
             })
             .collect();
         Self { contigs }
@@ -302,10 +308,14 @@ impl Placed {
 
     /// What of the set lies in `span`, ascending and clipped.
     pub fn within(&self, contig: ContigId, span: Interval) -> impl Iterator<Item = Interval> + '_ {
-        let list = self.contigs.get(contig as usize);
-        list.into_iter()
-            .flat_map(move |l| l.find(span.start(), span.end()))
-            .filter_map(move |s| Interval::new(s.start, s.stop)?.intersect(span))
+        let mut found = Vec::new();
+        if let Some(tree) = self.contigs.get(contig as usize) {
+            // The tree is walked from left to right.
+            tree.find_into(span.start()..span.end(), &mut found);
+        }
+        (found.into_iter()).filter_map(move |e| {
+            Interval::new(e.interval().start, e.interval().end)?.intersect(span)
+        })
     }
 
     /// Whether a base belongs to the set.

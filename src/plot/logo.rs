@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::{PlotError, escaped};
+use super::{BASE_COLOURS, PlotError, escaped};
 
 /// One panel.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,9 +23,6 @@ const LETTERS: [&str; 4] = [
     "M0.98,0.31A0.5,0.5 0 1 0 0.99,0.69V0.48H0.55V0.63H0.78A0.3,0.34 0 1 1 0.77,0.37Z",
     "M0,0H1V0.17H0.61V1H0.39V0.17H0Z",
 ];
-
-/// Told apart with the common forms of colour blindness (Okabe and Ito 2008).
-const COLOURS: [&str; 4] = ["#009e73", "#0072b2", "#e69f00", "#d55e00"];
 
 /// Bits of a column of shares, against a quarter each: 0 to 2.
 pub fn information(shares: &[f64; 4]) -> f64 {
@@ -132,7 +129,7 @@ fn draw(title: &str, unit: &str, top: Option<f64>, panels: &[Logo]) -> String {
                         svg,
                         "<path d=\"{}\" fill=\"{}\" fill-rule=\"evenodd\" transform=\"translate({:.2},{to:.2}) scale({:.2},{:.3})\"/>",
                         LETTERS[base],
-                        COLOURS[base],
+                        BASE_COLOURS[base],
                         left + 0.04 * cell,
                         0.92 * cell,
                         sign * h
@@ -172,6 +169,9 @@ mod tests {
         };
         assert!(at(2, ",111.00) scale(14.72,15.000)"), "{letters:?}");
         assert!(at(0, ",66.00) scale(14.72,45.000)"));
+        for (base, colour) in [(0, "#009e73"), (2, "#e69f00"), (3, "#d55e00")] {
+            assert!(at(base, &format!("fill=\"{colour}\"")), "{letters:?}");
+        }
         assert!(at(3, ",156.00) scale(14.72,-30.000)"));
         assert!(svg.contains("a &lt; b"));
     }

@@ -81,6 +81,10 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 0, 0),
 ];
 
+/// The colours of A, C, G, T (by code, see [`crate::encode`]) in every figure: the usual green, blue,
+/// orange and red of sequence logos, in the shades of [`COLOURS`].
+const BASE_COLOURS: [&str; 4] = ["#009e73", "#0072b2", "#e69f00", "#d55e00"];
+
 const PANEL: (u32, u32) = (520, 380);
 const TITLE: u32 = 40;
 const FONT: &str = "sans-serif";

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use super::{PlotError, escaped};
+use super::{BASE_COLOURS, PlotError, escaped};
 
 /// One allele's sequence and scores, position by position.
 pub struct Allele {
@@ -42,9 +42,6 @@ const LOGO: f64 = 90.0;
 const ROW: f64 = 10.0;
 const GAP: f64 = 8.0;
 const AXIS: f64 = 40.0;
-
-/// Letters' colours, as in most sequence logos: green, blue, orange, red; told apart by shape, too.
-const COLOURS: [&str; 4] = ["#109648", "#255c99", "#e69f00", "#d62839"];
 
 /// Outlines in a square of 100 by 100, origin at the upper left, drawn with the even-odd rule.
 const GLYPHS: [&str; 4] = [
@@ -151,7 +148,7 @@ fn logo(out: &mut String, allele: &Allele, top: f64, high: f64) {
         top + LOGO
     );
     for (i, (&code, &value)) in allele.codes.iter().zip(&allele.importance).enumerate() {
-        let Some(colour) = COLOURS.get(usize::from(code)) else {
+        let Some(colour) = BASE_COLOURS.get(usize::from(code)) else {
             continue;
         };
         let tall = f64::from(value).abs() * unit;
@@ -310,6 +307,14 @@ mod tests {
             ),
             (2, 1, 1)
         );
+        // In the colours of every figure.
+        for letter in [
+            "#A\" fill=\"#009e73\"",
+            "#G\" fill=\"#e69f00\"",
+            "#T\" fill=\"#d55e00\"",
+        ] {
+            assert!(text.contains(letter), "{letter}");
+        }
         // A's letter hangs below the axis at half height, G's stands above at full height.
         assert!(text.contains("translate(60.30 99.00) scale(0.0740 0.2250)"));
         assert!(text.contains("translate(68.30 54.00) scale(0.0740 0.4500)"));
