@@ -5,7 +5,7 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
 
 use super::{ModelError, ModelFile, ModelOptions, ModelSpec, Predict, Runtime};
-use crate::encode::{BASES, OneHot};
+use crate::encode::OneHot;
 
 /// A model that ONNX Runtime runs on one thread. Workers each take their own, by
 /// [`Model::another`].
@@ -137,14 +137,11 @@ impl Model {
             activities.copy_from_slice(&values[..activities.len()]);
             if let Some(at) = activities.iter().position(|v| !v.is_finite()) {
                 let codes = &windows[at / tasks * width..][..width];
-                return Err(ModelError::NotFinite {
-                    value: activities[at],
-                    task: self.spec.tasks[at % tasks].clone(),
-                    sequence: codes
-                        .iter()
-                        .map(|&c| BASES.get(c as usize).copied().unwrap_or('N'))
-                        .collect(),
-                });
+                return Err(ModelError::not_finite(
+                    activities[at],
+                    self.task(at % tasks),
+                    codes,
+                ));
             }
         }
         Ok(())
@@ -158,6 +155,10 @@ impl Predict for Model {
 
     fn tasks(&self) -> usize {
         self.spec.tasks.len()
+    }
+
+    fn task(&self, task: usize) -> String {
+        self.spec.tasks[task].clone()
     }
 
     fn predict(&mut self, windows: &[u8], activities: &mut [f32]) -> Result<(), ModelError> {
