@@ -75,7 +75,17 @@ impl<P: Predict> FullEngine<P> {
         self.results.resize(self.rows.len() * tasks, 0.0);
         self.model.predict(&self.codes, &mut self.results)?;
         scores.rows += self.rows.len() as u64;
-        for (row, activity) in self.rows.iter().zip(self.results.chunks_exact(tasks)) {
+        let window = self.model.window();
+        let rows = self.rows.iter().zip(self.codes.chunks_exact(window));
+        for ((row, codes), activity) in rows.zip(self.results.chunks_exact(tasks)) {
+            // The model refuses such values itself, but not a mean over strands beyond f32.
+            let unfit = |task: usize, value: f32| match value.is_finite() {
+                true => Ok(()),
+                false => Err(ModelError::not_finite(value, self.model.task(task), codes)),
+            };
+            for (task, &value) in activity.iter().enumerate() {
+                unfit(task, value)?;
+            }
             let Some(change) = row.change else {
                 scores.activities.extend_from_slice(activity);
                 continue;
@@ -83,6 +93,7 @@ impl<P: Predict> FullEngine<P> {
             let reference = &scores.activities[row.window * tasks..][..tasks];
             for task in 0..tasks {
                 let loss = reference[task] - activity[task];
+                unfit(task, loss)?;
                 if loss.abs() > self.best[task].abs() {
                     self.best[task] = loss;
                 }

@@ -22,6 +22,8 @@ pub use spec::{Frame, ModelFile, ModelOptions, ModelSpec};
 use std::io;
 use std::path::PathBuf;
 
+use crate::encode::BASES;
+
 /// What can be wrong with a model.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -90,6 +92,16 @@ pub enum ModelError {
 }
 
 impl ModelError {
+    /// A value that is no number, of a window of base codes.
+    pub(crate) fn not_finite(value: f32, task: String, codes: &[u8]) -> Self {
+        let letter = |&c: &u8| BASES.get(usize::from(c)).copied().unwrap_or('N');
+        Self::NotFinite {
+            value,
+            task,
+            sequence: codes.iter().map(letter).collect(),
+        }
+    }
+
     /// One line that says how to mend it, when there is a way.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -10,6 +10,11 @@ pub trait Predict {
     /// Number of activities a window.
     fn tasks(&self) -> usize;
 
+    /// The name of a task, for messages.
+    fn task(&self, task: usize) -> String {
+        format!("task_{task}")
+    }
+
     /// Predicts the activities of windows.
     ///
     /// `windows` holds base codes, `[rows, window]` row-major; `activities` receives
@@ -27,6 +32,10 @@ impl<P: Predict + ?Sized> Predict for Box<P> {
 
     fn tasks(&self) -> usize {
         (**self).tasks()
+    }
+
+    fn task(&self, task: usize) -> String {
+        (**self).task(task)
     }
 
     fn predict(&mut self, windows: &[u8], activities: &mut [f32]) -> Result<(), ModelError> {
@@ -56,6 +65,10 @@ impl<P: Predict> Predict for Cancellable<P> {
 
     fn tasks(&self) -> usize {
         self.inner.tasks()
+    }
+
+    fn task(&self, task: usize) -> String {
+        self.inner.task(task)
     }
 
     fn predict(&mut self, windows: &[u8], activities: &mut [f32]) -> Result<(), ModelError> {
@@ -93,6 +106,10 @@ impl<P: Predict> Predict for BothStrands<P> {
 
     fn tasks(&self) -> usize {
         self.inner.tasks()
+    }
+
+    fn task(&self, task: usize) -> String {
+        self.inner.task(task)
     }
 
     fn predict(&mut self, windows: &[u8], activities: &mut [f32]) -> Result<(), ModelError> {

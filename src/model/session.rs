@@ -5,7 +5,7 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
 
 use super::{ModelError, ModelFile, ModelOptions, ModelSpec, Predict, Runtime};
-use crate::encode::{BASES, OneHot};
+use crate::encode::OneHot;
 
 /// A model that ONNX Runtime runs on one thread. Workers each take their own, by
 /// [`Model::another`].
@@ -123,14 +123,11 @@ impl Model {
         };
         let tasks = self.spec.tasks.len();
         let codes = &windows[at / tasks * width..][..width];
-        Err(ModelError::NotFinite {
-            value: activities[at],
-            task: self.spec.tasks[at % tasks].clone(),
-            sequence: codes
-                .iter()
-                .map(|&c| BASES.get(c as usize).copied().unwrap_or('N'))
-                .collect(),
-        })
+        Err(ModelError::not_finite(
+            activities[at],
+            self.task(at % tasks),
+            codes,
+        ))
     }
 
     /// Rows of `width` base codes, made into the model's input by `one_hot`.
@@ -180,6 +177,10 @@ impl Predict for Model {
 
     fn tasks(&self) -> usize {
         self.spec.tasks.len()
+    }
+
+    fn task(&self, task: usize) -> String {
+        self.spec.tasks[task].clone()
     }
 
     fn predict(&mut self, windows: &[u8], activities: &mut [f32]) -> Result<(), ModelError> {

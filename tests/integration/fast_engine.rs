@@ -443,3 +443,279 @@ fn dragonn() {
 fn compact() {
     preset(presets::compact(&mut presets::normal_from(4)), SMALL);
 }
+
+/// A network over windows of 12 bases whose first convolution gives, with these two weights a
+/// channel, `first * A + second * A` for two bases; then these operators, a flatten, and dense
+/// layers `[outputs, weight of every feature by output]`.
+struct Overflowing {
+    channels: Vec<[f32; 2]>,
+    bias: f32,
+    operators: fn(&mut GraphBuilder, String) -> String,
+    features: usize,
+    dense: Vec<Vec<f32>>,
+}
+
+impl Overflowing {
+    const WINDOW: usize = 12;
+
+    fn graph(&self) -> Vec<u8> {
+        let mut g = GraphBuilder::new("overflowing");
+        g.metadata("mpra_score.tasks", r#"["K562","HepG2"]"#);
+        g.input("x", &[Err("n"), Ok(4), Ok(Self::WINDOW)]);
+        let taps = |&[first, second]: &[f32; 2]| [first, second, 0., 0., 0., 0., 0., 0.];
+        let values: Vec<f32> = self.channels.iter().flat_map(taps).collect();
+        let n = self.channels.len();
+        let w = g.weight("w", &[n, 4, 2], &values);
+        let b = g.weight("b", &[n], &vec![self.bias; n]);
+        let x = g.node("Conv", &["x", &w, &b], vec![]);
+        let x = (self.operators)(&mut g, x);
+        let mut x = g.node("Flatten", &[&x], vec![]);
+        let mut inputs = self.features;
+        for (d, outputs) in self.dense.iter().enumerate() {
+            let values: Vec<f32> = (0..inputs).flat_map(|_| outputs.clone()).collect();
+            let w = g.weight(&format!("dense{d}"), &[inputs, outputs.len()], &values);
+            if d > 0 {
+                x = g.node("Relu", &[&x], vec![]);
+            }
+            x = g.node("MatMul", &[&x, &w], vec![]);
+            inputs = outputs.len();
+        }
+        g.node_to("Identity", &[&x], vec![], "y");
+        g.output("y", &[Err("n"), Ok(2)]);
+        g.to_bytes()
+    }
+}
+
+/// What both engines say of the bases 20..24 of `contig`, or that they give values.
+fn said(
+    bytes: &[u8],
+    limits: Limits,
+    contig: &[u8],
+    stride: u32,
+    strands: Strands,
+    want: Want,
+) -> [String; 2] {
+    let case = Case::open(
+        bytes.to_vec(),
+        &ModelOptions::default(),
+        limits,
+        contig.to_vec(),
+    );
+    let wanted = [Interval::new(20, 24).unwrap()];
+    let window = Overflowing::WINDOW as u32;
+    let (origin, len) = Stretch::needs(window, &wanted);
+    let stretch = Stretch {
+        lattice: Lattice::genome(window, stride).unwrap(),
+        codes: &contig[origin as usize..origin as usize + len],
+        origin,
+        wanted: &wanted,
+    };
+    let tables = Tables::build(&case.plan);
+    let full: Box<dyn Engine> = match strands {
+        Strands::Forward => Box::new(FullEngine::new(case.model, 7)),
+        Strands::Both => Box::new(FullEngine::new(BothStrands::new(case.model), 7)),
+    };
+    [Box::new(FastEngine::new(&tables, strands)), full].map(|mut engine: Box<dyn Engine>| {
+        let mut scores = Scores::default();
+        match engine.score(&stretch, want, &mut scores) {
+            Ok(()) => {
+                let tables = [&scores.activities, &scores.importance, &scores.effects];
+                let infinite = |v: &f32| v.is_infinite();
+                assert!(!tables.into_iter().flatten().any(infinite), "{scores:?}");
+                "values".into()
+            }
+            Err(e) => e.to_string(),
+        }
+    })
+}
+
+#[test]
+fn changes_that_are_no_number_are_refused_by_both_engines() {
+    let relu = |g: &mut GraphBuilder, x: String| g.node("Relu", &[&x], vec![]);
+    fn pool(g: &mut GraphBuilder, x: String, op: &str) -> String {
+        let x = g.node("Relu", &[&x], vec![]);
+        let kernel = vec![
+            AttributeProto::of_ints("kernel_shape", &[4]),
+            AttributeProto::of_ints("strides", &[4]),
+        ];
+        g.node(op, &[&x], kernel)
+    }
+    // Of two neighbouring As, which no window has unchanged: 1e38, of one nothing.
+    let sum = |operators, features, dense: &[&[f32]]| Overflowing {
+        channels: vec![[1e38, 1e38]],
+        bias: -1e38,
+        operators,
+        features,
+        dense: dense.iter().map(|d| d.to_vec()).collect(),
+    };
+    let networks = [
+        ("no pool", sum(relu, 11, &[&[0.1, 10.0]])),
+        ("max", sum(|g, x| pool(g, x, "MaxPool"), 2, &[&[0.1, 10.0]])),
+        (
+            "mean",
+            sum(|g, x| pool(g, x, "AveragePool"), 2, &[&[0.1, 90.0]]),
+        ),
+        (
+            "a function of maxima",
+            sum(
+                |g, x| {
+                    let x = pool(g, x, "MaxPool");
+                    g.node("LeakyRelu", &[&x], vec![])
+                },
+                2,
+                &[&[0.1, 10.0]],
+            ),
+        ),
+        ("two dense layers", sum(relu, 11, &[&[0.1], &[0.1, 100.0]])),
+        (
+            "infinite before the head",
+            sum(relu, 11, &[&[10.0], &[1.0, 1.0]]),
+        ),
+    ];
+    let contig: Vec<u8> = (0..60).map(|i| [0, 1, 2, 1][i % 4]).collect();
+    for (name, network) in networks {
+        let bytes = network.graph();
+        for limits in [Limits { bytes: 0 }, SMALL] {
+            for strands in [Strands::Forward, Strands::Both] {
+                for want in [Want::Importance, Want::Effects] {
+                    let said = said(&bytes, limits, &contig, 1, strands, want);
+                    let task = match name {
+                        "infinite before the head" => "K562",
+                        _ => "HepG2",
+                    };
+                    for said in &said {
+                        let expected = format!("the model gave inf for task {task:?} on");
+                        assert!(said.starts_with(&expected), "{name} {want:?}: {said}");
+                    }
+                    if strands == Strands::Forward {
+                        assert_eq!(said[0], said[1], "{name}");
+                    }
+                }
+                let said = said(&bytes, limits, &contig, 1, strands, Want::Activity);
+                assert_eq!(said, ["values", "values"], "{name}: the windows themselves");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_a_number_inside_a_network_is_said_by_both_engines_or_none() {
+    fn difference(g: &mut GraphBuilder, x: &str) -> String {
+        let w = g.weight("difference", &[1, 2, 1], &[1.0, -1.0]);
+        g.node("Conv", &[x, &w], vec![])
+    }
+    fn pool(g: &mut GraphBuilder, x: &str, op: &str) -> String {
+        let kernel = vec![
+            AttributeProto::of_ints("kernel_shape", &[4]),
+            AttributeProto::of_ints("strides", &[4]),
+        ];
+        g.node(op, &[x], kernel)
+    }
+    // Of two neighbouring As infinite - infinite, else 0.
+    type Operators = fn(&mut GraphBuilder, String) -> String;
+    let networks: [(&str, Operators, usize, bool); 8] = [
+        ("no pool", |g, x| difference(g, &x), 11, true),
+        (
+            "relu",
+            |g, x| {
+                let x = difference(g, &x);
+                g.node("Relu", &[&x], vec![])
+            },
+            11,
+            true,
+        ),
+        (
+            "relu of a sigmoid",
+            |g, x| {
+                let x = difference(g, &x);
+                let x = g.node("Sigmoid", &[&x], vec![]);
+                g.node("Relu", &[&x], vec![])
+            },
+            11,
+            true,
+        ),
+        (
+            "clip",
+            |g, x| {
+                let x = difference(g, &x);
+                let low = g.weight("low", &[], &[-0.3]);
+                let high = g.weight("high", &[], &[1.1]);
+                g.node("Clip", &[&x, &low, &high], vec![])
+            },
+            11,
+            true,
+        ),
+        (
+            "mean",
+            |g, x| {
+                let x = difference(g, &x);
+                pool(g, &x, "AveragePool")
+            },
+            2,
+            true,
+        ),
+        // ONNX Runtime's maxima pass over it.
+        (
+            "max",
+            |g, x| {
+                let x = difference(g, &x);
+                pool(g, &x, "MaxPool")
+            },
+            2,
+            false,
+        ),
+        (
+            "max of sigmoids",
+            |g, x| {
+                let x = difference(g, &x);
+                let x = g.node("Sigmoid", &[&x], vec![]);
+                pool(g, &x, "MaxPool")
+            },
+            2,
+            false,
+        ),
+        (
+            "a function of maxima",
+            |g, x| {
+                let x = difference(g, &x);
+                let x = pool(g, &x, "MaxPool");
+                g.node("LeakyRelu", &[&x], vec![])
+            },
+            2,
+            false,
+        ),
+    ];
+    let contig: Vec<u8> = (0..60).map(|i| [0, 1, 2, 1][i % 4]).collect();
+    // With two neighbouring As in some windows as they are.
+    let mut with: Vec<u8> = contig.clone();
+    with[22..27].copy_from_slice(&[0, 0, 2, 4, 0]);
+    for (name, operators, features, refused) in networks {
+        let network = Overflowing {
+            channels: vec![[3e38, 3e38], [3e38, 3e38]],
+            bias: 0.0,
+            operators,
+            features,
+            dense: vec![vec![0.1, 1.0]],
+        };
+        let bytes = network.graph();
+        for limits in [Limits { bytes: 0 }, SMALL] {
+            for (contig, want) in [
+                (&contig, Want::Importance),
+                (&with, Want::Effects),
+                (&with, Want::Activity),
+            ] {
+                let said = said(&bytes, limits, contig, 1, Strands::Forward, want);
+                let start = match refused {
+                    true => "the model gave NaN for task \"K562\" on",
+                    false => "values",
+                };
+                for said in &said {
+                    assert!(
+                        said.starts_with(start),
+                        "{name} {limits:?} {want:?}: {said}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
+use super::floats::all_finite;
 use super::sources::{Run, between};
 use super::strand::Strand;
 use super::tables::Tables;
-use crate::encode::{BASES, UNKNOWN, reverse_complement};
+use crate::encode::{UNKNOWN, reverse_complement};
 use crate::ism::{Engine, Scores, Stretch, Want};
 use crate::model::ModelError;
 
@@ -59,9 +60,18 @@ impl FastEngine {
     }
 
     /// Scores the windows, which overlap or follow each other closely.
-    fn run(&mut self, stretch: &Stretch<'_>, want: Want, windows: &[i64], scores: &mut Scores) {
+    ///
+    /// # Errors
+    /// When an activity, of a window or under a change, is NaN or infinite.
+    fn run(
+        &mut self,
+        stretch: &Stretch<'_>,
+        want: Want,
+        windows: &[i64],
+        scores: &mut Scores,
+    ) -> Result<(), ModelError> {
         let (Some(&first), Some(&last)) = (windows.first(), windows.last()) else {
-            return;
+            return Ok(());
         };
         let (window, tasks, margin) = (
             self.tables.window,
@@ -104,7 +114,7 @@ impl FastEngine {
         scores.activities.resize(scored + n * tasks, 0.0);
         let activities = &mut scores.activities[scored..];
         self.effects.resize(table, 0.0);
-        self.strand.run(
+        let mut finite = self.strand.run(
             Run {
                 codes: &self.codes,
                 starts: &self.starts,
@@ -115,15 +125,49 @@ impl FastEngine {
             &mut self.effects,
         );
         if self.strands == Strands::Both {
-            self.other_strand(activities, effects);
+            finite &= self.other_strand(activities, effects);
+        }
+        finite &= all_finite(activities);
+        if !finite && let Some(error) = self.unfit(activities, effects) {
+            return Err(error);
         }
         if effects {
             self.collect(stretch, want, first);
         }
+        Ok(())
     }
 
-    /// Scores the reverse complement and averages it in.
-    fn other_strand(&mut self, activities: &mut [f32], effects: bool) {
+    /// The first activity of the run, of a window or under one of its changes, that is NaN or
+    /// infinite.
+    fn unfit(&self, activities: &[f32], effects: bool) -> Option<ModelError> {
+        let (window, tasks) = (self.tables.window, self.tables.tasks());
+        let windows = self.starts.iter().zip(activities.chunks_exact(tasks));
+        for (w, (&start, activities)) in windows.enumerate() {
+            let mut codes = self.codes[start..start + window].to_vec();
+            let error = |task: usize, value: f32, codes: &[u8]| {
+                ModelError::not_finite(value, self.tables.task(task), codes)
+            };
+            if let Some(task) = activities.iter().position(|a| !a.is_finite()) {
+                return Some(error(task, activities[task], &codes));
+            }
+            let wanted = between(&self.wanted, start, start + window);
+            for column in wanted.iter().map(|at| at - start).filter(|_| effects) {
+                let code = codes[column];
+                for new in (0..4).filter(|&c| c != code) {
+                    let at = ((w * window + column) * 4 + usize::from(new)) * tasks;
+                    let effects = &self.effects[at..at + tasks];
+                    if let Some(task) = effects.iter().position(|e| !e.is_finite()) {
+                        codes[column] = new;
+                        return Some(error(task, activities[task] + effects[task], &codes));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Scores the reverse complement and averages it in. Says whether its effects are all finite.
+    fn other_strand(&mut self, activities: &mut [f32], effects: bool) -> bool {
         let (window, tasks) = (self.tables.window, self.tables.tasks());
         let len = self.codes.len();
         self.reversed.resize(len, 0);
@@ -132,7 +176,7 @@ impl FastEngine {
         let mirrored: Vec<usize> = self.starts.iter().rev().map(|s| len - s - window).collect();
         let mut others = vec![0.0; activities.len()];
         self.other.resize(self.effects.len(), 0.0);
-        self.strand.run(
+        let finite = self.strand.run(
             Run {
                 codes: &self.reversed,
                 starts: &mirrored,
@@ -148,16 +192,18 @@ impl FastEngine {
                 *a = 0.5 * (*a + b);
             }
         }
-        // Window, column and base all run the other way: the tasks do not.
+        // Window, column and base all run the other way: the tasks do not. Halves first: no sum of
+        // finite ones is infinite then.
         for (a, b) in self
             .effects
             .chunks_exact_mut(tasks)
             .zip(self.other.chunks_exact(tasks).rev())
         {
             for (a, b) in a.iter_mut().zip(b) {
-                *a = 0.5 * (*a + b);
+                *a = 0.5 * *a + 0.5 * b;
             }
         }
+        finite
     }
 
     /// Adds the run's effects to the sums over windows.
@@ -254,29 +300,11 @@ impl Engine for FastEngine {
             {
                 to += 1;
             }
-            self.run(stretch, want, &windows[from..to], scores);
+            self.run(stretch, want, &windows[from..to], scores)?;
             from = to;
         }
         scores.windows = windows;
         scores.rows = self.strand.head_rows;
-        // All of them first: without a way out halfway this takes vectors.
-        let finite = scores
-            .activities
-            .iter()
-            .fold(true, |f, a| f & a.is_finite());
-        let unfit = |a: &f32| !a.is_finite();
-        if !finite && let Some(at) = scores.activities.iter().position(unfit) {
-            let codes = stretch.window(scores.windows[at / tasks]);
-            return Err(ModelError::NotFinite {
-                value: scores.activities[at],
-                task: format!("task_{}", at % tasks),
-                sequence: codes
-                    .iter()
-                    .map(|&c| BASES.get(usize::from(c)).copied().unwrap_or('N'))
-                    .collect(),
-            });
-        }
-
         for (base, &covered) in self.covered.iter().enumerate() {
             let mean = |sum: &f64| {
                 if covered == 0 {

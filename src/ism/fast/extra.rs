@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::floats::Floats;
+use super::floats::{Floats, pass_over_nan};
 use super::gemm::row_product;
 use super::simd::Level;
 use super::table::project;
@@ -48,6 +48,7 @@ pub(super) struct Extra {
     /// By layer: projected rows of the words that it reads.
     inner: Vec<Inner>,
     level: Level,
+    passes_over_nan: bool,
 }
 
 /// Rows of one length, by word.
@@ -77,7 +78,8 @@ const MOST: usize = 32 << 20;
 const MOST_INNER: usize = 4 << 20;
 
 impl Extra {
-    pub(super) fn new(trunk: &Trunk) -> Self {
+    /// `pools_maxima`: whether a max pool is what reads the trunk's values.
+    pub(super) fn new(trunk: &Trunk, pools_maxima: bool) -> Self {
         let mut extra = Self {
             blocks: Vec::new(),
             row: trunk.table_row(),
@@ -86,6 +88,7 @@ impl Extra {
             padded: HashMap::default(),
             inner: Vec::new(),
             level: Level::best(),
+            passes_over_nan: pools_maxima && trunk.stages().is_empty(),
         };
         extra.inner.resize_with(trunk.depth, Inner::default);
         extra.push(&vec![0.0; extra.row]);
@@ -138,11 +141,14 @@ impl Extra {
         if !plain && let Some(&index) = self.padded.get(&full_key) {
             return first + index;
         }
-        let values = if ends == trunk.deep_pads() {
+        let mut values = if ends == trunk.deep_pads() {
             self.value(trunk, trunk.depth - 1, word)
         } else {
             direct(trunk, word, ends)
         };
+        if self.passes_over_nan {
+            pass_over_nan(&mut values);
+        }
         let index = match trunk.layers.get(trunk.depth).filter(|_| trunk.projected) {
             None => self.push(&values),
             Some(next) => {

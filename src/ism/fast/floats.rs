@@ -96,6 +96,18 @@ impl DerefMut for Floats {
     }
 }
 
+/// Makes values that are not a number such that maxima pass over them: ONNX Runtime's do.
+pub(super) fn pass_over_nan(values: &mut [f32]) {
+    for v in values.iter_mut().filter(|v| v.is_nan()) {
+        *v = f32::NEG_INFINITY;
+    }
+}
+
+/// Whether none is NaN or infinite. Without a way out halfway this takes vectors.
+pub(super) fn all_finite(values: &[f32]) -> bool {
+    values.iter().fold(true, |f, v| f & v.is_finite())
+}
+
 #[cfg(target_os = "linux")]
 fn large_pages(address: usize, bytes: usize) {
     const PAGE: usize = 4096;

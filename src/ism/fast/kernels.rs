@@ -2,6 +2,9 @@
 //!
 //! Each kernel is a safe function that asserts the sizes of what it is given, and a body that
 //! relies on them: one comparison a row, for hundreds of products.
+//!
+//! [`Simd::max`] gives its second argument where one of them is not a number. So a ReLU keeps what
+//! is not a number, and maxima pass over it, as in ONNX Runtime.
 
 use super::simd::{Level, PAD, Simd, kernel};
 use super::trunk::Stage;
@@ -57,7 +60,7 @@ unsafe fn stage_values_body<S: Simd>(
                     sum = S::add(sum, S::load(from.add(tap * row + v)));
                 }
                 if stage.relu {
-                    sum = S::max(sum, S::zero());
+                    sum = S::max(S::zero(), sum);
                 }
                 S::store(out.add(p * row + v), sum);
             }
@@ -131,7 +134,7 @@ unsafe fn stage_edits_body<S: Simd>(
                 for (e, sum) in [a, b, c].into_iter().enumerate() {
                     let mut sum = S::add(base, sum);
                     if stage.relu {
-                        sum = S::max(sum, S::zero());
+                        sum = S::max(S::zero(), sum);
                     }
                     S::store(out.add((e * outputs + p) * row + v), sum);
                 }
@@ -334,7 +337,7 @@ unsafe fn join_maxima_body<S: Simd>(rows: &[&[f32]], out: &mut [f32]) {
         for v in (0..row).step_by(S::LANES) {
             let mut best = S::load(out.add(v));
             for from in rows {
-                best = S::max(best, S::load(from.as_ptr().add(v)));
+                best = S::max(S::load(from.as_ptr().add(v)), best);
             }
             S::store(out.add(v), best);
         }
@@ -360,14 +363,13 @@ kernel! {
 #[inline(always)]
 unsafe fn edit_maxima_body<S: Simd>(rows: &[&[f32]], span: usize, row: usize, out: &mut [f32]) {
     let out = out.as_mut_ptr();
-    // SAFETY: the caller's promise; `v` stays a vector below `row`, and a chunk is `span` rows, at
-    // least one.
+    // SAFETY: the caller's promise; `v` stays a vector below `row`.
     unsafe {
         for (i, rows) in rows.chunks_exact(span).enumerate() {
             for v in (0..row).step_by(S::LANES) {
-                let mut best = S::load(rows.get_unchecked(0).as_ptr().add(v));
-                for from in rows.get_unchecked(1..) {
-                    best = S::max(best, S::load(from.as_ptr().add(v)));
+                let mut best = S::splat(f32::NEG_INFINITY);
+                for from in rows {
+                    best = S::max(S::load(from.as_ptr().add(v)), best);
                 }
                 S::store(out.add(i * row + v), best);
             }

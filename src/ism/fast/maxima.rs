@@ -125,7 +125,7 @@ unsafe fn cell_edits_body<S: Simd>(
             let mut best = fixed;
             S::store(suffix.add(n * row + v), best);
             for p in (0..n).rev() {
-                best = S::max(best, S::load(rows.get_unchecked(p).as_ptr().add(v)));
+                best = S::max(S::load(rows.get_unchecked(p).as_ptr().add(v)), best);
                 S::store(suffix.add(p * row + v), best);
             }
         }
@@ -134,7 +134,7 @@ unsafe fn cell_edits_body<S: Simd>(
             while passed < edit.from {
                 let added = rows.get_unchecked(passed).as_ptr();
                 for v in (0..row).step_by(S::LANES) {
-                    let best = S::max(S::load(prefix.add(v)), S::load(added.add(v)));
+                    let best = S::max(S::load(added.add(v)), S::load(prefix.add(v)));
                     S::store(prefix.add(v), best);
                 }
                 passed += 1;

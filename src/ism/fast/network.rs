@@ -46,7 +46,14 @@ impl Function {
     /// The function's value.
     pub(crate) fn of(self, x: f32) -> f32 {
         match self {
-            Self::Relu => x.max(0.0),
+            // Not `max`, here and below: what is not a number stays so.
+            Self::Relu => {
+                if x < 0.0 {
+                    0.0
+                } else {
+                    x
+                }
+            }
             Self::LeakyRelu(alpha) => {
                 if x < 0.0 {
                     alpha * x
@@ -76,7 +83,10 @@ impl Function {
                 let inner = 0.797_884_6 * (x + 0.044_715 * x * x * x);
                 0.5 * x * (1.0 + inner.tanh())
             }
-            Self::Clip(low, high) => x.max(low).min(high),
+            Self::Clip(low, high) => {
+                let x = if x < low { low } else { x };
+                if x > high { high } else { x }
+            }
         }
     }
 }
@@ -93,7 +103,9 @@ impl Elementwise {
                     }
                 }
             }
-            Self::Function(Function::Relu) => rows.iter_mut().for_each(|x| *x = x.max(0.0)),
+            Self::Function(Function::Relu) => {
+                rows.iter_mut().for_each(|x| *x = Function::Relu.of(*x));
+            }
             Self::Function(f) => rows.iter_mut().for_each(|x| *x = f.of(*x)),
         }
     }

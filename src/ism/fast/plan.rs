@@ -12,6 +12,8 @@ pub struct Plan {
     pub(super) trunk: Trunk,
     pub(super) window: usize,
     pub(super) offset: usize,
+    /// Of the tasks, as far as they are known.
+    pub(super) names: Vec<String>,
 }
 
 impl Plan {
@@ -39,6 +41,7 @@ impl Plan {
             trunk,
             window: spec.window,
             offset: spec.one_hot.offset,
+            names: spec.tasks.clone(),
         })
     }
 

@@ -112,7 +112,7 @@ impl Edges {
 impl Sources {
     pub(super) fn new(tables: &Arc<Tables>) -> Self {
         Self {
-            scratch: Scratch::new(&tables.tabled.trunk),
+            scratch: Scratch::new(&tables.tabled),
             shared: Strip::default(),
             ring: Ring {
                 capacity: (tables.window + BATCH).next_power_of_two(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::floats::Floats;
+use super::floats::{Floats, all_finite};
 use super::predict::Predictions;
 use super::predictor::Predictor;
 use super::sources::{Run, Sources};
@@ -35,8 +35,13 @@ impl Strand {
 
     /// Scores a run: `activities` receives `[windows, tasks]`; `effects`, where wanted,
     /// `[windows, window, 4, tasks]` for the wanted bases' changes (the base itself and unwanted
-    /// bases are left alone).
-    pub(super) fn run(&mut self, run: Run<'_>, activities: &mut [f32], effects: &mut [f32]) {
+    /// bases are left alone). Says whether these effects are all finite.
+    pub(super) fn run(
+        &mut self,
+        run: Run<'_>,
+        activities: &mut [f32],
+        effects: &mut [f32],
+    ) -> bool {
         let tables = self.tables.clone();
         let sources = &mut self.sources;
         sources.scratch.extra.prune();
@@ -45,12 +50,13 @@ impl Strand {
             && tables.is_dense(run.starts.len(), run.codes.len())
         {
             self.predict(plan, run, activities);
-            return;
+            return true;
         }
         sources.begin(run);
         let (tasks, window, reducer) = (tables.tasks(), tables.window, &tables.reducer);
         let level = sources.scratch.level;
         let linear = tables.head.is_linear();
+        let mut finite = true;
         for (w, &start) in run.starts.iter().enumerate() {
             sources.window(run, start);
             let (rows, edits) = (sources.rows(start), sources.edits(start));
@@ -92,6 +98,7 @@ impl Strand {
                 }
                 step = tasks;
             }
+            finite &= all_finite(&self.sums);
             let effects = &mut effects[w * window * 4 * tasks..(w + 1) * window * 4 * tasks];
             for (&column, sums) in sources.columns.iter().zip(self.sums.chunks_exact(3 * step)) {
                 let code = run.codes[start + column];
@@ -101,6 +108,7 @@ impl Strand {
                 }
             }
         }
+        finite
     }
 
     /// Activities of windows that share sliding maxima.

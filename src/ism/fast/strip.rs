@@ -1,7 +1,7 @@
 //! The trunk over a stretch of codes: reference values, and values under every change of a base.
 
 use super::extra::Extra;
-use super::floats::Floats;
+use super::floats::{Floats, pass_over_nan};
 use super::kernels;
 use super::network::Elementwise;
 use super::simd::{Level, prefetch};
@@ -70,10 +70,10 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    pub(super) fn new(trunk: &Trunk) -> Self {
+    pub(super) fn new(tabled: &Tabled) -> Self {
         Self {
             level: Level::best(),
-            extra: Extra::new(trunk),
+            extra: Extra::new(&tabled.trunk, tabled.pools_maxima),
             values: Floats::new(),
             rows: Floats::new(),
             edited: Vec::new(),
@@ -153,12 +153,18 @@ pub(super) struct Tabled {
     pub(super) table: Floats,
     /// Floats of its rows.
     row_len: usize,
+    /// Whether a max pool is what reads the values.
+    pools_maxima: bool,
 }
 
 impl Tabled {
-    pub(super) fn new(trunk: Trunk) -> Self {
-        let table = super::table::build(&trunk);
+    pub(super) fn new(trunk: Trunk, pools_maxima: bool) -> Self {
+        let mut table = super::table::build(&trunk);
+        if pools_maxima && trunk.stages().is_empty() {
+            pass_over_nan(&mut table);
+        }
         Self {
+            pools_maxima,
             row_len: trunk.table_row(),
             trunk,
             table,
@@ -302,6 +308,9 @@ impl Tabled {
             kernels::stage_values(scratch.level, stage, &rows, outputs, &mut strip.values);
             after(&stage.after, &mut strip.values, stage.row);
             row = stage.row;
+        }
+        if self.pools_maxima {
+            pass_over_nan(&mut strip.values);
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::floats::Floats;
 use super::head::Head;
+use super::network::Reduction;
 use super::plan::Plan;
 use super::predictor::{self, Predictor};
 use super::reducer::{Reducer, Way};
@@ -23,6 +24,7 @@ pub struct Tables {
     pub(super) reducer: Reducer,
     pub(super) head: Head,
     pub(super) window: usize,
+    names: Vec<String>,
     /// Columns of the frame with all layers' padding, and of the window's first base in it.
     pub(super) framed: usize,
     /// Position whose field begins at the window's first base.
@@ -36,12 +38,13 @@ pub struct Tables {
 impl Tables {
     /// Computes the table. Takes up to a second or two for the largest.
     pub fn build(plan: &Plan) -> Arc<Self> {
-        let tabled = Tabled::new(plan.trunk.clone());
+        let pools_maxima = plan.network.reduction == Reduction::Max;
+        let tabled = Tabled::new(plan.trunk.clone(), pools_maxima);
         let trunk = &tabled.trunk;
         let (left, right) = trunk.all_pads();
         let framed = left + plan.network.length + right;
         let first = plan.offset + left;
-        let mut scratch = Scratch::new(trunk);
+        let mut scratch = Scratch::new(&tabled);
         let mut strip = Strip::default();
         let codes = vec![UNKNOWN; framed + 2 * trunk.span];
         let context = Context {
@@ -63,6 +66,7 @@ impl Tables {
             predictor: None,
             head: Head::new(&plan.network.head[0], &plan.network.head[1..]),
             window: plan.window,
+            names: plan.names.clone(),
             framed,
             first,
             blank: strip.values,
@@ -82,6 +86,12 @@ impl Tables {
     /// Number of tasks.
     pub fn tasks(&self) -> usize {
         self.head.tasks
+    }
+
+    /// The name of a task, for messages.
+    pub(super) fn task(&self, task: usize) -> String {
+        let name = self.names.get(task);
+        name.map_or_else(|| format!("task_{task}"), String::clone)
     }
 
     /// Positions whose field lies within the window.

@@ -74,7 +74,7 @@ impl Stage {
     /// What follows the sums, on rows of `self.row` floats.
     pub(super) fn finish(&self, rows: &mut [f32]) {
         if self.relu {
-            rows.iter_mut().for_each(|x| *x = x.max(0.0));
+            rows.iter_mut().for_each(|x| *x = Function::Relu.of(*x));
         }
         for step in &self.after {
             step.apply(rows, self.row);
