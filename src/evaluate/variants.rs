@@ -15,6 +15,7 @@ use crate::genome::{Fasta, FastaReader};
 use crate::job::InputFile;
 use crate::model::Predict;
 use crate::output::OutputDir;
+use crate::variants::{Skip, change, is_acgt, is_allele};
 use crate::{Cancel, Error};
 
 /// Element under which all variants together are reported.
@@ -218,21 +219,23 @@ fn alleles(
         return Ok(Some("few_barcodes"));
     }
     let Some(contig) = config.aliases.resolve(&variant.contig, fasta.contigs()) else {
-        return Ok(Some("unknown_contig"));
+        return Ok(Some(Skip::UnknownContig.as_str()));
     };
-    let allele = |letters: &str| -> Option<Vec<u8>> {
-        let mut codes = Vec::new();
-        let known = encode::push_codes(letters.as_bytes(), &mut codes);
-        (known && !codes.is_empty() && !codes.contains(&UNKNOWN)).then_some(codes)
-    };
-    let (Some(reference), Some(alternative)) =
-        (allele(&variant.reference), allele(&variant.alternative))
-    else {
-        return Ok(Some("unknown_allele"));
+    let skip = |skip: Skip| Ok(Some(skip.as_str()));
+    let (reference, alternative) = (variant.reference.as_bytes(), variant.alternative.as_bytes());
+    if reference.is_empty() || !is_acgt(reference) {
+        return skip(Skip::RefNotAcgt);
+    }
+    if !is_allele(alternative) {
+        return skip(Skip::AltNotAcgt);
+    }
+    let change = match change(reference, alternative, window) {
+        Ok(change) => change,
+        Err(reason) => return skip(reason),
     };
     let half = window / 2;
     if reference.len().max(alternative.len()) > window - half {
-        return Ok(Some("too_long"));
+        return skip(Skip::TooLong);
     }
     let end = u64::from(variant.position) + reference.len() as u64;
     if end > u64::from(fasta.contigs().get(contig).length) {
@@ -242,13 +245,9 @@ fn alleles(
     let mut around = Vec::new();
     let start = i64::from(variant.position) - half as i64;
     reader.fetch(contig, start, window + reference.len(), &mut around)?;
-    let (left, rest) = around.split_at(half);
-    let (found, right) = rest.split_at(reference.len());
-    if found
-        .iter()
-        .zip(&reference)
-        .any(|(f, r)| *f != UNKNOWN && f != r)
-    {
+    let found = &around[half..half + reference.len()];
+    let differs = |(&f, &r): (&u8, &u8)| f != UNKNOWN && encode::code(r) != Some(f);
+    if found.iter().zip(reference).any(differs) {
         tracing::debug!(
             "{}:{} (1-based): REF {}, the FASTA has {}",
             variant.contig,
@@ -256,15 +255,20 @@ fn alleles(
             variant.reference,
             found.iter().map(|&c| letter(c)).collect::<String>()
         );
-        return Ok(Some("ref_mismatch"));
+        return skip(Skip::RefMismatch);
     }
-    let build = |middle: &[u8]| [left, middle, &right[..window - half - middle.len()]].concat();
-    let (with, without) = (build(found), build(&alternative));
-    if with.contains(&UNKNOWN) || without.contains(&UNKNOWN) {
+    let (before, after) = (half + change.at, half + change.at + change.deleted);
+    let inserted = change.inserted.iter().filter_map(|&l| encode::code(l));
+    let mut with = around[..before].to_vec();
+    with.extend(inserted);
+    with.extend_from_slice(&around[after..]);
+    with.truncate(window);
+    around.truncate(window);
+    if around.contains(&UNKNOWN) || with.contains(&UNKNOWN) {
         return Ok(Some("unknown_bases"));
     }
+    codes.extend(around);
     codes.extend(with);
-    codes.extend(without);
     Ok(None)
 }
 

@@ -1,11 +1,12 @@
-//! The one way in for text: opening what users have, lines with their numbers, BED rows, tables with
-//! a header, places by name.
+//! The one way in: opening what users have, lines with their numbers, BED rows, tables with a header,
+//! places by name, columns of Parquet.
 //!
 //! A file is read once, from its beginning, so that a pipe is as good as a file. What it is packed
-//! in, its content tells. Formats that are read at any place (FASTA with its index, bigWig, Parquet)
-//! are opened by the rooms that know them.
+//! in, its content tells. Formats that are read at any place (FASTA with its index, bigWig) are opened
+//! by the rooms that know them.
 
 pub mod bed;
+pub mod columns;
 mod lines;
 mod open;
 mod places;

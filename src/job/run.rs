@@ -57,14 +57,6 @@ impl RunInfo {
         }
     }
 
-    /// TEMP
-    pub fn legacy(value: Value) -> Self {
-        Self {
-            results: map(value),
-            ..Self::new("legacy", &[])
-        }
-    }
-
     /// Adds a file that was read whole.
     pub fn input(&mut self, role: &str, path: &Path) {
         self.inputs.push(InputFile::whole(role, path));

@@ -2,7 +2,6 @@
 //! [`crate::dataset`], a table of sequences, or a BED with values over a genome.
 
 mod bed;
-pub mod columns;
 mod parquet;
 mod table;
 mod text;
@@ -11,10 +10,10 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
-use self::columns::ColumnsError;
 use crate::dataset::Split;
 use crate::genome::{Aliases, GenomeError};
 use crate::input::InputError;
+use crate::input::columns::ColumnsError;
 use ndarray::Array2;
 
 /// What can be wrong with labelled sequences.

@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use super::LabelledError;
-use super::columns::{Kind, ParquetFile};
 use super::table::{Cells, Table};
+use crate::input::columns::{Kind, ParquetFile};
 
 /// Columns of text and numbers; others are passed over.
 pub(super) fn read(path: &Path) -> Result<Table, LabelledError> {

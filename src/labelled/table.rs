@@ -101,29 +101,7 @@ impl Table {
                 why,
             });
         }
-        let (mut width, mut codes) = (0, Vec::new());
-        for (row, letters) in letters.iter().enumerate() {
-            let letters = letters.as_deref().unwrap_or("").trim();
-            if row == 0 {
-                width = letters.len();
-                codes.reserve(width * rows);
-            }
-            if letters.len() != width || width == 0 {
-                return Err(self.fail(
-                    format!("row {}: a sequence of {} bases", row + 1, letters.len()),
-                    &match width {
-                        0 => "at least one base".into(),
-                        _ => format!("{width}, as in the first row"),
-                    },
-                ));
-            }
-            if !encode::push_codes(letters.as_bytes(), &mut codes) {
-                return Err(self.fail(
-                    format!("row {}: a sequence with something that is no base", row + 1),
-                    "letters",
-                ));
-            }
-        }
+        let (width, codes) = self.codes(&letters)?;
         let names = ["tile", "id", "name"].iter().find_map(|n| self.texts(n));
         let names = match names {
             Some(names) => (names.into_iter().enumerate())
@@ -131,24 +109,7 @@ impl Table {
                 .collect(),
             None => (1..=rows).map(|row| format!("row_{row}")).collect(),
         };
-        let split = match self.texts("split") {
-            None => None,
-            Some(cells) => Some(
-                (cells.iter().enumerate())
-                    .map(|(row, cell)| {
-                        let word = cell.as_deref().unwrap_or("").trim();
-                        (Split::ALL.into_iter())
-                            .find(|s| s.as_str() == word)
-                            .ok_or_else(|| {
-                                self.fail(
-                                    format!("column split, row {}: {word:?}", row + 1),
-                                    "train, validation or test",
-                                )
-                            })
-                    })
-                    .collect::<Result<Vec<_>, _>>()?,
-            ),
-        };
+        let split = self.split()?;
         let weight = self.known_numbers("weight")?;
         if let Some(row) = (weight.iter().flatten()).position(|w| !(w.is_finite() && *w >= 0.0)) {
             return Err(self.fail(
@@ -166,19 +127,7 @@ impl Table {
                 })
                 .collect()
         });
-        let tile = match (self.tile, self.known_numbers("offset")?) {
-            (Some(tile), Some(offsets)) if tile < width => {
-                let offsets: Vec<usize> = offsets.iter().map(|o| o.max(0.0) as usize).collect();
-                if let Some(row) = offsets.iter().position(|o| o + tile > width) {
-                    return Err(self.fail(
-                        format!("row {}: a tile that reaches past its sequence", row + 1),
-                        "tiles inside their frame",
-                    ));
-                }
-                Some((tile, offsets))
-            }
-            _ => None,
-        };
+        let tile = self.tile(width)?;
         let labels = self.labels()?;
         Ok(Labelled {
             path: self.path,
@@ -192,6 +141,70 @@ impl Table {
             skipped: self.skipped,
             tile,
         })
+    }
+
+    /// Length of the sequences and their base codes, `[rows, length]`.
+    fn codes(&self, letters: &[Option<String>]) -> Result<(usize, Vec<u8>), LabelledError> {
+        let (mut width, mut codes) = (0, Vec::new());
+        for (row, letters) in letters.iter().enumerate() {
+            let letters = letters.as_deref().unwrap_or("").trim();
+            if row == 0 {
+                width = letters.len();
+                codes.reserve(width * letters.len());
+            }
+            if letters.len() != width || width == 0 {
+                return Err(self.fail(
+                    format!("row {}: a sequence of {} bases", row + 1, letters.len()),
+                    &match width {
+                        0 => "at least one base".into(),
+                        _ => format!("{width}, as in the first row"),
+                    },
+                ));
+            }
+            if !encode::push_codes(letters.as_bytes(), &mut codes) {
+                return Err(self.fail(
+                    format!("row {}: a sequence with something that is no base", row + 1),
+                    "letters",
+                ));
+            }
+        }
+        Ok((width, codes))
+    }
+
+    /// Sides of the split, where there is one.
+    fn split(&self) -> Result<Option<Vec<Split>>, LabelledError> {
+        let side = |(row, cell): (usize, Option<String>)| {
+            let word = cell.as_deref().unwrap_or("").trim();
+            let side = Split::ALL.into_iter().find(|s| s.as_str() == word);
+            side.ok_or_else(|| {
+                self.fail(
+                    format!("column split, row {}: {word:?}", row + 1),
+                    "train, validation or test",
+                )
+            })
+        };
+        let cells = self.texts("split");
+        cells
+            .map(|cells| cells.into_iter().enumerate().map(side).collect())
+            .transpose()
+    }
+
+    /// For tiles in a frame: bases of a tile, and the column of each row's first.
+    fn tile(&self, width: usize) -> Result<Option<(usize, Vec<usize>)>, LabelledError> {
+        let (Some(tile), Some(offsets)) = (self.tile, self.known_numbers("offset")?) else {
+            return Ok(None);
+        };
+        if tile >= width {
+            return Ok(None);
+        }
+        let offsets: Vec<usize> = offsets.iter().map(|o| o.max(0.0) as usize).collect();
+        if let Some(row) = offsets.iter().position(|o| o.saturating_add(tile) > width) {
+            return Err(self.fail(
+                format!("row {}: a tile that reaches past its sequence", row + 1),
+                "tiles inside their frame",
+            ));
+        }
+        Ok(Some((tile, offsets)))
     }
 
     /// Every numeric column that is not reserved; those of replicates with the label they belong

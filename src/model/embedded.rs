@@ -3,8 +3,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
-
 use super::{ModelError, ModelFile};
 
 /// A model that the program carries; see `models/` in the source folder.
@@ -70,21 +68,6 @@ impl ModelSource {
                 ModelFile::from_bytes(self.to_string().as_ref(), model.bytes().to_vec())
             }
             Self::File(path) => ModelFile::read(path),
-        }
-    }
-
-    /// For `run.json`: `path` of a file or `embedded` name, the other null, and the file's sha256.
-    pub fn identify(&self, sha256: &str) -> Value {
-        let mut found = self.describe();
-        found["sha256"] = sha256.into();
-        found
-    }
-
-    /// `path` of a file or `embedded` name, the other null.
-    pub fn describe(&self) -> Value {
-        match self {
-            Self::Embedded(model) => json!({"path": null, "embedded": model.name()}),
-            Self::File(path) => json!({"path": path.display().to_string(), "embedded": null}),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Model, ModelError, ModelOptions, ModelSource, Runtime};
+use super::{Model, ModelError, ModelFile, ModelOptions, ModelSource, ModelSpec, Runtime};
 use crate::job::{ModelUsed, OnnxRuntime};
 
 impl Model {
@@ -26,7 +26,11 @@ impl Model {
 impl ModelSource {
     /// The model for `run.json`, by what it was used as.
     pub fn used(&self, role: &str, model: &Model) -> ModelUsed {
-        let spec = model.spec();
+        self.used_file(role, model.file(), model.spec())
+    }
+
+    /// The same of a model that was only read.
+    pub fn used_file(&self, role: &str, file: &ModelFile, spec: &ModelSpec) -> ModelUsed {
         let (path, embedded) = match self {
             Self::Embedded(model) => (None, Some(model.name().to_owned())),
             Self::File(path) => (Some(path.display().to_string()), None),
@@ -35,7 +39,7 @@ impl ModelSource {
             role: role.into(),
             path,
             embedded,
-            sha256: model.file().sha256().into(),
+            sha256: file.sha256().into(),
             window: spec.window,
             columns: spec.one_hot.length,
             offset: spec.one_hot.offset,

@@ -13,7 +13,6 @@ pub use meme::{Motif, read_meme, write_meme};
 pub use run::{Config, Sequences, Summary, run};
 pub use sites::{Sites, WIDEST, Words, sites};
 
-use std::io;
 use std::path::PathBuf;
 
 use crate::genome::GenomeError;
@@ -62,9 +61,6 @@ pub enum MotifError {
     /// A text file.
     #[error(transparent)]
     Text(#[from] InputError),
-    /// A file could not be written.
-    #[error("cannot write {1}")]
-    Write(#[source] io::Error, PathBuf),
     /// A figure.
     #[error(transparent)]
     Plot(#[from] PlotError),
@@ -76,6 +72,7 @@ impl MotifError {
         match self {
             Self::Data(e) => e.hint(),
             Self::Genome(e) => e.hint(),
+            Self::Text(e) => e.hint(),
             Self::TooManyWords(_) => Some("--bed limits a genome to its regions".into()),
             Self::Meme { .. } => Some("motifs are read in MEME's minimal format".into()),
             _ => None,

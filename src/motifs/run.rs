@@ -1,5 +1,4 @@
 use std::fmt::Write as _;
-use std::fs;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -9,10 +8,10 @@ use super::{
 };
 use crate::Error;
 use crate::genome::{Aliases, BedSource, Fasta, InvalidPolicy, read_bed};
-use crate::job::Cancel;
+use crate::job::{self, Cancel, InputFile, RunInfo};
 use crate::labelled::{Labelled, Source};
 use crate::model::{ModelOptions, ModelSource};
-use crate::output::{Existing, OutputDir};
+use crate::output::{Existing, OutputDir, write};
 use crate::plot::logo::{Logo, information, logos};
 
 /// What filters are run over, forward strand.
@@ -162,48 +161,39 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
 
     cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
-    let write = |path: PathBuf, text: String| {
-        fs::write(&path, text).map_err(|e| Error::from(MotifError::Write(e, path)))
-    };
-    write(out.file("motifs.meme"), write_meme(background, &motifs))?;
-    write(out.file("filters.tsv"), text)?;
+    write(&out.file("motifs.meme"), write_meme(background, &motifs))?;
+    write(&out.file("filters.tsv"), text)?;
     let name = match &config.model {
         ModelSource::File(path) => path.file_name().unwrap_or_default().display().to_string(),
         embedded => embedded.to_string(),
     };
     let title = format!("First-layer filters of {name}");
     logos(&out.file("logos.svg"), &title, "bits", Some(2.0), &drawn).map_err(MotifError::from)?;
-    let mut model = config.model.describe();
-    model["sha256"] = file.sha256().into();
-    let run = json!({
-        "program": "mpra-score",
-        "version": crate::VERSION,
-        "command": config.command,
-        "model": model,
-        "sequences": match &config.sequences {
-            Sequences::Fasta(path) => json!({"fasta": path.display().to_string()}),
-            Sequences::Regions { bed, fasta, .. } => json!({"bed": bed.name(), "fasta": fasta.display().to_string()}),
-            Sequences::Data(path) => json!({"data": path.display().to_string()}),
-        },
-        "known_motifs": config.known.as_ref().map(|k| k.display().to_string()),
-        "settings": {
-            "threshold": config.share,
-            "shuffles": config.shuffles,
-            "seed": config.seed,
-        },
-        "counts": {
-            "bases": words.bases.iter().sum::<u64>(),
-            "filters": found.len(),
-            "active_filters": motifs.len(),
-            "known_motifs": known.as_ref().map(Vec::len),
-        },
-        "outputs": out.names(),
-    });
+    let mut run = RunInfo::new("model motifs", &config.command);
+    run.models
+        .push(config.model.used_file("model", &file, &spec));
+    match &config.sequences {
+        Sequences::Fasta(path) => run.inputs.push(InputFile::sized("fasta", path)),
+        Sequences::Regions { bed, fasta, .. } => {
+            run.input("bed", bed.name().as_ref());
+            run.inputs.push(InputFile::sized("fasta", fasta));
+        }
+        Sequences::Data(path) => run.input("data", path),
+    }
+    run.inputs("known_motifs", &config.known);
+    run.seed = Some(config.seed);
+    run.settings = job::map(json!({"threshold": config.share, "shuffles": config.shuffles}));
+    run.counts = job::map(json!({
+        "bases": words.bases.iter().sum::<u64>(),
+        "filters": found.len(),
+        "active_filters": motifs.len(),
+        "known_motifs": known.as_ref().map(Vec::len),
+    }));
     cancel.check()?;
     Ok(Summary {
         filters: found.len(),
         active: motifs.len(),
-        files: out.commit(crate::job::RunInfo::legacy(run))?,
+        files: out.commit(run)?,
     })
 }
 

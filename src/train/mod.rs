@@ -19,8 +19,8 @@ pub use stretches::{Mutants, StretchSource, stretches};
 use std::io;
 use std::path::PathBuf;
 
+use crate::input::columns::ColumnsError;
 use crate::job::JobError;
-use crate::labelled::columns::ColumnsError;
 use crate::output::{OutputError, write_hint};
 use crate::plot::PlotError;
 

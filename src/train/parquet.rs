@@ -5,7 +5,7 @@ use ndarray::Array3;
 use super::{Examples, TrainError};
 use crate::dataset::Split;
 use crate::encode;
-use crate::labelled::columns::{Batch, ParquetFile};
+use crate::input::columns::{Batch, ParquetFile};
 
 /// Reads examples as `mpra-score dataset` writes them. Labels are the tasks' activities, in the
 /// units of the assay; `tasks` chooses some and their order, otherwise all that the file names.

@@ -32,7 +32,7 @@ mod records;
 mod sample;
 mod setup;
 
-pub use allele::Skip;
+pub use allele::{Change, Skip, change, is_acgt, is_allele};
 pub use background::{BackgroundConfig, BackgroundSource};
 pub use combine::Combine;
 pub use config::{Plots, Scoring, VariantsConfig};

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use arrow_array::{Float64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use mpra_score::labelled::columns::ColumnsError;
+use mpra_score::input::columns::ColumnsError;
 use mpra_score::model::{Model, ModelFile, ModelOptions, Predict, Runtime};
 use mpra_score::output::{Existing, OutputError};
 use mpra_score::stats::Random;

@@ -94,6 +94,26 @@ pub struct Beside<'a> {
     pub weight: f32,
 }
 
+impl Beside<'_> {
+    /// The weighted loss of a batch that is drawn anew for each step.
+    fn learn(
+        &self,
+        leaves: &Network<Tensor<2>>,
+        units: &[u32],
+        epoch: usize,
+        step: u64,
+    ) -> Result<Tensor<1>, TrainError> {
+        let fit = &self.fit;
+        let mut random = Random::at(fit.config.seed, &[0xbe51, step]);
+        let n = fit.config.batch.min(units.len());
+        let chunk: Vec<u32> = (0..n).map(|_| units[random.index(units.len())]).collect();
+        let batch = fit.batch(&chunk, &[], epoch, fit.geometry()?, &mut random);
+        // Running statistics are those of the main data.
+        let loss = fit.learn(leaves, &batch, random, &mut Vec::new())?;
+        Ok(loss * self.weight)
+    }
+}
+
 /// A matrix while it is fitted.
 struct Trainee {
     value: Tensor<2>,
@@ -248,16 +268,7 @@ impl Fit<'_> {
                 let mut statistics = Vec::new();
                 let mut loss = self.learn(&leaves, &batch, random, &mut statistics)?;
                 if let (Some(beside), Some(others)) = (beside, &others) {
-                    let fit = &beside.fit;
-                    let mut random = Random::at(config.seed, &[0xbe51, done]);
-                    let n = fit.config.batch.min(others.len());
-                    let chunk: Vec<u32> =
-                        (0..n).map(|_| others[random.index(others.len())]).collect();
-                    let geometry = fit.geometry()?;
-                    let batch = fit.batch(&chunk, &[], epoch, geometry, &mut random);
-                    // Running statistics are those of the main data.
-                    let other = fit.learn(&leaves, &batch, random, &mut Vec::new())?;
-                    loss = loss + other * beside.weight;
+                    loss = loss + beside.learn(&leaves, others, epoch, done)?;
                 }
                 let gradients = loss.backward();
                 let loss = f64::from(array(loss.reshape([1, 1]))[[0, 0]]);
@@ -280,11 +291,11 @@ impl Fit<'_> {
             state.current = trainees.map(|t| array(t.value.clone()));
             state.moments = Moments::of(&trainees.map(|t| t.moments.clone()));
             let (mut validation, pearson) = self.judge(&state.current, Split::Validation)?;
-            let mut others = Vec::new();
+            let mut of_others = Vec::new();
             if let Some(beside) = beside {
                 let (loss, r) = beside.fit.judge(&state.current, Split::Validation)?;
                 validation += f64::from(beside.weight) * loss;
-                others = r;
+                of_others = r;
             }
             let row = Epoch {
                 epoch: epoch + 1,
@@ -292,7 +303,7 @@ impl Fit<'_> {
                 train: sum / steps as f64,
                 validation,
                 pearson,
-                beside: others,
+                beside: of_others,
                 seconds: started.elapsed().as_secs_f64(),
             };
             let each = begun.elapsed().as_secs_f64() / (epoch + 1 - first) as f64;

@@ -271,3 +271,6 @@ fn numbers(array: &dyn Array) -> Option<Vec<f64>> {
         .or_else(|| of::<UInt16Type>(array, f64::from))
         .or_else(|| of::<UInt8Type>(array, f64::from))
 }
+
+#[cfg(test)]
+mod tests;
