@@ -155,7 +155,7 @@ impl ModelFile {
         weights
             .filter(|w| w.data_type == FLOAT)
             .map(|w| w.elements())
-            .sum()
+            .fold(0, u64::saturating_add)
     }
 
     /// Judges the model by its description, before anything runs.

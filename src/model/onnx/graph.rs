@@ -97,29 +97,31 @@ impl<'a> Graph<'a> {
     /// # Errors
     /// [`GraphError::Cycle`], [`GraphError::Missing`], [`GraphError::Twice`].
     pub fn new(graph: &'a GraphProto) -> Result<Self, GraphError> {
-        let twice = |name: &str| GraphError::Twice(name.into());
+        // Told last: a tensor that is given twice may close a cycle, which says more.
+        let mut twice: Vec<&str> = Vec::new();
         let mut constants: HashMap<&str, &TensorProto> = HashMap::new();
         let mut given: HashSet<&str> = HashSet::new();
         for tensor in &graph.initializer {
             if constants.insert(&tensor.name, tensor).is_some() {
-                return Err(twice(&tensor.name));
+                twice.push(&tensor.name);
             }
         }
         for input in &graph.input {
             if !given.insert(&input.name) {
-                return Err(twice(&input.name));
+                twice.push(&input.name);
             }
         }
         // Older models list their weights among the inputs, too.
         given.extend(constants.keys());
         given.extend(graph.sparse_initializer.iter().filter_map(|s| s.name()));
+        // How many operators give a tensor.
         let mut producers: HashMap<&str, usize> = HashMap::new();
-        for (i, node) in graph.node.iter().enumerate() {
+        for node in &graph.node {
             for name in node.output.iter().filter(|name| !name.is_empty()) {
                 if !given.insert(name) {
-                    return Err(twice(name));
+                    twice.push(name);
                 }
-                producers.insert(name, i);
+                *producers.entry(name).or_default() += 1;
             }
             if let ("Constant", Some(name), Some(value)) = (
                 node.op_type.as_str(),
@@ -142,7 +144,7 @@ impl<'a> Graph<'a> {
                     return Err(missing(name, format!("the operator {}", node.op_type)));
                 }
                 readers.entry(name).or_default().push(i);
-                waits_for[i] += usize::from(producers.contains_key(name));
+                waits_for[i] += producers.get(name).copied().unwrap_or(0);
             }
         }
         for output in &graph.output {
@@ -170,6 +172,9 @@ impl<'a> Graph<'a> {
         }
         if nodes.len() < graph.node.len() {
             return Err(GraphError::Cycle);
+        }
+        if let Some(name) = twice.first() {
+            return Err(GraphError::Twice((*name).into()));
         }
         let consumers = readers
             .into_iter()

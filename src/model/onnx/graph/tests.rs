@@ -25,6 +25,13 @@ fn broken_graphs_are_refused() {
     assert_eq!(beside, cycle);
     let itself = problem(|g| g.node_to("Add", &["x", "y"], vec![], "y"));
     assert_eq!(itself, cycle);
+    // The second operator gives what it waits for once more.
+    let again = problem(|g| {
+        g.node_to("Relu", &["x"], vec![], "a");
+        g.node_to("Tanh", &["a"], vec![], "a");
+        g.node_to("Relu", &["a"], vec![], "y");
+    });
+    assert_eq!(again, cycle);
     assert_eq!(
         problem(|g| g.node_to("Add", &["x", "z"], vec![], "y")),
         "the operator Add reads the tensor \"z\", which nothing gives"
