@@ -1,6 +1,7 @@
 //! Labels from trained models: the student learns a teacher's outputs.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -11,11 +12,15 @@ use sha2::{Digest, Sha256};
 use super::{Examples, TrainError};
 use crate::encode::{UNKNOWN, reverse_complement};
 use crate::genome::{Interval, Lattice};
-use crate::ism::fast::{FastEngine, Plan, Strands, Tables};
-use crate::ism::{Engine, FullEngine, Scores, Stretch, Want};
-use crate::model::{Cancellable, Model, ModelError};
+use crate::ism::{
+    Engine, EngineChoice, EngineSettings, Engines, IsmError, Scores, Strand, Stretch, Want,
+};
+use crate::model::{Model, ModelError};
 use crate::output::write_whole;
 use crate::{Cancel, Error};
+
+/// Windows that a teacher without a fast engine is given at a time.
+const BATCH: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
 /// A teacher and which of its outputs teach which task.
 pub struct Teacher {
@@ -98,32 +103,25 @@ pub fn label(
             ))
             .into());
         }
-        let tables = match Plan::new(teacher.model.file(), spec) {
-            Ok(plan) => Some(Tables::build(&plan)),
-            Err(_) => None,
+        let settings = EngineSettings {
+            choice: EngineChoice::Auto,
+            strand: Strand::Forward,
+            batch: BATCH,
         };
-        let engine = || -> Result<Box<dyn Engine>, ModelError> {
-            Ok(match &tables {
-                Some(tables) => Box::new(FastEngine::new(tables, Strands::Forward)),
-                None => {
-                    let model = Cancellable::new(teacher.model.another()?, cancel.clone());
-                    Box::new(FullEngine::new(model, 64))
-                }
-            })
-        };
+        let chosen = Engines::choose(settings, &teacher.model)?;
         let engines: Mutex<Vec<Box<dyn Engine>>> = Mutex::new(Vec::new());
         for (strand, sums) in sums.iter_mut().enumerate() {
             let chunk = 64;
             let chunks: Vec<_> = sums.axis_chunks_iter_mut(Axis(0), chunk).collect();
             chunks.into_par_iter().enumerate().try_for_each(
-                |(c, mut sums)| -> Result<(), ModelError> {
+                |(c, mut sums)| -> Result<(), IsmError> {
                     if cancel.is_requested() {
-                        return Err(ModelError::Cancelled);
+                        return Err(ModelError::Cancelled.into());
                     }
                     let free = engines.lock().ok().and_then(|mut e| e.pop());
                     let mut engine = match free {
                         Some(engine) => engine,
-                        None => engine()?,
+                        None => chosen.engine(&teacher.model, cancel)?,
                     };
                     let mut work = Work::new(examples, window);
                     for (k, sums) in sums.outer_iter_mut().enumerate() {

@@ -1,48 +1,6 @@
 //! What effects are usual, and how unusual a variant's are.
 
-use std::path::PathBuf;
-
 use super::sample::Sample;
-
-/// Where the background comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BackgroundSource {
-    /// No background, no p-values.
-    None,
-    /// Windows anywhere in the genome.
-    Genome,
-    /// Windows around bases of these regions (BED, narrowPeak, bigBed), or a saved background, by
-    /// the file's content.
-    File(PathBuf),
-}
-
-/// How much of it, and what is done with it.
-#[derive(Clone, Debug)]
-pub struct BackgroundConfig {
-    /// From where.
-    pub source: BackgroundSource,
-    /// Windows to sample.
-    pub windows: u32,
-    /// Seed of the sample.
-    pub seed: u64,
-    /// Compare a variant only with changes in windows of like GC content: with those of its part
-    /// when the background is cut into so many equal parts by GC. 1: with all.
-    pub gc_bins: usize,
-    /// Where to save it for other runs.
-    pub save: Option<PathBuf>,
-}
-
-impl Default for BackgroundConfig {
-    fn default() -> Self {
-        Self {
-            source: BackgroundSource::Genome,
-            windows: 1_000,
-            seed: 1,
-            gc_bins: 1,
-            save: None,
-        }
-    }
-}
 
 /// A sample made ready for p-values.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::annotate::{Annotator, Shared};
-use super::background::BackgroundSource;
 use super::combine::Combine;
+use super::config::BackgroundSource;
 use super::config::Scoring;
 use super::effects::Calls;
 use super::fields::Fields;

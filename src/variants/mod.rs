@@ -33,9 +33,8 @@ mod sample;
 mod setup;
 
 pub use allele::{Change, Skip, change, is_acgt, is_allele};
-pub use background::{BackgroundConfig, BackgroundSource};
 pub use combine::Combine;
-pub use config::{Plots, Scoring, VariantsConfig};
+pub use config::{BackgroundConfig, BackgroundSource, Plots, Scoring, VariantsConfig};
 pub use effects::Windows;
 pub use error::VariantError;
 pub use input::VariantSource;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use zip::write::SimpleFileOptions;
 
 use super::VariantError;
-use super::background::{BackgroundConfig, BackgroundSource};
+use super::config::{BackgroundConfig, BackgroundSource};
 use super::effects::{Scorer, centred, gc};
 use crate::Error;
 use crate::encode::UNKNOWN;

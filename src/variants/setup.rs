@@ -1,7 +1,6 @@
 use serde_json::json;
 
-use super::background::BackgroundSource;
-use super::config::Scoring;
+use super::config::{BackgroundSource, Scoring};
 use super::effects::{Rules, Scorer, lattice};
 use super::sample::{Key, Sample};
 use crate::Error;
