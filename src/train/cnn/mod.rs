@@ -14,6 +14,7 @@ mod same;
 mod search;
 mod start;
 mod state;
+mod trainee;
 mod watch;
 
 pub use arch::{Architecture, Layer, Layers, Padding};
