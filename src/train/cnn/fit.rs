@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use burn::optim::{Adam, AdamConfig, AdamState, Optimizer};
+use burn::optim::{Adam, AdamConfig};
 use burn::tensor::{Device, Tensor};
 use ndarray::{Array2, Axis, Zip};
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use super::arch::Architecture;
 use super::forward::{Geometry, Mode, forward};
 use super::network::{FittedLayer, Network, array, tensor};
 use super::state::{Moments, State};
+use super::trainee::{Trainee, update_running};
 use super::watch::{Epoch, Watch};
 use crate::dataset::Split;
 use crate::encode::{UNKNOWN, reverse_complement};
@@ -16,9 +17,6 @@ use crate::stats::Random;
 use crate::stats::pearson;
 use crate::train::{Examples, Scaling, TrainError};
 use crate::{Cancel, Error};
-
-/// Share of a batch's statistics in the running ones.
-const BN_MOMENTUM: f32 = 0.1;
 
 /// How the learning rate goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,52 +109,6 @@ impl Beside<'_> {
         // Running statistics are those of the main data.
         let loss = fit.learn(leaves, &batch, random, &mut Vec::new())?;
         Ok(loss * self.weight)
-    }
-}
-
-/// A matrix while it is fitted.
-struct Trainee {
-    value: Tensor<2>,
-    /// What the optimiser knows of it.
-    moments: Option<AdamState<2>>,
-    /// Whether gradients change it, where there are any: none reaches running statistics.
-    trained: bool,
-}
-
-impl Trainee {
-    /// As a pass sees it that is to be learned from.
-    fn leaf(&self) -> Tensor<2> {
-        let leaf = self.value.clone().autodiff();
-        match self.trained {
-            true => leaf.require_grad(),
-            false => leaf,
-        }
-    }
-
-    fn step(&mut self, adam: &Adam, rate: f64, gradient: Tensor<2>) {
-        if self.trained {
-            let before = self.moments.take();
-            (self.value, self.moments) = adam.step(rate, self.value.clone(), gradient, before);
-        }
-    }
-}
-
-/// Moves running statistics towards a batch's, which are given in order of the layers.
-fn update_running(
-    network: &mut Network<Trainee>,
-    statistics: Vec<(Tensor<2>, Tensor<2>)>,
-    device: &Device,
-) {
-    let running = network.layers.iter_mut().filter_map(|layer| match layer {
-        FittedLayer::BatchNorm { mean, variance, .. } => Some((mean, variance)),
-        _ => None,
-    });
-    for ((mean, variance), (new_mean, new_variance)) in running.zip(statistics) {
-        for (old, new) in [(mean, new_mean), (variance, new_variance)] {
-            let mut moved = array(old.value.clone());
-            moved.zip_mut_with(&array(new), |old, new| *old += BN_MOMENTUM * (new - *old));
-            old.value = tensor(&moved, device);
-        }
     }
 }
 

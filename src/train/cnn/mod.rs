@@ -13,6 +13,7 @@ mod run;
 mod search;
 mod start;
 mod state;
+mod trainee;
 mod watch;
 
 pub use arch::{Architecture, Layer, Layers, Padding};
