@@ -45,8 +45,8 @@ Output:
   metrics.json     the same
   predictions.tsv  (--data) name, split, status, each label, LABEL.predicted, LABEL.baseline
   variants.tsv     (--variants) the variants, status, measured, TASK.predicted, TASK.baseline; status:
-                   ok, no_effect, few_barcodes, unknown_contig, past_contig_end, unknown_allele,
-                   too_long, ref_mismatch, unknown_bases
+                   ok, no_effect, few_barcodes, past_contig_end, unknown_bases, or why variants
+                   would not score the allele (unknown_contig, ref_mismatch, ...)
   predicted.svg    measured against predicted
   run.json         version, command line, inputs, settings, counts";
 

@@ -304,7 +304,7 @@ fn measured_effects_of_variants() {
     }
     let wrong = if bases[120] == b'A' { 'C' } else { 'A' };
     lines.push((120, wrong, "N".into(), 0, 20));
-    expected.push("unknown_allele");
+    expected.push("alt_not_acgt");
     lines.push((
         120,
         wrong,
@@ -413,13 +413,17 @@ fn deletions_and_insertions_take_bases_from_the_right() {
     let is_a = |b: u8| f64::from(u8::from(b == b'A'));
     let deletion = is_a(bases[183]) + is_a(bases[184]) - is_a(bases[111]) - is_a(bases[112]);
     let insertion = 3.0 - (180..183).map(|i| is_a(bases[i])).sum::<f64>();
+    // Neither it nor the base that it replaces is A.
+    assert_ne!(bases[at], b'A');
+    let other = if bases[at] == b'C' { b'G' } else { b'C' };
     let path = dir.path().join("v.tsv");
     let rows = format!(
-        "chrom\tpos\tref\talt\tEFF\nchr1\t{0}\t{1}\t{2}\t0\nchr1\t{0}\t{2}\t{2}AAA\t1\nchr1\t{0}\t{2}\t{2}\t2\nchr1\t{0}\t{2}\t{3}\t3\n",
+        "chrom\tpos\tref\talt\tEFF\nchr1\t{0}\t{1}\t{2}\t0\nchr1\t{0}\t{2}\t{2}AAA\t1\nchr1\t{0}\t{2}\t{4}\t2\nchr1\t{0}\t{2}\t{3}\t3\n",
         at + 1,
         text(at, 3),
         text(at, 1),
-        "A".repeat(80)
+        "A".repeat(80),
+        char::from(other)
     );
     fs::write(&path, rows).unwrap();
     let config = VariantsConfig {

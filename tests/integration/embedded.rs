@@ -49,9 +49,12 @@ fn sha256(bytes: &[u8]) -> String {
 fn the_default_model_is_used_where_none_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let run = score(folder.path(), &[]).unwrap();
-    assert_eq!(run["model"]["embedded"], "default");
-    assert_eq!(run["model"]["path"], Value::Null);
-    assert_eq!(run["model"]["sha256"], sha256(Embedded::Default.bytes()));
+    assert_eq!(run["models"][0]["embedded"], "default");
+    assert_eq!(run["models"][0]["path"], Value::Null);
+    assert_eq!(
+        run["models"][0]["sha256"],
+        sha256(Embedded::Default.bytes())
+    );
     assert!(
         folder
             .path()
@@ -59,8 +62,8 @@ fn the_default_model_is_used_where_none_is_named() {
             .exists()
     );
     assert_eq!(
-        score(folder.path(), &["--model", "default"]).unwrap()["model"],
-        run["model"]
+        score(folder.path(), &["--model", "default"]).unwrap()["models"],
+        run["models"]
     );
 }
 
@@ -69,12 +72,12 @@ fn embedded_names_win_over_files_of_that_name() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(fixture("models/count.onnx"), folder.path().join("paper")).unwrap();
     let run = score(folder.path(), &["--model", "paper"]).unwrap();
-    assert_eq!(run["model"]["embedded"], "paper");
-    assert_eq!(run["model"]["sha256"], sha256(Embedded::Paper.bytes()));
+    assert_eq!(run["models"][0]["embedded"], "paper");
+    assert_eq!(run["models"][0]["sha256"], sha256(Embedded::Paper.bytes()));
     let run = score(folder.path(), &["--model", "./paper"]).unwrap();
-    assert_eq!(run["model"]["path"], "./paper");
-    assert_eq!(run["model"]["embedded"], Value::Null);
-    assert_eq!(run["model"]["tasks"][0], "A");
+    assert_eq!(run["models"][0]["path"], "./paper");
+    assert_eq!(run["models"][0]["embedded"], Value::Null);
+    assert_eq!(run["models"][0]["tasks"][0], "A");
     let error = score(folder.path(), &["--model", "./default"]).unwrap_err();
     assert!(error.contains("cannot read the model ./default"), "{error}");
 }

@@ -545,8 +545,8 @@ fn a_whole_run() {
     }
     let run = fs::read_to_string(out.join("run.json")).unwrap();
     let run: serde_json::Value = serde_json::from_str(&run).unwrap();
-    assert_eq!(run["discoveries"]["ihw"], ihw);
-    assert_eq!(run["weights"].as_array().unwrap().len(), 5);
+    assert_eq!(run["results"]["discoveries"]["ihw"], ihw);
+    assert_eq!(run["results"]["weights"].as_array().unwrap().len(), 5);
     // The same again is the same, from a pipe too; results are not replaced unasked.
     assert_eq!(call(dir.path(), line).0, 1);
     let pipe = "cat p.tsv | gzip -c | $0 fdr --pvalues - --covariate-column effect --alpha 0.1 --out o2 -q";

@@ -174,7 +174,7 @@ fn the_default_model_is_judged_where_none_is_named() {
     );
     let run = std::fs::read_to_string(folder.join("judged/run.json")).unwrap();
     let run: serde_json::Value = serde_json::from_str(&run).unwrap();
-    assert_eq!(run["models"]["model"]["embedded"], "default");
+    assert_eq!(run["models"][0]["embedded"], "default");
     let rows = std::fs::read_to_string(folder.join("judged/predictions.tsv")).unwrap();
     assert_eq!(rows.lines().count(), 6);
 

@@ -384,7 +384,7 @@ fn the_main_job_ranks_its_tasks() {
     assert_eq!(table[0]["bases"], "20");
     let json = fs::read_to_string(folder.join("run.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["enrichment"]["seed"], 1);
+    assert_eq!(json["results"]["enrichment"]["seed"], 1);
     for name in ["enrichment.tsv", "enrichment.svg", "regions.tsv"] {
         assert!(
             json["outputs"]

@@ -255,8 +255,11 @@ fn a_run_repeats_and_a_stopped_one_ends_as_if_it_had_not_been() {
     // Another configuration does not take it up, and leaves it as it is.
     let mut other = stopped.clone();
     other.fit.rate = 0.02;
-    let error = train_error(go(&other));
-    assert!(error.to_string().contains("another fit"), "{error}");
+    let error = go(&other).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "this is not the same job: fit rate differ(s)"
+    );
     assert!(error.hint().unwrap().contains("--force"));
 
     go(&stopped).unwrap();

@@ -441,7 +441,7 @@ fn positions_without_alleles() {
         run(&job)
             .unwrap_err()
             .to_string()
-            .contains("line 1: expected contig, start and end")
+            .contains("line 1: end is \"x\"; expected a whole number")
     );
     fs::write(&bed, "chr1\t3999\t4001\n").unwrap();
     assert!(
