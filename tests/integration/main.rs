@@ -9,6 +9,7 @@ mod engines;
 mod failures;
 mod fast_engine;
 mod fdr;
+mod imports;
 mod invariants;
 mod judged_models;
 mod overlap;
