@@ -4,7 +4,7 @@
 SETUP := .setup
 PYTHON ?= python3
 
-.PHONY: help setup build demo test crosscheck bench fixtures lint asan
+.PHONY: deny help setup build demo test crosscheck bench fixtures lint asan
 
 help:
 	@echo "make demo        target/demo/mpra-score; scores the fixtures, lists the tracks"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench       speed, beside Python onnxruntime"
 	@echo "make fixtures    write fixtures/ again"
 	@echo "make lint        formatting and clippy, warnings as errors"
+	@echo "make deny        licences and sources of the dependencies (cargo-deny)"
 	@echo "make asan        the engines' tests under AddressSanitizer (builds everything anew)"
 
 setup:
@@ -86,3 +87,7 @@ asan: setup
 	    RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
 	    sh -c 'cargo test --locked --target $(HOST) --lib ism:: && \
 	    cargo test --locked --target $(HOST) --test integration fast_engine'
+
+# The newest advisories need the network: `cargo deny check advisories`.
+deny:
+	cargo deny --locked --offline check bans licenses sources

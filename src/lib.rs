@@ -1,39 +1,49 @@
 //! Base-resolution regulatory activity and importance from MPRA sequence models.
 //!
-//! Data flows one way, and so do imports:
+//! Data flows one way, and imports go down: a module uses those that stand above it here, and none
+//! beside it (a test reads this from the sources; `docs/architecture.md` says more).
 //!
-//! ```text
-//! genome -> encode -> model -> ism -> tracks -> score
-//! BED,      codes,    ONNX     engines bigWig,   the main job
-//! FASTA,    one-hot   Runtime          bedGraph
-//! windows
-//! ```
-//!
-//! - [`genome`]: intervals, contigs and their aliases, BED regions, indexed FASTA, window lattices.
+//! What everything stands on:
 //! - [`encode`]: bases as codes, and codes as one-hot columns in a model's layout.
+//! - [`job`]: what every job has: cancellation, progress, threads, results in order, `run.json`.
+//! - [`plot`]: figures as SVG.
+//! - [`stats`]: statistics that several analyses share, the random generator.
+//!
+//! Files in and out, and models:
+//! - [`input`]: the one way in: opening, lines, BED rows, tables, columns of Parquet.
 //! - [`model`]: ONNX files, ONNX Runtime; everything above sees the trait [`model::Predict`].
-//! - [`ism`]: in-silico mutagenesis; the naive engine is the oracle of all others.
-//! - [`tracks`]: bigWig and bedGraph.
-//! - [`score`]: the main job, from regions to tracks and tables.
+//! - [`output`]: output folders that are whole or not there.
+//!
+//! What they are about:
 //! - [`counts`]: barcode count tables, normalised to activities of tiles.
-//! - [`sharpr`]: the Sharpr-MPRA model, from tiles to per-base activities.
+//! - [`genome`]: intervals, contigs and their aliases, BED regions, indexed FASTA, window lattices.
+//!
+//! Then:
 //! - [`dataset`]: training examples from count tables: sequences, activities, splits.
+//! - [`intervals`]: annotations, and sets of intervals on contigs.
+//! - [`ism`]: in-silico mutagenesis; the full engine is the oracle of all others.
+//! - [`tracks`]: values along the genome: bigWig, bedGraph.
+//!
+//! Analyses:
+//! - [`fdr`]: false discovery rates of a table of p-values, with scores as side information.
 //! - [`labelled`]: sequences with measured values, from Parquet, tables, BED.
-//! - [`train`]: models fitted to them, or to a teacher's outputs.
+//! - [`overlap`]: tracks against annotations: enrichment, factors, profiles, agreement.
+//! - [`sharpr`]: the Sharpr-MPRA model, from tiles to per-base activities.
+//! - [`variants`]: effects of variants: VCF in and out, p-values, ranking.
+//!
+//! Analyses that use these:
 //! - [`evaluate`]: predictions against measurements.
 //! - [`motifs`]: what a network's first layer looks for.
-//! - [`overlap`]: tracks against annotations: enrichment, factors, profiles, agreement.
-//! - [`variants`]: effects of variants: VCF in and out, p-values, ranking.
-//! - [`fdr`]: false discovery rates of a table of p-values, with scores as side information.
-//! - [`stats`]: statistics that several analyses share.
-//! - [`plot`]: figures as SVG.
-//! - [`output`]: output folders that are whole or not there.
+//! - [`score`]: the main job, from regions to tracks and tables.
+//!
+//! And [`train`]: models fitted to labelled sequences, or to a teacher's outputs.
 //!
 //! The command line (`src/cli/`) belongs to the program, not to this library.
 //!
-//! # Example
+//! # Examples
 //!
-//! The windows of one region, as the paper lays them (4.3.1: 15 windows over 295 bases):
+//! `examples/` has programs that score a region, give a variant's effects and read a track. The
+//! windows of one region, as the paper lays them (4.3.1: 15 windows over 295 bases):
 //!
 //! ```
 //! use mpra_score::genome::{Interval, Lattice};

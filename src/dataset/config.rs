@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::{DatasetError, Experiment, SplitRule};
+use super::{DatasetError, Experiment};
 use crate::genome::Aliases;
 
 /// The design's numbers: unlike for the Sharpr-MPRA model, the step need not divide the tile.
@@ -69,6 +69,75 @@ pub enum Strands {
     Forward,
     /// Also its reverse complement, as an example of its own.
     Both,
+}
+
+/// How examples are split. All but [`RandomTiles`](Self::RandomTiles) keep the tiles of a region, and
+/// of regions that overlap, on one side.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SplitRule {
+    /// Each group of overlapping regions by a hash of its name: where it goes does not depend on which
+    /// other regions there are.
+    Region(Shares),
+    /// By chromosome.
+    Chromosome {
+        /// Chromosomes of the validation set.
+        validation: Vec<String>,
+        /// Chromosomes of the test set.
+        test: Vec<String>,
+        /// Those of them that must have examples: the ones the user named.
+        required: Vec<String>,
+    },
+    /// Groups in random order, until the shares are reached.
+    Random(Shares),
+    /// Single tiles at random: neighbours that share most of their bases come to lie on both sides,
+    /// as in the paper, and accuracy is overstated.
+    RandomTiles(Shares),
+}
+
+/// How much of the data goes where.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shares {
+    /// Share of the validation set.
+    pub validation: f64,
+    /// Share of the test set.
+    pub test: f64,
+    /// Number that decides the random choice.
+    pub seed: u64,
+}
+
+impl SplitRule {
+    /// The word on the command line.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Region(_) => "region",
+            Self::Chromosome { .. } => "chromosome",
+            Self::Random(_) => "random",
+            Self::RandomTiles(_) => "random-tiles",
+        }
+    }
+
+    fn check(&self) -> Result<(), DatasetError> {
+        match self {
+            Self::Region(s) | Self::Random(s) | Self::RandomTiles(s) => {
+                let sound = |share: f64| (0.0..1.0).contains(&share);
+                if sound(s.validation) && sound(s.test) && s.validation + s.test < 1.0 {
+                    return Ok(());
+                }
+                Err(DatasetError::Setting(format!(
+                    "validation share {} and test share {} must be 0 or more and leave something to train on",
+                    s.validation, s.test
+                )))
+            }
+            Self::Chromosome {
+                validation, test, ..
+            } => match validation.iter().find(|c| test.contains(c)) {
+                Some(chrom) => Err(DatasetError::Setting(format!(
+                    "{chrom} is to be both validation and test"
+                ))),
+                None => Ok(()),
+            },
+        }
+    }
 }
 
 /// A run of `mpra-score dataset`.

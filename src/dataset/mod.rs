@@ -10,6 +10,7 @@ mod assemble;
 mod config;
 mod examples;
 mod figures;
+mod filter;
 mod parquet;
 mod places;
 mod report;
@@ -20,16 +21,18 @@ mod split;
 
 pub use assemble::{Assay, Task, assemble};
 pub use config::{
-    Config, CoordinateSource, Frame, Geometry, MissingValues, ReplicateRule, Strands,
+    Config, CoordinateSource, Frame, Geometry, MissingValues, ReplicateRule, Shares, SplitRule,
+    Strands,
 };
-pub use examples::{Examples, FilterReason, Filtered, make_examples};
+pub use examples::{Examples, make_examples};
+pub use filter::{FilterReason, Filtered};
 pub use parquet::{Rows, write_parquet};
 pub use places::place_tiles;
 pub use report::Report;
 pub use run::{Summary, run};
 pub use sequences::{TileSequences, sequences};
 pub use sheet::{Experiment, parse_experiment, read_sheet};
-pub use split::{Shares, Split, SplitRule, groups, split};
+pub use split::{Split, groups, split};
 
 use std::path::PathBuf;
 

@@ -2,9 +2,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::combine::Combine;
-use super::effects::Windows;
 use super::input::VariantSource;
 use super::rank::RankBy;
+use super::windows::Windows;
 use crate::genome::Aliases;
 use crate::intervals::Named;
 use crate::ism::{EngineChoice, EngineSettings, Strand};

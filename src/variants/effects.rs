@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 
-use super::VariantError;
 use super::allele::{self, Change, Skip};
-use super::haplotype::Genome;
+use super::haplotype::Haplotypes;
+use super::windows::{Genome, Rules, Windows, centred};
 use crate::Error;
 use crate::encode::{BASES, UNKNOWN, push_codes};
 use crate::genome::{ContigId, Fasta, FastaReader, Interval, Lattice};
@@ -18,34 +18,6 @@ const FETCH_MOST: u32 = 1 << 18;
 
 /// Floats of effects that are scored at a time.
 const MOST_EFFECTS: usize = 1 << 21;
-
-/// Which windows a variant is scored in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Windows {
-    /// The mean over all windows of the lattice that hold its first base, as the main job.
-    All,
-    /// The one that starts half a window (rounded down) before its first base.
-    Centre,
-}
-
-impl Windows {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Centre => "centre",
-        }
-    }
-}
-
-/// Where a job's effects come from.
-#[derive(Clone, Debug)]
-pub(super) struct Rules {
-    pub lattice: Lattice,
-    pub windows: Windows,
-    /// The model's output columns to be given.
-    pub columns: Vec<usize>,
-}
 
 /// A record to be scored.
 #[derive(Clone, Copy, Debug)]
@@ -113,23 +85,17 @@ impl Calls {
 
 /// One thread's scorer.
 pub(super) struct Scorer {
-    pub(super) engine: Box<dyn Engine>,
+    engine: Box<dyn Engine>,
+    rules: Rules,
     fasta: Fasta,
     reader: FastaReader,
     /// Contigs whose index was compared with the FASTA.
     checked: HashSet<ContigId>,
-    pub(super) lattice: Lattice,
-    /// Of windows that do not overlap, to be moved to a single one.
-    pub(super) single: Lattice,
-    pub(super) windows: Windows,
-    /// The model's output columns to be given.
-    pub(super) columns: Vec<usize>,
     /// Whether importance is wanted of changes of more than one base, too.
     importance: bool,
     codes: Vec<u8>,
-    pub(super) haplotype: Vec<u8>,
-    pub(super) scores: Scores,
-    pub(super) reference: Scores,
+    scores: Scores,
+    haplotypes: Haplotypes,
     acgt: Vec<u8>,
 }
 
@@ -147,28 +113,23 @@ impl Scorer {
         rules: &Rules,
         importance: bool,
     ) -> Result<Self, Error> {
-        let window = rules.lattice.window();
         Ok(Self {
             engine,
+            rules: rules.clone(),
             reader: fasta.reader()?,
             fasta: fasta.clone(),
             checked: HashSet::new(),
-            lattice: rules.lattice,
-            single: lattice(window, Some(window))?,
-            windows: rules.windows,
-            columns: rules.columns.clone(),
             importance,
             codes: Vec::new(),
-            haplotype: Vec::new(),
             scores: Scores::default(),
-            reference: Scores::default(),
+            haplotypes: Haplotypes::default(),
             acgt: Vec::new(),
         })
     }
 
     /// Number of tasks in the tables.
     pub fn tasks(&self) -> usize {
-        self.columns.len()
+        self.rules.columns.len()
     }
 
     /// Scores records, in any order.
@@ -235,7 +196,7 @@ impl Scorer {
     /// Bases that must be known beside a record: haplotypes reach over three windows.
     fn flank(&self, singles: bool) -> u32 {
         let windows = if singles { 1 } else { 4 };
-        windows * self.lattice.window()
+        windows * self.rules.lattice.window()
     }
 
     /// Scores records (by index, ascending) of one contig that lie close to each other.
@@ -288,7 +249,7 @@ impl Scorer {
                     .for_each(|c| c.skip = Some(skip));
                 continue;
             }
-            let window = self.lattice.window() as usize;
+            let window = self.rules.lattice.window() as usize;
             for (call, alt) in calls.zip(site.alts.split(|&b| b == b',')) {
                 match allele::change(reference, alt, window) {
                     Err(skip) => out.calls[call].skip = Some(skip),
@@ -313,15 +274,27 @@ impl Scorer {
             let calls = out.of(record);
             for call in &mut out.calls[calls] {
                 call.gc = genome.gc(
-                    centred(call.at, self.lattice.window()),
-                    self.lattice.window(),
+                    centred(call.at, self.rules.lattice.window()),
+                    self.rules.lattice.window(),
                 );
             }
         }
         singles.sort_by_key(|s| s.0);
         self.singles(&genome, &singles, out)?;
         for (at, change, call) in others {
-            self.haplotype(&genome, at, change, call, out)?;
+            let engine = &mut *self.engine;
+            let scored = self
+                .haplotypes
+                .score(engine, &self.rules, &genome, at, change)?;
+            let Some(scored) = scored else {
+                out.calls[call].skip = Some(Skip::NoWindow);
+                continue;
+            };
+            for (task, (reference, effect)) in scored.into_iter().enumerate() {
+                let cell = call * self.rules.columns.len() + task;
+                out.references[cell] = reference;
+                out.effects[cell] = effect;
+            }
         }
         self.codes = codes;
         Ok(())
@@ -365,7 +338,7 @@ impl Scorer {
         singles: &[Lookup],
         out: &mut Calls,
     ) -> Result<(), Error> {
-        let window = self.lattice.window();
+        let window = self.rules.lattice.window();
         // The engine's tables are as long as the stretch.
         let most = (MOST_EFFECTS / (4 * self.engine.tasks())).max(2 * window as usize) as u32;
         let mut left = singles;
@@ -374,7 +347,7 @@ impl Scorer {
             let mut count = 1;
             let mut last = first;
             while let Some(&(base, ..)) = left.get(count) {
-                let near = match self.windows {
+                let near = match self.rules.windows {
                     Windows::All => base - last <= window && base - first < most,
                     Windows::Centre => base == last,
                 };
@@ -398,10 +371,7 @@ impl Scorer {
                     _ => wanted.push(one),
                 }
             }
-            let lattice = match self.windows {
-                Windows::All => self.lattice,
-                Windows::Centre => moved(self.single, centred(first, window)),
-            };
+            let lattice = self.rules.around(first);
             let (origin, length) = Stretch::needs(window, &wanted);
             let stretch = Stretch {
                 lattice,
@@ -418,9 +388,9 @@ impl Scorer {
 
     /// Gives the scores of the stretch that begins at `first` to its calls.
     fn give(&self, first: u32, singles: &[Lookup], out: &mut Calls) {
-        let (all, tasks) = (self.engine.tasks(), self.columns.len());
+        let (all, tasks) = (self.engine.tasks(), self.rules.columns.len());
         let scores = &self.scores;
-        let window = i64::from(self.lattice.window());
+        let window = i64::from(self.rules.lattice.window());
         let mut reference = vec![0.0f32; tasks];
         let mut of = None;
         for &(base, new, call) in singles {
@@ -434,20 +404,20 @@ impl Scorer {
                     &scores.activities,
                     all,
                     from..to,
-                    &self.columns,
+                    &self.rules.columns,
                     &mut reference,
                 );
             }
             let row = call * tasks..(call + 1) * tasks;
             let importance = &mut out.importance[row.clone()];
-            for (value, &column) in importance.iter_mut().zip(&self.columns) {
+            for (value, &column) in importance.iter_mut().zip(&self.rules.columns) {
                 *value = scores.importance[at * all + column];
             }
             let Some(new) = new else {
                 continue;
             };
             let effects = &mut out.effects[row.clone()];
-            for (value, &column) in effects.iter_mut().zip(&self.columns) {
+            for (value, &column) in effects.iter_mut().zip(&self.rules.columns) {
                 *value = scores.effects[(at * 4 + usize::from(new)) * all + column];
             }
             if effects.iter().any(|e| e.is_nan()) {
@@ -465,11 +435,11 @@ impl Scorer {
         origin: i64,
         bases: Interval,
     ) -> Result<(Vec<f32>, Vec<f32>), Error> {
-        let (all, tasks) = (self.engine.tasks(), self.columns.len());
-        let window = self.lattice.window();
+        let (all, tasks) = (self.engine.tasks(), self.rules.columns.len());
+        let window = self.rules.lattice.window();
         let mut effects = Vec::with_capacity(bases.len() as usize * 4 * tasks);
         let mut importance = Vec::with_capacity(bases.len() as usize * tasks);
-        let pieces: Vec<Interval> = match self.windows {
+        let pieces: Vec<Interval> = match self.rules.windows {
             Windows::All => vec![bases],
             Windows::Centre => (bases.start()..bases.end())
                 .filter_map(|b| Interval::new(b, b + 1))
@@ -477,10 +447,7 @@ impl Scorer {
         };
         for piece in pieces {
             let wanted = [piece];
-            let lattice = match self.windows {
-                Windows::All => self.lattice,
-                Windows::Centre => moved(self.single, centred(piece.start(), window)),
-            };
+            let lattice = self.rules.around(piece.start());
             let (from, length) = Stretch::needs(window, &wanted);
             let at = (from - origin) as usize;
             let stretch = Stretch {
@@ -493,7 +460,7 @@ impl Scorer {
                 .score(&stretch, Want::Effects, &mut self.scores)?;
             let pick = |table: &[f32], out: &mut Vec<f32>| {
                 for row in table.chunks_exact(all) {
-                    out.extend(self.columns.iter().map(|&c| row[c]));
+                    out.extend(self.rules.columns.iter().map(|&c| row[c]));
                 }
             };
             pick(&self.scores.effects, &mut effects);
@@ -511,30 +478,8 @@ impl Scorer {
 
     /// The lattice of windows.
     pub fn lattice(&self) -> Lattice {
-        self.lattice
+        self.rules.lattice
     }
-}
-
-/// Share of G and C among known bases; NaN without any.
-pub(super) fn gc(codes: &[u8]) -> f32 {
-    let known = codes.iter().filter(|&&c| c != UNKNOWN).count();
-    let gc = codes.iter().filter(|&&c| c == 1 || c == 2).count();
-    match known {
-        0 => f32::NAN,
-        _ => gc as f32 / known as f32,
-    }
-}
-
-/// Start of the window centred on a base.
-pub(super) fn centred(base: u32, window: u32) -> i64 {
-    i64::from(base) - i64::from(window / 2)
-}
-
-/// The lattice moved so that a window starts at `start`.
-pub(super) fn moved(lattice: Lattice, start: i64) -> Lattice {
-    let (window, stride) = (lattice.window(), lattice.stride());
-    let phase = start.rem_euclid(i64::from(stride)) as u32;
-    lattice.for_region(phase + window - stride)
 }
 
 /// Mean of some rows of a table, by column; NaN without a row.
@@ -557,14 +502,4 @@ fn mean_rows(
 /// The letter of a code.
 pub(super) fn letter(code: u8) -> char {
     BASES.get(usize::from(code)).copied().unwrap_or('N')
-}
-
-/// Checks that a lattice's stride and window go together.
-pub(super) fn lattice(window: u32, stride: Option<u32>) -> Result<Lattice, VariantError> {
-    let stride = stride.unwrap_or((window / 5).max(1));
-    Lattice::genome(window, stride).ok_or_else(|| {
-        VariantError::Setting(format!(
-            "a stride of {stride} does not fit a window of {window} bases: expected 1 to {window}"
-        ))
-    })
 }

@@ -1,36 +1,45 @@
 //! Changes of more than one base: the windows of two haplotypes.
 
-use super::allele::{Change, Skip};
-use super::effects::{Calls, Scorer, Windows, centred, gc, moved};
+use super::allele::Change;
+use super::windows::{Genome, Rules, moved};
 use crate::Error;
 use crate::encode::{UNKNOWN, code};
 use crate::genome::Interval;
-use crate::ism::{Scores, Stretch, Want};
+use crate::ism::{Engine, Scores, Stretch, Want};
 
-impl Scorer {
-    /// Scores a change of more than one base, by the windows of both haplotypes.
+/// Room for the two haplotypes of a change, used again for each.
+#[derive(Default)]
+pub(super) struct Haplotypes {
+    codes: Vec<u8>,
+    scores: Scores,
+    reference: Scores,
+}
+
+impl Haplotypes {
+    /// Scores a change of more than one base, by the windows of both haplotypes: for each task the
+    /// reference's activity and the effect. `None` where no window is known in both.
     ///
     /// The alternative haplotype is the genome up to the change, the inserted bases, and the genome
     /// from the end of the deleted ones on. Its windows start where the reference's do, so the
     /// change's first base stays in its column, and what is lost or gained moves the bases to its
     /// right.
-    pub(super) fn haplotype(
+    ///
+    /// # Errors
+    /// When the model fails.
+    pub fn score(
         &mut self,
+        engine: &mut dyn Engine,
+        rules: &Rules,
         genome: &Genome<'_>,
         at: u32,
         change: Change<'_>,
-        call: usize,
-        out: &mut Calls,
-    ) -> Result<(), Error> {
-        let window = self.lattice.window();
+    ) -> Result<Option<Vec<(f32, f32)>>, Error> {
+        let lattice = rules.around(at);
+        let window = lattice.window();
         let base = Interval::new(at, at + 1).unwrap_or_default();
-        let lattice = match self.windows {
-            Windows::All => self.lattice,
-            Windows::Centre => moved(self.single, centred(at, window)),
-        };
         let starts: Vec<i64> = lattice.covering(base).collect();
         let Some(&first) = starts.first() else {
-            return Ok(());
+            return Ok(Some(vec![(f32::NAN, f32::NAN); rules.columns.len()]));
         };
         // Local coordinates, in which the first window starts at `shift`: none is negative, and
         // the haplotype has no others.
@@ -51,11 +60,11 @@ impl Scorer {
                 origin,
                 wanted: &wanted,
             };
-            self.engine.score(&stretch, Want::Activity, scores)
+            engine.score(&stretch, Want::Activity, scores)
         };
         score(&mut self.reference, genome.slice(from, length))?;
         let after = i64::from(at) + change.deleted as i64;
-        let haplotype = &mut self.haplotype;
+        let haplotype = &mut self.codes;
         haplotype.clear();
         haplotype.extend_from_slice(genome.slice(from, before));
         haplotype.extend(change.inserted.iter().map(|&l| code(l).unwrap_or(UNKNOWN)));
@@ -64,52 +73,23 @@ impl Scorer {
         score(&mut self.scores, haplotype)?;
 
         // Windows that either haplotype leaves with too few known bases count in neither.
-        let (all, tasks) = (self.engine.tasks(), self.columns.len());
-        let mut sums = vec![(0.0f64, 0.0f64); tasks];
+        let all = engine.tasks();
+        let mut sums = vec![(0.0f64, 0.0f64); rules.columns.len()];
         let mut count = 0u32;
         for (i, start) in self.reference.windows.iter().enumerate() {
             let Ok(j) = self.scores.windows.binary_search(start) else {
                 continue;
             };
             count += 1;
-            for (sum, &column) in sums.iter_mut().zip(&self.columns) {
+            for (sum, &column) in sums.iter_mut().zip(&rules.columns) {
                 let reference = f64::from(self.reference.activities[i * all + column]);
                 sum.0 += reference;
                 sum.1 += f64::from(self.scores.activities[j * all + column]) - reference;
             }
         }
-        if count == 0 {
-            out.calls[call].skip = Some(Skip::NoWindow);
-            return Ok(());
-        }
-        for (task, (reference, effect)) in sums.into_iter().enumerate() {
-            out.references[call * tasks + task] = (reference / f64::from(count)) as f32;
-            out.effects[call * tasks + task] = (effect / f64::from(count)) as f32 + 0.0;
-        }
-        Ok(())
-    }
-}
-
-/// A part of a contig.
-pub(super) struct Genome<'a> {
-    pub codes: &'a [u8],
-    pub origin: i64,
-}
-
-impl<'a> Genome<'a> {
-    /// The base at a position.
-    pub fn at(&self, position: i64) -> u8 {
-        self.codes[(position - self.origin) as usize]
-    }
-
-    /// Bases from a position on.
-    pub fn slice(&self, from: i64, length: usize) -> &'a [u8] {
-        let from = (from - self.origin) as usize;
-        &self.codes[from..from + length]
-    }
-
-    /// GC content of a window.
-    pub fn gc(&self, from: i64, window: u32) -> f32 {
-        gc(self.slice(from, window as usize))
+        let count = f64::from(count);
+        let mean =
+            |(reference, effect)| ((reference / count) as f32, (effect / count) as f32 + 0.0);
+        Ok((count > 0.0).then(|| sums.into_iter().map(mean).collect()))
     }
 }

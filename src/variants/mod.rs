@@ -31,14 +31,15 @@ mod rank;
 mod records;
 mod sample;
 mod setup;
+mod windows;
 
 pub use allele::{Change, Skip, change, is_acgt, is_allele};
 pub use combine::Combine;
 pub use config::{BackgroundConfig, BackgroundSource, Plots, Scoring, VariantsConfig};
-pub use effects::Windows;
 pub use error::VariantError;
 pub use input::VariantSource;
 pub use rank::RankBy;
+pub use windows::Windows;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

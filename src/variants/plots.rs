@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::allele::change;
 use super::annotate::Shared;
-use super::effects::{Scorer, centred};
+use super::effects::Scorer;
 use super::rank::Top;
+use super::windows::centred;
 use crate::Error;
 use crate::encode::{UNKNOWN, code};
 use crate::genome::Interval;

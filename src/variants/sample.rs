@@ -10,7 +10,8 @@ use zip::write::SimpleFileOptions;
 
 use super::VariantError;
 use super::config::{BackgroundConfig, BackgroundSource};
-use super::effects::{Scorer, centred, gc};
+use super::effects::Scorer;
+use super::windows::{centred, gc};
 use crate::Error;
 use crate::encode::UNKNOWN;
 use crate::genome::{Aliases, ContigId, Fasta, Interval};

@@ -1,8 +1,9 @@
 use serde_json::json;
 
 use super::config::{BackgroundSource, Scoring};
-use super::effects::{Rules, Scorer, lattice};
+use super::effects::Scorer;
 use super::sample::{Key, Sample};
+use super::windows::{Rules, lattice};
 use crate::Error;
 use crate::genome::Fasta;
 use crate::ism::Engines;
@@ -32,11 +33,8 @@ impl Setup {
         let spec = model.spec().clone();
         let columns = spec.columns(scoring.tasks.as_deref())?;
         let tasks: Vec<String> = columns.iter().map(|&c| spec.tasks[c].clone()).collect();
-        let rules = Rules {
-            lattice: lattice(spec.window as u32, scoring.stride)?,
-            windows: scoring.windows,
-            columns,
-        };
+        let lattice = lattice(spec.window as u32, scoring.stride)?;
+        let rules = Rules::new(lattice, scoring.windows, columns)?;
         let fasta = Fasta::open(&scoring.fasta, scoring.write_index)?;
         let chosen = Engines::choose(scoring.engine_settings(), &model)?;
         let scorers = chosen

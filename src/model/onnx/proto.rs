@@ -1,5 +1,7 @@
 //! The messages of `onnx.proto` with the fields this program uses; decoding skips the others.
-//! Field numbers are those of the ONNX specification.
+//! Field numbers are those of the ONNX specification, which also says what each field is.
+
+#![allow(missing_docs, reason = "onnx.proto documents its fields")]
 
 use ndarray::{ArrayD, IxDyn};
 use prost::Message;
