@@ -4,7 +4,7 @@ use super::floats::Floats;
 use super::kernels;
 use super::reducer::{Active, Reducer};
 use super::simd::{Level, PAD, Simd, kernel};
-use super::view::View;
+use super::view::{Edit, View};
 
 /// An edit that reaches a cell.
 struct Reaching<'a> {
@@ -28,48 +28,53 @@ pub(super) fn sweep(
     let rows = &view.rows[cell.from - reducer.from..cell.to - reducer.from];
     // Edits come by ascending position, all reaching equally far: those that reach the cell lie
     // side by side.
-    let reached = view.edits.iter().enumerate().filter_map(|(i, edit)| {
-        let (from, to) = edit.reached(view.span, (cell.from, cell.to));
-        (from < to).then_some((i, from, to))
-    });
-    let Some((first, ..)) = reached.clone().next() else {
+    let span = view.span;
+    let before = |e: &Edit<'_>| e.first + span as isize <= cell.from as isize;
+    let first = view.edits.partition_point(before);
+    let edits = &view.edits[first..];
+    let edits = &edits[..edits.partition_point(|e| e.first < cell.to as isize)];
+    if edits.is_empty() {
         return;
-    };
-    let partly = |&(_, from, to): &(usize, usize, usize)| to - from < view.span;
-    let parts = reached.clone().filter(partly).count();
-    // Suffix maxima, one more than positions, and the prefix; maxima of the edits of which only a
-    // part lies in this cell.
-    let own = (rows.len() + 2) * row;
-    let (own, partial) = scratch.room(own + parts * 3 * row).split_at_mut(own);
-    let mut changed = Vec::with_capacity(3 * view.span);
-    for ((i, from, to), maxima) in reached
-        .clone()
-        .filter(partly)
-        .zip(partial.chunks_exact_mut(3 * row))
-    {
-        changed.clear();
-        for change in 0..3 {
-            changed.extend((from..to).map(|p| view.changed(&view.edits[i], change, p)));
-        }
-        kernels::edit_maxima(level, &changed, to - from, row, maxima);
     }
-    let mut partial = partial.chunks_exact(3 * row);
-    let edits: Vec<Reaching<'_>> = reached
-        .map(|edit| Reaching {
-            from: edit.1 - cell.from,
-            to: edit.2 - cell.from,
-            maxima: match partly(&edit) {
-                true => partial.next().unwrap_or_default(),
-                false => view.edits[edit.0].maxima,
-            },
+    let mut reaching: Vec<Reaching<'_>> = edits
+        .iter()
+        .map(|edit| {
+            let (from, to) = edit.reached(span, (cell.from, cell.to));
+            Reaching {
+                from: from - cell.from,
+                to: to - cell.from,
+                maxima: edit.maxima,
+            }
         })
         .collect();
+    // Suffix maxima, one more than positions, and the prefix; maxima of the edits of which only a
+    // part lies in this cell: at its ends, and none of them there twice.
+    let own = (rows.len() + 2) * row;
+    let most = edits.len().min(2 * span) * 3 * row;
+    let (own, mut partial) = scratch.room(own + most).split_at_mut(own);
+    let mut changed = Vec::with_capacity(3 * span);
+    for (edit, part) in edits.iter().zip(&mut reaching) {
+        let (from, to) = (part.from, part.to);
+        if to - from == span {
+            continue;
+        }
+        changed.clear();
+        for change in 0..3 {
+            let positions = cell.from + from..cell.from + to;
+            changed.extend(positions.map(|p| view.changed(edit, change, p)));
+        }
+        let (maxima, rest) = std::mem::take(&mut partial).split_at_mut(3 * row);
+        kernels::edit_maxima(level, &changed, to - from, row, maxima);
+        part.maxima = maxima;
+        partial = rest;
+    }
+    let edits = reaching;
     let out = &mut out[first * 3 * heads..][..edits.len() * 3 * heads];
     let weights = &reducer.weights[cell.weights * heads * row..][..heads * row];
 
     assert!(row.is_multiple_of(PAD) && heads.is_multiple_of(4));
     assert!(rows.iter().all(|r| r.len() >= row) && cell.fixed.len() >= row);
-    let fits = |e: &Reaching<'_>| e.from <= e.to && e.to <= rows.len() && e.maxima.len() >= 3 * row;
+    let fits = |e: &Reaching<'_>| e.to <= rows.len() && e.from <= e.to && e.maxima.len() >= 3 * row;
     assert!(edits.iter().all(fits));
     // SAFETY: by the assertions, and the sizes of the slices above.
     unsafe {
