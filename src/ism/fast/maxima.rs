@@ -1,7 +1,6 @@
 //! Edits under a max pool: one sweep over a cell, left to right.
 
 use super::floats::Floats;
-use super::kernels;
 use super::reducer::{Active, Reducer};
 use super::simd::{Level, PAD, Simd, kernel};
 use super::view::{Edit, View};
@@ -11,8 +10,10 @@ struct Reaching<'a> {
     /// The cell's positions that it changes, counted from the cell's first.
     from: usize,
     to: usize,
-    /// `[3, row]`: their new maxima.
+    /// `[3, row]`: the maxima of all that it changes.
     maxima: &'a [f32],
+    /// Where only a part of these lies in the cell, the rows that do begin here: `[3, to - from]`.
+    rows: Option<usize>,
 }
 
 /// Adds the effects, through one cell, of all edits of a window.
@@ -36,45 +37,39 @@ pub(super) fn sweep(
     if edits.is_empty() {
         return;
     }
-    let mut reaching: Vec<Reaching<'_>> = edits
+    let mut changed = Vec::new();
+    let edits: Vec<Reaching<'_>> = edits
         .iter()
         .map(|edit| {
             let (from, to) = edit.reached(span, (cell.from, cell.to));
+            let rows = (to - from < span).then_some(changed.len());
+            if rows.is_some() {
+                for change in 0..3 {
+                    changed.extend((from..to).map(|p| view.changed(edit, change, p)));
+                }
+            }
             Reaching {
                 from: from - cell.from,
                 to: to - cell.from,
                 maxima: edit.maxima,
+                rows,
             }
         })
         .collect();
-    // Suffix maxima, one more than positions, and the prefix; maxima of the edits of which only a
-    // part lies in this cell: at its ends, and none of them there twice.
-    let own = (rows.len() + 2) * row;
-    let most = edits.len().min(2 * span) * 3 * row;
-    let (own, mut partial) = scratch.room(own + most).split_at_mut(own);
-    let mut changed = Vec::with_capacity(3 * span);
-    for (edit, part) in edits.iter().zip(&mut reaching) {
-        let (from, to) = (part.from, part.to);
-        if to - from == span {
-            continue;
-        }
-        changed.clear();
-        for change in 0..3 {
-            let positions = cell.from + from..cell.from + to;
-            changed.extend(positions.map(|p| view.changed(edit, change, p)));
-        }
-        let (maxima, rest) = std::mem::take(&mut partial).split_at_mut(3 * row);
-        kernels::edit_maxima(level, &changed, to - from, row, maxima);
-        part.maxima = maxima;
-        partial = rest;
-    }
-    let edits = reaching;
+    // Suffix maxima, one more than positions; the prefix; maxima of a part of an edit.
+    let own = scratch.room((rows.len() + 5) * row);
     let out = &mut out[first * 3 * heads..][..edits.len() * 3 * heads];
     let weights = &reducer.weights[cell.weights * heads * row..][..heads * row];
 
     assert!(row.is_multiple_of(PAD) && heads.is_multiple_of(4));
-    assert!(rows.iter().all(|r| r.len() >= row) && cell.fixed.len() >= row);
-    let fits = |e: &Reaching<'_>| e.to <= rows.len() && e.from <= e.to && e.maxima.len() >= 3 * row;
+    let long = |rows: &[&[f32]]| rows.iter().all(|r| r.len() >= row);
+    assert!(long(rows) && long(&changed) && cell.fixed.len() >= row);
+    let fits = |e: &Reaching<'_>| {
+        let parts = e
+            .rows
+            .is_none_or(|at| at + 3 * (e.to - e.from) <= changed.len());
+        e.from < e.to && e.to <= rows.len() && e.maxima.len() >= 3 * row && parts
+    };
     assert!(edits.iter().all(fits));
     // SAFETY: by the assertions, and the sizes of the slices above.
     unsafe {
@@ -82,6 +77,7 @@ pub(super) fn sweep(
             level,
             rows,
             &edits,
+            &changed,
             &cell.fixed,
             row,
             weights,
@@ -96,11 +92,11 @@ kernel! {
     /// See [`sweep`].
     ///
     /// # Safety
-    /// `row` is a multiple of [`PAD`], `heads` of 4; rows and `fixed` hold `row` floats, `weights`
-    /// `[heads, row]`, `scratch` `[rows + 2, row]`, `out` `[edits, 3, heads]`; edits lie within
-    /// the rows.
+    /// `row` is a multiple of [`PAD`], `heads` of 4; all rows and `fixed` hold `row` floats,
+    /// `weights` `[heads, row]`, `scratch` `[rows + 5, row]`, `out` `[edits, 3, heads]`; edits lie
+    /// within the rows, with `[3, row]` maxima, and their parts within `changed`.
     fn cell_edits = cell_edits_body(
-        rows: &[&[f32]], edits: &[Reaching<'_>], fixed: &[f32], row: usize,
+        rows: &[&[f32]], edits: &[Reaching<'_>], changed: &[&[f32]], fixed: &[f32], row: usize,
         weights: &[f32], heads: usize, scratch: &mut [f32], out: &mut [f32],
     )
 }
@@ -112,6 +108,7 @@ kernel! {
 unsafe fn cell_edits_body<S: Simd>(
     rows: &[&[f32]],
     edits: &[Reaching<'_>],
+    changed: &[&[f32]],
     fixed: &[f32],
     row: usize,
     weights: &[f32],
@@ -120,8 +117,10 @@ unsafe fn cell_edits_body<S: Simd>(
     out: &mut [f32],
 ) {
     let n = rows.len();
-    let (suffix, prefix) = scratch.split_at_mut((n + 1) * row);
+    let (suffix, rest) = scratch.split_at_mut((n + 1) * row);
+    let (prefix, partial) = rest.split_at_mut(row);
     let (suffix, prefix) = (suffix.as_mut_ptr(), prefix.as_mut_ptr());
+    let partial = partial.as_mut_ptr();
     // SAFETY: the caller's promise; `v` stays a vector below `row`, `h` four below `heads`.
     unsafe {
         for v in (0..row).step_by(S::LANES) {
@@ -130,7 +129,7 @@ unsafe fn cell_edits_body<S: Simd>(
             let mut best = fixed;
             S::store(suffix.add(n * row + v), best);
             for p in (0..n).rev() {
-                best = S::max(S::load(rows.get_unchecked(p).as_ptr().add(v)), best);
+                best = S::max(best, S::load(rows.get_unchecked(p).as_ptr().add(v)));
                 S::store(suffix.add(p * row + v), best);
             }
         }
@@ -139,12 +138,29 @@ unsafe fn cell_edits_body<S: Simd>(
             while passed < edit.from {
                 let added = rows.get_unchecked(passed).as_ptr();
                 for v in (0..row).step_by(S::LANES) {
-                    let best = S::max(S::load(added.add(v)), S::load(prefix.add(v)));
+                    let best = S::max(S::load(prefix.add(v)), S::load(added.add(v)));
                     S::store(prefix.add(v), best);
                 }
                 passed += 1;
             }
-            let maxima = edit.maxima.as_ptr();
+            let mut maxima = edit.maxima.as_ptr();
+            if let Some(at) = edit.rows {
+                // Only a part of the edited values lies in this cell.
+                let count = edit.to - edit.from;
+                for e in 0..3 {
+                    let at = at + e * count;
+                    for v in (0..row).step_by(S::LANES) {
+                        let value =
+                            |i: usize| S::load(changed.get_unchecked(at + i).as_ptr().add(v));
+                        let mut best = value(0);
+                        for i in 1..count {
+                            best = S::max(best, value(i));
+                        }
+                        S::store(partial.add(e * row + v), best);
+                    }
+                }
+                maxima = partial;
+            }
             let behind = suffix.add(edit.to * row);
             for h in (0..heads).step_by(4) {
                 let weights = weights.as_ptr().add(h * row);
