@@ -4,7 +4,7 @@
 //! relies on them: one comparison a row, for hundreds of products.
 //!
 //! [`Simd::max`] gives its second argument where one of them is not a number. So a ReLU keeps what
-//! is not a number, and maxima pass over it, as in ONNX Runtime.
+//! is not a number; maxima are never given any ([`super::floats::pass_over_nan`]).
 
 use super::simd::{Level, PAD, Simd, kernel};
 use super::trunk::Stage;
@@ -337,7 +337,7 @@ unsafe fn join_maxima_body<S: Simd>(rows: &[&[f32]], out: &mut [f32]) {
         for v in (0..row).step_by(S::LANES) {
             let mut best = S::load(out.add(v));
             for from in rows {
-                best = S::max(S::load(from.as_ptr().add(v)), best);
+                best = S::max(best, S::load(from.as_ptr().add(v)));
             }
             S::store(out.add(v), best);
         }
@@ -363,13 +363,14 @@ kernel! {
 #[inline(always)]
 unsafe fn edit_maxima_body<S: Simd>(rows: &[&[f32]], span: usize, row: usize, out: &mut [f32]) {
     let out = out.as_mut_ptr();
-    // SAFETY: the caller's promise; `v` stays a vector below `row`.
+    // SAFETY: the caller's promise; `v` stays a vector below `row`, and a chunk is `span` rows, at
+    // least one.
     unsafe {
         for (i, rows) in rows.chunks_exact(span).enumerate() {
             for v in (0..row).step_by(S::LANES) {
-                let mut best = S::splat(f32::NEG_INFINITY);
-                for from in rows {
-                    best = S::max(S::load(from.as_ptr().add(v)), best);
+                let mut best = S::load(rows.get_unchecked(0).as_ptr().add(v));
+                for from in rows.get_unchecked(1..) {
+                    best = S::max(best, S::load(from.as_ptr().add(v)));
                 }
                 S::store(out.add(i * row + v), best);
             }

@@ -1,18 +1,19 @@
 //! Edits under a max pool: one sweep over a cell, left to right.
 
 use super::floats::Floats;
-use super::kernels;
 use super::reducer::{Active, Reducer};
 use super::simd::{Level, PAD, Simd, kernel};
-use super::view::View;
+use super::view::{Edit, View};
 
 /// An edit that reaches a cell.
 struct Reaching<'a> {
     /// The cell's positions that it changes, counted from the cell's first.
     from: usize,
     to: usize,
-    /// `[3, row]`: their new maxima.
+    /// `[3, row]`: the maxima of all that it changes.
     maxima: &'a [f32],
+    /// Where only a part of these lies in the cell, the rows that do begin here: `[3, to - from]`.
+    rows: Option<usize>,
 }
 
 /// Adds the effects, through one cell, of all edits of a window.
@@ -28,48 +29,47 @@ pub(super) fn sweep(
     let rows = &view.rows[cell.from - reducer.from..cell.to - reducer.from];
     // Edits come by ascending position, all reaching equally far: those that reach the cell lie
     // side by side.
-    let reached = view.edits.iter().enumerate().filter_map(|(i, edit)| {
-        let (from, to) = edit.reached(view.span, (cell.from, cell.to));
-        (from < to).then_some((i, from, to))
-    });
-    let Some((first, ..)) = reached.clone().next() else {
+    let span = view.span;
+    let before = |e: &Edit<'_>| e.first + span as isize <= cell.from as isize;
+    let first = view.edits.partition_point(before);
+    let edits = &view.edits[first..];
+    let edits = &edits[..edits.partition_point(|e| e.first < cell.to as isize)];
+    if edits.is_empty() {
         return;
-    };
-    let partly = |&(_, from, to): &(usize, usize, usize)| to - from < view.span;
-    let parts = reached.clone().filter(partly).count();
-    // Suffix maxima, one more than positions, and the prefix; maxima of the edits of which only a
-    // part lies in this cell.
-    let own = (rows.len() + 2) * row;
-    let (own, partial) = scratch.room(own + parts * 3 * row).split_at_mut(own);
-    let mut changed = Vec::with_capacity(3 * view.span);
-    for ((i, from, to), maxima) in reached
-        .clone()
-        .filter(partly)
-        .zip(partial.chunks_exact_mut(3 * row))
-    {
-        changed.clear();
-        for change in 0..3 {
-            changed.extend((from..to).map(|p| view.changed(&view.edits[i], change, p)));
-        }
-        kernels::edit_maxima(level, &changed, to - from, row, maxima);
     }
-    let mut partial = partial.chunks_exact(3 * row);
-    let edits: Vec<Reaching<'_>> = reached
-        .map(|edit| Reaching {
-            from: edit.1 - cell.from,
-            to: edit.2 - cell.from,
-            maxima: match partly(&edit) {
-                true => partial.next().unwrap_or_default(),
-                false => view.edits[edit.0].maxima,
-            },
+    let mut changed = Vec::new();
+    let edits: Vec<Reaching<'_>> = edits
+        .iter()
+        .map(|edit| {
+            let (from, to) = edit.reached(span, (cell.from, cell.to));
+            let rows = (to - from < span).then_some(changed.len());
+            if rows.is_some() {
+                for change in 0..3 {
+                    changed.extend((from..to).map(|p| view.changed(edit, change, p)));
+                }
+            }
+            Reaching {
+                from: from - cell.from,
+                to: to - cell.from,
+                maxima: edit.maxima,
+                rows,
+            }
         })
         .collect();
+    // Suffix maxima, one more than positions; the prefix; maxima of a part of an edit.
+    let own = scratch.room((rows.len() + 5) * row);
     let out = &mut out[first * 3 * heads..][..edits.len() * 3 * heads];
     let weights = &reducer.weights[cell.weights * heads * row..][..heads * row];
 
     assert!(row.is_multiple_of(PAD) && heads.is_multiple_of(4));
-    assert!(rows.iter().all(|r| r.len() >= row) && cell.fixed.len() >= row);
-    let fits = |e: &Reaching<'_>| e.from <= e.to && e.to <= rows.len() && e.maxima.len() >= 3 * row;
+    let long = |rows: &[&[f32]]| rows.iter().all(|r| r.len() >= row);
+    assert!(long(rows) && long(&changed) && cell.fixed.len() >= row);
+    let fits = |e: &Reaching<'_>| {
+        let parts = e
+            .rows
+            .is_none_or(|at| at + 3 * (e.to - e.from) <= changed.len());
+        e.from < e.to && e.to <= rows.len() && e.maxima.len() >= 3 * row && parts
+    };
     assert!(edits.iter().all(fits));
     // SAFETY: by the assertions, and the sizes of the slices above.
     unsafe {
@@ -77,6 +77,7 @@ pub(super) fn sweep(
             level,
             rows,
             &edits,
+            &changed,
             &cell.fixed,
             row,
             weights,
@@ -91,11 +92,11 @@ kernel! {
     /// See [`sweep`].
     ///
     /// # Safety
-    /// `row` is a multiple of [`PAD`], `heads` of 4; rows and `fixed` hold `row` floats, `weights`
-    /// `[heads, row]`, `scratch` `[rows + 2, row]`, `out` `[edits, 3, heads]`; edits lie within
-    /// the rows.
+    /// `row` is a multiple of [`PAD`], `heads` of 4; all rows and `fixed` hold `row` floats,
+    /// `weights` `[heads, row]`, `scratch` `[rows + 5, row]`, `out` `[edits, 3, heads]`; edits lie
+    /// within the rows, with `[3, row]` maxima, and their parts within `changed`.
     fn cell_edits = cell_edits_body(
-        rows: &[&[f32]], edits: &[Reaching<'_>], fixed: &[f32], row: usize,
+        rows: &[&[f32]], edits: &[Reaching<'_>], changed: &[&[f32]], fixed: &[f32], row: usize,
         weights: &[f32], heads: usize, scratch: &mut [f32], out: &mut [f32],
     )
 }
@@ -107,6 +108,7 @@ kernel! {
 unsafe fn cell_edits_body<S: Simd>(
     rows: &[&[f32]],
     edits: &[Reaching<'_>],
+    changed: &[&[f32]],
     fixed: &[f32],
     row: usize,
     weights: &[f32],
@@ -115,8 +117,10 @@ unsafe fn cell_edits_body<S: Simd>(
     out: &mut [f32],
 ) {
     let n = rows.len();
-    let (suffix, prefix) = scratch.split_at_mut((n + 1) * row);
+    let (suffix, rest) = scratch.split_at_mut((n + 1) * row);
+    let (prefix, partial) = rest.split_at_mut(row);
     let (suffix, prefix) = (suffix.as_mut_ptr(), prefix.as_mut_ptr());
+    let partial = partial.as_mut_ptr();
     // SAFETY: the caller's promise; `v` stays a vector below `row`, `h` four below `heads`.
     unsafe {
         for v in (0..row).step_by(S::LANES) {
@@ -125,7 +129,7 @@ unsafe fn cell_edits_body<S: Simd>(
             let mut best = fixed;
             S::store(suffix.add(n * row + v), best);
             for p in (0..n).rev() {
-                best = S::max(S::load(rows.get_unchecked(p).as_ptr().add(v)), best);
+                best = S::max(best, S::load(rows.get_unchecked(p).as_ptr().add(v)));
                 S::store(suffix.add(p * row + v), best);
             }
         }
@@ -134,12 +138,29 @@ unsafe fn cell_edits_body<S: Simd>(
             while passed < edit.from {
                 let added = rows.get_unchecked(passed).as_ptr();
                 for v in (0..row).step_by(S::LANES) {
-                    let best = S::max(S::load(added.add(v)), S::load(prefix.add(v)));
+                    let best = S::max(S::load(prefix.add(v)), S::load(added.add(v)));
                     S::store(prefix.add(v), best);
                 }
                 passed += 1;
             }
-            let maxima = edit.maxima.as_ptr();
+            let mut maxima = edit.maxima.as_ptr();
+            if let Some(at) = edit.rows {
+                // Only a part of the edited values lies in this cell.
+                let count = edit.to - edit.from;
+                for e in 0..3 {
+                    let at = at + e * count;
+                    for v in (0..row).step_by(S::LANES) {
+                        let value =
+                            |i: usize| S::load(changed.get_unchecked(at + i).as_ptr().add(v));
+                        let mut best = value(0);
+                        for i in 1..count {
+                            best = S::max(best, value(i));
+                        }
+                        S::store(partial.add(e * row + v), best);
+                    }
+                }
+                maxima = partial;
+            }
             let behind = suffix.add(edit.to * row);
             for h in (0..heads).step_by(4) {
                 let weights = weights.as_ptr().add(h * row);

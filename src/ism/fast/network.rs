@@ -46,14 +46,7 @@ impl Function {
     /// The function's value.
     pub(crate) fn of(self, x: f32) -> f32 {
         match self {
-            // Not `max`, here and below: what is not a number stays so.
-            Self::Relu => {
-                if x < 0.0 {
-                    0.0
-                } else {
-                    x
-                }
-            }
+            Self::Relu => relu(x),
             Self::LeakyRelu(alpha) => {
                 if x < 0.0 {
                     alpha * x
@@ -91,6 +84,12 @@ impl Function {
     }
 }
 
+/// Not `max`, as in [`Function::Clip`]: what is not a number stays so.
+#[inline(always)]
+pub(super) fn relu(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
 impl Elementwise {
     /// Applies it to rows of `stride` values, of which the first channels are real; what stands in
     /// the others does not matter.
@@ -104,7 +103,7 @@ impl Elementwise {
                 }
             }
             Self::Function(Function::Relu) => {
-                rows.iter_mut().for_each(|x| *x = Function::Relu.of(*x));
+                rows.iter_mut().for_each(|x| *x = relu(*x));
             }
             Self::Function(f) => rows.iter_mut().for_each(|x| *x = f.of(*x)),
         }

@@ -58,10 +58,18 @@ pub(super) struct Sources {
 /// Blocks of edits of the latest bases, by index modulo the capacity.
 #[derive(Debug, Default)]
 struct Ring {
+    /// A power of two.
     capacity: usize,
     made: Blocks,
     /// Bases below this are done.
     done: usize,
+}
+
+impl Ring {
+    /// Where the blocks of a base are.
+    fn slot(&self, base: usize) -> usize {
+        base & (self.capacity - 1)
+    }
 }
 
 /// What a window has for itself: values whose fields hold columns outside of it.
@@ -163,7 +171,7 @@ impl Sources {
         let mut left = between(run.wanted, ring.done.max(start), end);
         while let Some(&base) = left.first() {
             // A batch of neighbours that are contiguous in the ring.
-            let slot = base % ring.capacity;
+            let slot = ring.slot(base);
             let most = BATCH.min(ring.capacity - slot).min(left.len());
             let next = |(i, b): &(usize, &usize)| **b == base + i;
             let count = left[..most].iter().enumerate().take_while(next).count();
@@ -217,7 +225,7 @@ impl Sources {
                 edged += 1;
                 self.edge.made.edit(tables, edged - 1, first)
             } else {
-                let slot = (start + column) % self.ring.capacity;
+                let slot = self.ring.slot(start + column);
                 self.ring.made.edit(tables, slot, first)
             }
         };

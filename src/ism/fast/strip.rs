@@ -95,7 +95,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// The row of an id. Ids end when the extra rows are pruned.
-    #[inline]
+    #[inline(always)]
     pub(super) fn row(self, id: u32) -> &'a [f32] {
         self.tabled.row(self.extra, id)
     }
@@ -176,6 +176,7 @@ impl Tabled {
         1 << (2 * self.trunk.k)
     }
 
+    #[inline(always)]
     fn row<'a>(&'a self, extra: &'a Extra, id: u32) -> &'a [f32] {
         let row = self.row_len;
         let at = id as usize * row;
@@ -416,6 +417,9 @@ impl Tabled {
             }
             reached = outputs;
             row = stage.row;
+        }
+        if self.pools_maxima {
+            pass_over_nan(out);
         }
     }
 

@@ -12,7 +12,7 @@
 //! with `row[q][i] = W_i value[q]`. Rows are projected once (for a table: when it is built), and
 //! an edit then needs sums only: over `k` edited rows and a few that are not.
 
-use super::network::{Conv, Elementwise, Function, Network};
+use super::network::{Conv, Elementwise, Function, Network, relu};
 use super::simd::padded;
 
 /// A convolution over projected rows.
@@ -74,7 +74,7 @@ impl Stage {
     /// What follows the sums, on rows of `self.row` floats.
     pub(super) fn finish(&self, rows: &mut [f32]) {
         if self.relu {
-            rows.iter_mut().for_each(|x| *x = Function::Relu.of(*x));
+            rows.iter_mut().for_each(|x| *x = relu(*x));
         }
         for step in &self.after {
             step.apply(rows, self.row);
