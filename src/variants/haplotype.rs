@@ -64,27 +64,31 @@ impl Scorer {
         score(&mut self.scores, haplotype)?;
 
         // Windows that either haplotype leaves with too few known bases count in neither.
-        let (all, tasks) = (self.engine.tasks(), self.columns.len());
-        let mut sums = vec![(0.0f64, 0.0f64); tasks];
+        let mut sums = vec![(0.0f64, 0.0f64); self.columns.len()];
         let mut count = 0u32;
         for (i, start) in self.reference.windows.iter().enumerate() {
             let Ok(j) = self.scores.windows.binary_search(start) else {
                 continue;
             };
             count += 1;
+            let reference = self.reference.activities.row(i);
+            let alternative = self.scores.activities.row(j);
             for (sum, &column) in sums.iter_mut().zip(&self.columns) {
-                let reference = f64::from(self.reference.activities[i * all + column]);
+                let reference = f64::from(reference[column]);
                 sum.0 += reference;
-                sum.1 += f64::from(self.scores.activities[j * all + column]) - reference;
+                sum.1 += f64::from(alternative[column]) - reference;
             }
         }
         if count == 0 {
             out.calls[call].skip = Some(Skip::NoWindow);
             return Ok(());
         }
-        for (task, (reference, effect)) in sums.into_iter().enumerate() {
-            out.references[call * tasks + task] = (reference / f64::from(count)) as f32;
-            out.effects[call * tasks + task] = (effect / f64::from(count)) as f32 + 0.0;
+        let count = f64::from(count);
+        for (value, sum) in out.references.row_mut(call).into_iter().zip(&sums) {
+            *value = (sum.0 / count) as f32;
+        }
+        for (value, sum) in out.effects.row_mut(call).into_iter().zip(&sums) {
+            *value = (sum.1 / count) as f32 + 0.0;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use ndarray::ArrayView1;
 use rayon::prelude::*;
 
 use super::VariantError;
@@ -62,7 +63,7 @@ impl RowParts {
     /// level. `None` when a text is longer than 2^32 bytes.
     pub fn push(
         &mut self,
-        effects: &[f32],
+        effects: ArrayView1<'_, f32>,
         p: f64,
         head: &[u8],
         annotations: &[u8],
