@@ -70,18 +70,62 @@ pub fn assemble(
         .collect::<Result<_, _>>()?;
     // Every path of an experiment was put into `paths` above, so both look-ups succeed.
     let index = |path: &PathBuf| paths.iter().position(|p| *p == path).unwrap_or(0);
+    let pairs: Vec<Pair> = used
+        .iter()
+        .map(|e| (index(&e.rna), index(&e.dna)))
+        .collect();
+    let (union, rows) = unite(&pairs, &tables, geometry, tile_index)?;
+    for table in &mut tables {
+        table.sequences = None;
+    }
+    let normalized = pairs
+        .par_iter()
+        .map(|&(rna, dna)| normalize(&tables[rna], &tables[dna], min_dna))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut tasks = tasks;
+    for task in &mut tasks {
+        let mine: Vec<Replicate> = (used.iter().zip(&rows).zip(&normalized))
+            .filter(|((experiment, _), _)| experiment.task() == task.name)
+            .map(|((experiment, rows), normalized)| {
+                (*experiment, &rows[..], &normalized.values[..])
+            })
+            .collect();
+        fill(task, &union.tiles, &mine)?;
+    }
+    let first = used.first().map(|e| e.rna.clone()).unwrap_or_default();
+    let layout = lay_out(&first, &union.tiles, tile_index, geometry.tiles as usize)?;
+    Ok(Assay {
+        tiles: union.tiles,
+        layout,
+        table_sequences: union
+            .sequences
+            .iter()
+            .any(|s| !s.is_empty())
+            .then(|| union.sequences.iter().map(String::as_str).collect()),
+        tasks,
+    })
+}
 
+/// An experiment's tables by index: RNA, DNA.
+type Pair = (usize, usize);
+
+/// An experiment, the tile of every row of its RNA table, and the row's value.
+type Replicate<'a> = (&'a Experiment, &'a [u32], &'a [f64]);
+
+/// Brings the tiles of all pairs together by name; with the tile of every row of every RNA table.
+fn unite(
+    pairs: &[Pair],
+    tables: &[CountTable],
+    geometry: Geometry,
+    tile_index: usize,
+) -> Result<(Union, Vec<Vec<u32>>), DatasetError> {
     let mut union = Union::default();
-    let mut rows: Vec<Vec<u32>> = Vec::with_capacity(used.len());
-    let mut seen: Vec<usize> = Vec::new();
-    for experiment in &used {
-        let (rna, dna) = (
-            &tables[index(&experiment.rna)],
-            &tables[index(&experiment.dna)],
-        );
+    let mut rows: Vec<Vec<u32>> = Vec::with_capacity(pairs.len());
+    for (i, &(rna, dna)) in pairs.iter().enumerate() {
+        let (rna, dna) = (&tables[rna], &tables[dna]);
         check_pair(rna, dna)?;
         // Replicates mostly list the same tiles: those are looked up once.
-        let same = seen.iter().position(|&t| tables[t].ids == rna.ids);
+        let same = (pairs[..i].iter()).position(|&(earlier, _)| tables[earlier].ids == rna.ids);
         match same {
             Some(at) => {
                 let known = rows[at].clone();
@@ -96,66 +140,40 @@ pub fn assemble(
             }
         }
         union.add_sequences(&rows[rows.len() - 1], dna)?;
-        seen.push(index(&experiment.rna));
     }
-    for table in &mut tables {
-        table.sequences = None;
-    }
+    Ok((union, rows))
+}
 
-    let normalized = used
-        .par_iter()
-        .map(|e| normalize(&tables[index(&e.rna)], &tables[index(&e.dna)], min_dna))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut tasks = tasks;
-    let tiles = union.tiles.len();
-    for task in &mut tasks {
-        let mut present: Vec<Vec<bool>> = Vec::new();
-        for ((experiment, rows), normalized) in used.iter().zip(&rows).zip(&normalized) {
-            if experiment.task() != task.name {
-                continue;
+/// Gives a task the values of its replicates; several tables of one must hold different tiles.
+fn fill(task: &mut Task, tiles: &Names, mine: &[Replicate<'_>]) -> Result<(), DatasetError> {
+    let mut present: Vec<Vec<bool>> = Vec::new();
+    for &(experiment, rows, values) in mine {
+        let name = &experiment.replicate;
+        let replicate = match task.replicates.iter().position(|r| r == name) {
+            Some(at) => at,
+            None => {
+                task.replicates.push(name.clone());
+                task.values.push(vec![f64::NAN; tiles.len()]);
+                present.push(vec![false; tiles.len()]);
+                task.values.len() - 1
             }
-            let replicate = match task
-                .replicates
-                .iter()
-                .position(|r| *r == experiment.replicate)
-            {
-                Some(at) => at,
-                None => {
-                    task.replicates.push(experiment.replicate.clone());
-                    task.values.push(vec![f64::NAN; tiles]);
-                    present.push(vec![false; tiles]);
-                    task.values.len() - 1
-                }
-            };
-            for (&tile, &value) in rows.iter().zip(&normalized.values) {
-                let tile = tile as usize;
-                if std::mem::replace(&mut present[replicate][tile], true) {
-                    return Err(DatasetError::Tile {
-                        id: union.tiles.get(tile).into(),
-                        problem: format!(
-                            "replicate {} of {} has it in two tables; the second is {}",
-                            experiment.replicate,
-                            task.name,
-                            experiment.rna.display()
-                        ),
-                    });
-                }
-                task.values[replicate][tile] = value;
+        };
+        for (&tile, &value) in rows.iter().zip(values) {
+            let tile = tile as usize;
+            if std::mem::replace(&mut present[replicate][tile], true) {
+                return Err(DatasetError::Tile {
+                    id: tiles.get(tile).into(),
+                    problem: format!(
+                        "replicate {name} of {} has it in two tables; the second is {}",
+                        task.name,
+                        experiment.rna.display()
+                    ),
+                });
             }
+            task.values[replicate][tile] = value;
         }
     }
-    let first = used.first().map(|e| e.rna.clone()).unwrap_or_default();
-    let layout = lay_out(&first, &union.tiles, tile_index, geometry.tiles as usize)?;
-    Ok(Assay {
-        tiles: union.tiles,
-        layout,
-        table_sequences: union
-            .sequences
-            .iter()
-            .any(|s| !s.is_empty())
-            .then(|| union.sequences.iter().map(String::as_str).collect()),
-        tasks,
-    })
+    Ok(())
 }
 
 fn choose_tasks(

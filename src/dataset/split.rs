@@ -104,7 +104,12 @@ pub fn split(
     places: Option<&[Place]>,
     rule: &SplitRule,
 ) -> Result<Vec<Split>, DatasetError> {
-    let group = |tile: usize| groups[assay.layout.region[tile] as usize];
+    // The group of every example.
+    let of: Vec<usize> = tiles
+        .iter()
+        .map(|&tile| groups[assay.layout.region[tile] as usize])
+        .collect();
+    let by_group = |sides: HashMap<usize, Split>| of.iter().map(|group| sides[group]).collect();
     match rule {
         SplitRule::Chromosome {
             validation,
@@ -112,31 +117,14 @@ pub fn split(
             required,
         } => {
             let places = places.ok_or(DatasetError::NoCoordinates)?;
-            for chrom in required {
-                if tiles.iter().all(|&tile| places[tile].chrom != *chrom) {
-                    let mut known: Vec<&str> =
-                        tiles.iter().map(|&t| places[t].chrom.as_str()).collect();
-                    known.sort_unstable();
-                    known.dedup();
-                    return Err(DatasetError::Setting(format!(
-                        "no example lies on {chrom}; they lie on {}",
-                        known.join(", ")
-                    )));
-                }
-            }
-            Ok(tiles
-                .iter()
-                .map(|&tile| {
-                    let chrom = &places[tile].chrom;
-                    if validation.contains(chrom) {
-                        Split::Validation
-                    } else if test.contains(chrom) {
-                        Split::Test
-                    } else {
-                        Split::Train
-                    }
-                })
-                .collect())
+            let chroms: Vec<&str> = tiles.iter().map(|&t| places[t].chrom.as_str()).collect();
+            check_chromosomes(required, &chroms)?;
+            let side = |&chrom: &&str| match chrom {
+                _ if validation.iter().any(|v| v == chrom) => Split::Validation,
+                _ if test.iter().any(|t| t == chrom) => Split::Test,
+                _ => Split::Train,
+            };
+            Ok(chroms.iter().map(side).collect())
         }
         SplitRule::Region(shares) => {
             // A group is called by the first of its regions' names in byte order.
@@ -145,60 +133,78 @@ pub fn split(
                 let known = names.entry(groups[region]).or_insert(name);
                 *known = (*known).min(name);
             }
-            let sides: HashMap<usize, Split> = names
-                .into_iter()
-                .map(|(group, name)| (group, shares.side(hash(name, shares.seed))))
-                .collect();
-            Ok(tiles.iter().map(|&tile| sides[&group(tile)]).collect())
+            let side = |(group, name)| (group, shares.side(hash(name, shares.seed)));
+            Ok(by_group(names.into_iter().map(side).collect()))
         }
-        SplitRule::Random(shares) => {
-            let mut members: HashMap<usize, usize> = HashMap::new();
-            let mut order: Vec<usize> = Vec::new();
-            for &tile in tiles {
-                let count = members.entry(group(tile)).or_insert(0);
-                if *count == 0 {
-                    order.push(group(tile));
-                }
-                *count += 1;
-            }
-            shuffle(&mut order, shares.seed);
-            let total = tiles.len() as f64;
-            let (mut test, mut validation) = (0, 0);
-            let mut sides: HashMap<usize, Split> = HashMap::new();
-            for group in order {
-                let size = members[&group];
-                // A group goes where it still brings the share nearer to what was asked for.
-                let fits =
-                    |have: usize, share: f64| have as f64 + size as f64 / 2.0 <= share * total;
-                let side = if fits(test, shares.test) {
-                    test += size;
-                    Split::Test
-                } else if fits(validation, shares.validation) {
-                    validation += size;
-                    Split::Validation
-                } else {
-                    Split::Train
-                };
-                sides.insert(group, side);
-            }
-            Ok(tiles.iter().map(|&tile| sides[&group(tile)]).collect())
-        }
-        SplitRule::RandomTiles(shares) => {
-            let mut order: Vec<usize> = (0..tiles.len()).collect();
-            shuffle(&mut order, shares.seed);
-            let part = |share: f64| (share * tiles.len() as f64).round() as usize;
-            let (test, validation) = (part(shares.test), part(shares.validation));
-            let mut sides = vec![Split::Train; tiles.len()];
-            for (rank, example) in order.into_iter().enumerate() {
-                if rank < test {
-                    sides[example] = Split::Test;
-                } else if rank < test + validation {
-                    sides[example] = Split::Validation;
-                }
-            }
-            Ok(sides)
+        SplitRule::Random(shares) => Ok(by_group(random_groups(&of, shares))),
+        SplitRule::RandomTiles(shares) => Ok(random_tiles(tiles.len(), shares)),
+    }
+}
+
+/// Refuses a chromosome that must have examples and has none.
+fn check_chromosomes(required: &[String], found: &[&str]) -> Result<(), DatasetError> {
+    match required.iter().find(|c| !found.contains(&c.as_str())) {
+        None => Ok(()),
+        Some(chrom) => {
+            let mut known = found.to_vec();
+            known.sort_unstable();
+            known.dedup();
+            Err(DatasetError::Setting(format!(
+                "no example lies on {chrom}; they lie on {}",
+                known.join(", ")
+            )))
         }
     }
+}
+
+/// Groups, given by example, in random order until the shares are reached.
+fn random_groups(of: &[usize], shares: &Shares) -> HashMap<usize, Split> {
+    let mut members: HashMap<usize, usize> = HashMap::new();
+    let mut order: Vec<usize> = Vec::new();
+    for &group in of {
+        let count = members.entry(group).or_insert(0);
+        if *count == 0 {
+            order.push(group);
+        }
+        *count += 1;
+    }
+    shuffle(&mut order, shares.seed);
+    let total = of.len() as f64;
+    let (mut test, mut validation) = (0, 0);
+    let mut sides: HashMap<usize, Split> = HashMap::new();
+    for group in order {
+        let size = members[&group];
+        // A group goes where it still brings the share nearer to what was asked for.
+        let fits = |have: usize, share: f64| have as f64 + size as f64 / 2.0 <= share * total;
+        let side = if fits(test, shares.test) {
+            test += size;
+            Split::Test
+        } else if fits(validation, shares.validation) {
+            validation += size;
+            Split::Validation
+        } else {
+            Split::Train
+        };
+        sides.insert(group, side);
+    }
+    sides
+}
+
+/// Single examples in random order until the shares are reached.
+fn random_tiles(examples: usize, shares: &Shares) -> Vec<Split> {
+    let mut order: Vec<usize> = (0..examples).collect();
+    shuffle(&mut order, shares.seed);
+    let part = |share: f64| (share * examples as f64).round() as usize;
+    let (test, validation) = (part(shares.test), part(shares.validation));
+    let mut sides = vec![Split::Train; examples];
+    for (rank, example) in order.into_iter().enumerate() {
+        if rank < test {
+            sides[example] = Split::Test;
+        } else if rank < test + validation {
+            sides[example] = Split::Validation;
+        }
+    }
+    sides
 }
 
 impl Shares {

@@ -1,3 +1,6 @@
+use ndarray::{Array2, Array3, ArrayView1, s};
+
+use super::stretch::{means, remake};
 use super::{Engine, Scores, Stretch, Want};
 use crate::encode::UNKNOWN;
 use crate::model::{ModelError, Predict};
@@ -15,8 +18,9 @@ pub struct FullEngine<P> {
     rows: Vec<Row>,
     results: Vec<f32>,
     best: Vec<f32>,
-    importance: Vec<f64>,
-    effects: Vec<f64>,
+    /// Sums over windows, in the shape of the tables of [`Scores`].
+    importance: Array2<f64>,
+    effects: Array3<f64>,
     covered: Vec<u32>,
 }
 
@@ -47,8 +51,8 @@ impl<P: Predict> FullEngine<P> {
             rows: Vec::new(),
             results: Vec::new(),
             best: Vec::new(),
-            importance: Vec::new(),
-            effects: Vec::new(),
+            importance: Array2::zeros((0, 0)),
+            effects: Array3::zeros((0, 0, 0)),
             covered: Vec::new(),
         }
     }
@@ -87,25 +91,29 @@ impl<P: Predict> FullEngine<P> {
                 unfit(task, value)?;
             }
             let Some(change) = row.change else {
-                scores.activities.extend_from_slice(activity);
+                let activity = ArrayView1::from(activity);
+                scores.activities.row_mut(row.window).assign(&activity);
                 continue;
             };
-            let reference = &scores.activities[row.window * tasks..][..tasks];
-            for task in 0..tasks {
-                let loss = reference[task] - activity[task];
+            let reference = scores.activities.row(row.window);
+            let losses = || reference.iter().zip(activity).map(|(r, a)| r - a);
+            for (task, (best, loss)) in self.best.iter_mut().zip(losses()).enumerate() {
                 unfit(task, loss)?;
-                if loss.abs() > self.best[task].abs() {
-                    self.best[task] = loss;
+                if loss.abs() > best.abs() {
+                    *best = loss;
                 }
-                if want == Want::Effects {
-                    self.effects[(change.base * 4 + change.to as usize) * tasks + task] -=
-                        f64::from(loss);
+            }
+            if want == Want::Effects {
+                let to = usize::from(change.to);
+                let sums = self.effects.slice_mut(s![change.base, to, ..]);
+                for (sum, loss) in sums.into_iter().zip(losses()) {
+                    *sum -= f64::from(loss);
                 }
             }
             if change.last {
                 self.covered[change.base] += 1;
-                let sums = &mut self.importance[change.base * tasks..][..tasks];
-                for (sum, best) in sums.iter_mut().zip(&mut self.best) {
+                let sums = self.importance.row_mut(change.base);
+                for (sum, best) in sums.into_iter().zip(&mut self.best) {
                     *sum += f64::from(*best);
                     *best = 0.0;
                 }
@@ -130,23 +138,16 @@ impl<P: Predict + Send> Engine for FullEngine<P> {
     ) -> Result<(), ModelError> {
         let tasks = self.model.tasks();
         let span = stretch.span();
-        let bases = span.len() as usize;
-        scores.clear();
-        stretch.scored_windows(want, &mut scores.windows);
+        scores.begin(stretch, want, tasks);
         self.codes.clear();
         self.rows.clear();
         self.best.clear();
         self.best.resize(tasks, 0.0);
-        if want != Want::Activity {
-            self.importance.clear();
-            self.importance.resize(bases * tasks, 0.0);
-            self.covered.clear();
-            self.covered.resize(bases, 0);
-        }
-        if want == Want::Effects {
-            self.effects.clear();
-            self.effects.resize(bases * 4 * tasks, 0.0);
-        }
+        let bases = scores.importance.nrows();
+        remake(&mut self.importance, [bases, tasks], 0.0);
+        remake(&mut self.effects, [scores.effects.dim().0, 4, tasks], 0.0);
+        self.covered.clear();
+        self.covered.resize(bases, 0);
 
         let windows = scores.windows.clone();
         let mut mutant = Vec::new();
@@ -193,32 +194,16 @@ impl<P: Predict + Send> Engine for FullEngine<P> {
             self.flush(want, scores)?;
         }
 
-        if want != Want::Activity {
-            for (&covered, sums) in self.covered.iter().zip(self.importance.chunks_exact(tasks)) {
-                let mean = |sum: &f64| mean(*sum, covered);
-                scores.importance.extend(sums.iter().map(mean));
-            }
+        let importance = scores.importance.outer_iter_mut();
+        let sums = self.importance.outer_iter().zip(&self.covered);
+        for (values, (sums, &windows)) in importance.zip(sums) {
+            means(sums, windows, values);
         }
-        if want == Want::Effects {
-            for (&covered, sums) in self
-                .covered
-                .iter()
-                .zip(self.effects.chunks_exact(4 * tasks))
-            {
-                let mean = |sum: &f64| mean(*sum, covered);
-                scores.effects.extend(sums.iter().map(mean));
-            }
+        let sums = self.effects.outer_iter().zip(&self.covered);
+        for (values, (sums, &windows)) in scores.effects.outer_iter_mut().zip(sums) {
+            means(sums, windows, values);
         }
         Ok(())
-    }
-}
-
-/// The mean as a track value: NaN without windows, and never a negative zero.
-fn mean(sum: f64, windows: u32) -> f32 {
-    if windows == 0 {
-        f32::NAN
-    } else {
-        (sum / f64::from(windows)) as f32 + 0.0
     }
 }
 
@@ -324,10 +309,10 @@ mod tests {
                     })
                     .collect();
                 for task in 0..2 {
-                    let found = scores.importance[base * 2 + task];
+                    let found = scores.importance[[base, task]];
                     if contig[base] == UNKNOWN || starts.is_empty() {
                         assert!(found.is_nan());
-                        assert!(scores.effects[(base * 4) * 2 + task].is_nan());
+                        assert!(scores.effects[[base, 0, task]].is_nan());
                         continue;
                     }
                     let mut importance = 0.0;
@@ -348,7 +333,7 @@ mod tests {
                     let n = starts.len() as f32;
                     assert!((found - importance / n).abs() < 1e-6);
                     for (b, effect) in effects.iter().enumerate() {
-                        let found = scores.effects[(base * 4 + b) * 2 + task];
+                        let found = scores.effects[[base, b, task]];
                         assert!((found - effect / n).abs() < 1e-6);
                     }
                 }
@@ -393,13 +378,13 @@ mod tests {
             score(&[(0, 41)], 3, 5, Want::Effects),
             score(&[(41, 100)], 3, 5, Want::Effects),
         );
-        let joined = [left.importance, right.importance].concat();
-        assert_eq!(bits(&whole.importance), bits(&joined));
-        let joined = [left.effects, right.effects].concat();
-        assert_eq!(bits(&whole.effects), bits(&joined));
+        let joined = left.importance.iter().chain(&right.importance);
+        assert_eq!(bits(&whole.importance), bits(joined));
+        let joined = left.effects.iter().chain(&right.effects);
+        assert_eq!(bits(&whole.effects), bits(joined));
     }
 
-    fn bits(values: &[f32]) -> Vec<u32> {
-        values.iter().map(|v| v.to_bits()).collect()
+    fn bits<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<u32> {
+        values.into_iter().map(|v| v.to_bits()).collect()
     }
 }

@@ -18,7 +18,7 @@ mod stretch;
 
 pub use choice::{EngineChoice, EngineSettings, Engines, Strand};
 pub use full::FullEngine;
-pub use stretch::{Scores, Stretch, Want};
+pub use stretch::{Scores, Stretch, Want, pick_tasks};
 
 use crate::model::ModelError;
 

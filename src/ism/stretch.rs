@@ -1,3 +1,5 @@
+use ndarray::{Array, Array2, Array3, ArrayView, ArrayViewMut, Dimension, IntoDimension};
+
 use crate::encode::UNKNOWN;
 use crate::genome::{Interval, Lattice};
 
@@ -95,42 +97,79 @@ impl<'a> Stretch<'a> {
     }
 }
 
-/// The scores of a stretch. Tables are row-major with the tasks last.
+/// The scores of a stretch, in tables of standard layout: the tasks of a row lie side by side.
 #[derive(Clone, Debug, Default)]
 pub struct Scores {
     /// Starts of the scored windows, ascending.
     pub windows: Vec<i64>,
-    /// Their activities, `[windows, tasks]`.
-    pub activities: Vec<f32>,
-    /// Importance, `[bases of the span, tasks]`; NaN where a base has none (unknown, not wanted,
-    /// or in no scored window). Empty unless wanted.
-    pub importance: Vec<f32>,
-    /// Effects, `[bases of the span, 4, tasks]`, mutant bases in the order A, C, G, T, the
-    /// reference base's own 0; NaN where a base has none. Empty unless wanted.
-    pub effects: Vec<f32>,
+    /// Their activities, `[window, task]`.
+    pub activities: Array2<f32>,
+    /// Importance, `[base of the span, task]`; NaN where a base has none (unknown, not wanted, or
+    /// in no scored window). Without a base unless wanted.
+    pub importance: Array2<f32>,
+    /// Effects, `[base of the span, 4, task]`, mutant bases in the order A, C, G, T, the reference
+    /// base's own 0; NaN where a base has none. Without a base unless wanted.
+    pub effects: Array3<f32>,
     /// Forward passes spent: rows given to the model.
     pub rows: u64,
 }
 
 impl Scores {
-    /// The scores of a stretch without a known base: no window, no value.
-    pub fn nothing(&mut self, span: Interval, tasks: usize, want: Want) {
-        self.clear();
-        let bases = span.len() as usize;
-        if want != Want::Activity {
-            self.importance.resize(bases * tasks, f32::NAN);
-        }
-        if want == Want::Effects {
-            self.effects.resize(bases * 4 * tasks, f32::NAN);
-        }
-    }
-
-    /// Empties the tables, keeping their memory.
-    pub fn clear(&mut self) {
-        self.windows.clear();
-        self.activities.clear();
-        self.importance.clear();
-        self.effects.clear();
+    /// Finds the windows of a stretch and makes the tables for them, keeping their memory:
+    /// activities of 0, nothing else known yet, no row spent.
+    pub fn begin(&mut self, stretch: &Stretch<'_>, want: Want, tasks: usize) {
+        stretch.scored_windows(want, &mut self.windows);
+        let bases = |wanted: bool| match wanted {
+            true => stretch.span().len() as usize,
+            false => 0,
+        };
+        let (changed, all) = (bases(want != Want::Activity), bases(want == Want::Effects));
+        remake(&mut self.activities, [self.windows.len(), tasks], 0.0);
+        remake(&mut self.importance, [changed, tasks], f32::NAN);
+        remake(&mut self.effects, [all, 4, tasks], f32::NAN);
         self.rows = 0;
+    }
+}
+
+/// Fills a table of this shape with `value`, in the memory it has.
+pub(super) fn remake<T, D, const N: usize>(table: &mut Array<T, D>, shape: [usize; N], value: T)
+where
+    T: Clone + Default,
+    D: Dimension,
+    [usize; N]: IntoDimension<Dim = D>,
+{
+    let (mut values, _) = std::mem::take(table).into_raw_vec_and_offset();
+    values.clear();
+    values.resize(shape.iter().product(), value);
+    // As many values as the shape has places: they always fit.
+    *table = Array::from_shape_vec(shape.into_dimension(), values).unwrap_or_default();
+}
+
+/// Means of sums over so many windows, as track values: NaN without a window, and never a negative
+/// zero.
+pub(super) fn means<'s, D: Dimension>(
+    sums: impl IntoIterator<Item = &'s f64>,
+    windows: u32,
+    values: ArrayViewMut<'_, f32, D>,
+) {
+    for (value, sum) in values.into_iter().zip(sums) {
+        *value = match windows {
+            0 => f32::NAN,
+            n => (sum / f64::from(n)) as f32 + 0.0,
+        };
+    }
+}
+
+/// Copies the columns of these tasks, in this order, from the rows of one table (tasks last) to
+/// those of another.
+pub fn pick_tasks<D: Dimension>(
+    from: ArrayView<'_, f32, D>,
+    columns: &[usize],
+    mut to: ArrayViewMut<'_, f32, D>,
+) {
+    for (from, to) in from.rows().into_iter().zip(to.rows_mut()) {
+        for (value, &column) in to.into_iter().zip(columns) {
+            *value = from[column];
+        }
     }
 }

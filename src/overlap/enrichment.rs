@@ -5,6 +5,7 @@
 
 mod report;
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -157,177 +158,274 @@ fn rank_track(
     regions: Option<&Annotation>,
     cancel: &Cancel,
 ) -> Result<TrackOutcome, OverlapError> {
-    let common = &config.common;
-    let place = |a: &Annotation| match common.place(a, scores) {
-        Err(OverlapError::Intervals(IntervalError::NoSharedContigs { .. })) if config.lenient => {
-            Ok(Placed::none(&scores.contigs))
+    let track = Track::place(config, scores, annotations, regions)?;
+    let counted = track.count(cancel)?;
+    let centres = centres(scores, regions, &config.common)?;
+    Ok(track.outcome(counted, &centres))
+}
+
+/// A track cut into blocks, with the annotations placed upon it.
+struct Track<'a> {
+    config: &'a Config,
+    scores: &'a Scores,
+    annotations: &'a [(String, Annotation)],
+    /// The annotations on the track's contigs.
+    sets: Vec<Placed>,
+    /// Whether scores outside of some regions are left out.
+    limited: bool,
+    blocks: Vec<Block>,
+    /// The blocks that a thread reads at a time.
+    chunks: Vec<Range<usize>>,
+    /// Whether blocks are drawn again, or annotations shifted.
+    resample: bool,
+    /// What both are done with; none without.
+    levels: Levels,
+}
+
+/// What the passes over a track come to.
+struct Counted {
+    ranking: Ranking,
+    /// As [`Sketch`] has them.
+    blocks: Vec<Vec<u32>>,
+    null: Vec<u64>,
+    passes: u32,
+}
+
+impl<'a> Track<'a> {
+    fn place(
+        config: &'a Config,
+        scores: &'a Scores,
+        annotations: &'a [(String, Annotation)],
+        regions: Option<&Annotation>,
+    ) -> Result<Self, OverlapError> {
+        let common = &config.common;
+        let place = |a: &Annotation| match common.place(a, scores) {
+            Err(OverlapError::Intervals(IntervalError::NoSharedContigs { .. }))
+                if config.lenient =>
+            {
+                Ok(Placed::none(&scores.contigs))
+            }
+            placed => placed,
+        };
+        let sets: Vec<Placed> = annotations
+            .iter()
+            .map(|(_, a)| place(a))
+            .collect::<Result<_, _>>()?;
+        let limits = regions.map(place).transpose()?;
+        let blocks = units::blocks(scores, limits.as_ref(), common.block);
+        let total: u64 = blocks.iter().map(|b| u64::from(b.span.len())).sum();
+        let threads = rayon::current_num_threads() as u64;
+        let chunks = units::chunks(&blocks, (total / (8 * threads)).clamp(1 << 14, CHUNK));
+        let resample = common.bootstrap > 0 || config.shifts > 0;
+        let levels = match resample {
+            true => sample_levels(scores, &blocks, total)?,
+            false => Levels::new(Vec::new()),
+        };
+        Ok(Self {
+            config,
+            scores,
+            annotations,
+            sets,
+            limited: limits.is_some(),
+            blocks,
+            chunks,
+            resample,
+            levels,
+        })
+    }
+
+    /// Reads the track, once for as many distinct scores as fit into memory.
+    fn count(&self, cancel: &Cancel) -> Result<Counted, OverlapError> {
+        let mut counters = Counters::new(self.sets.len(), self.config.memory);
+        let mut seen = Seen::new(self.sets.len());
+        let states = self.pass(&counters, self.resample, cancel)?;
+        let mut counted = self.counted(states)?;
+        loop {
+            seen.sweep(&counters, &mut counted.ranking);
+            if !counters.passes_on() {
+                return Ok(counted);
+            }
+            tracing::warn!(
+                "{}: more distinct scores than fit into memory; reading it once more",
+                self.scores.path.display()
+            );
+            self.pass(&counters, false, cancel)?;
+            counted.passes += 1;
         }
-        placed => placed,
-    };
-    let sets: Vec<Placed> = annotations
-        .iter()
-        .map(|(_, a)| place(a))
-        .collect::<Result<_, _>>()?;
-    let limits = regions.map(place).transpose()?;
-    let blocks = units::blocks(scores, limits.as_ref(), common.block);
-    let total: u64 = blocks.iter().map(|b| u64::from(b.span.len())).sum();
-    let threads = rayon::current_num_threads() as u64;
-    let chunks = units::chunks(&blocks, (total / (8 * threads)).clamp(1 << 14, CHUNK));
+    }
 
-    let resample = common.bootstrap > 0 || config.shifts > 0;
-    let levels = match resample {
-        true => Some(sample_levels(scores, &blocks, total)?),
-        false => None,
-    };
-    let count = levels.as_ref().map_or(0, Levels::len);
-    let null_len = count * sets.len() * config.shifts as usize;
-
-    let mut counters = Counters::new(sets.len(), config.memory);
-    let mut ranking: Option<Ranking> = None;
-    let mut sketch = Sketch {
-        levels: levels.unwrap_or_else(|| Levels::new(Vec::new())),
-        blocks: Vec::new(),
-        null: Vec::new(),
-    };
-    let mut seen = Seen::new(sets.len());
-    let mut passes = 0;
-    loop {
-        passes += 1;
-        let first = ranking.is_none();
-        let read = |w: &mut Worker<'_>, chunk: usize| -> Result<(), OverlapError> {
-            let range = chunks[chunk].clone();
-            let mine = &blocks[range.clone()];
-            units::read(scores, &mut w.reader, mine, &mut w.scratch, &mut w.values)?;
-            let set_ranges: Vec<Vec<Vec<std::ops::Range<usize>>>> = mine
-                .iter()
-                .map(|b| sketch::ranges(&sets, b.contig, b.span))
-                .collect();
-            w.grouped.set(w.values.iter().copied());
-            counters.add(0, &w.grouped);
-            w.n += w.grouped.len();
-            for set in 0..sets.len() {
-                // The scores of this set, block by block.
-                w.scratch.clear();
-                let mut at = 0;
-                for (block, ranges) in mine.iter().zip(&set_ranges) {
-                    for r in &ranges[set] {
-                        w.scratch
-                            .extend_from_slice(&w.values[at + r.start..at + r.end]);
-                    }
-                    at += block.span.len() as usize;
-                }
-                w.grouped.set(w.scratch.iter().copied());
-                counters.add(1 + set, &w.grouped);
-                w.hits[set] += w.grouped.len();
-            }
-            if !first || !resample {
-                return Ok(());
-            }
-            let mut at = 0;
-            for ((i, block), ranges) in range.zip(mine).zip(&set_ranges) {
-                let len = block.span.len() as usize;
-                let values = &w.values[at..at + len];
-                at += len;
-                if values.iter().all(|v| v.is_nan()) {
-                    continue;
-                }
-                w.levels.clear();
-                w.levels.extend(values.iter().map(|&v| sketch.levels.of(v)));
-                w.blocks
-                    .push((i, sketch::count_block(&w.levels, count, ranges)));
-                // The same distance for every track over the same block.
-                let id = u64::from(block.contig) << 32 | u64::from(block.span.start());
-                sketch::shift_block(
-                    &w.levels,
-                    count,
-                    ranges,
-                    config.shifts,
-                    common.seed,
-                    id,
-                    &mut w.null,
-                );
-            }
-            Ok(())
+    /// Reads the track once, into the counters and, if it is to be resampled, into the workers.
+    fn pass(
+        &self,
+        counters: &Counters,
+        resample: bool,
+        cancel: &Cancel,
+    ) -> Result<Vec<Worker<'a>>, OverlapError> {
+        let (sets, shifts) = (self.sets.len(), self.config.shifts as usize);
+        let null = match resample {
+            true => self.levels.len() * sets * shifts,
+            false => 0,
         };
         let states = units::share_out(
-            chunks.len(),
+            self.chunks.len(),
             cancel,
-            || Worker::new(scores, sets.len(), if first { null_len } else { 0 }),
-            read,
+            || Worker::new(self.scores, sets, null),
+            |worker, chunk| self.read(chunk, counters, resample, worker),
         )?;
         counters.settle();
-        if ranking.is_none() {
-            let n: u64 = states.iter().map(|s| s.n).sum();
-            let hits: Vec<u64> = (0..sets.len())
-                .map(|i| states.iter().map(|s| s.hits[i]).sum())
-                .collect();
-            check_counts(config, scores, annotations, limits.is_some(), n, &hits)?;
-            let bins = config.bins.min(n);
-            ranking = Some(Ranking::new(n, hits, bins, &SHARES, scores.is_text()));
-            let mut counted: Vec<(usize, Vec<u32>)> = Vec::new();
-            sketch.null = vec![0; null_len];
-            for state in states {
-                counted.extend(state.blocks);
-                for (sum, n) in sketch.null.iter_mut().zip(&state.null) {
-                    *sum += n;
-                }
-            }
-            counted.sort_unstable_by_key(|c| c.0);
-            sketch.blocks = counted.into_iter().map(|c| c.1).collect();
-        }
-        if let Some(ranking) = &mut ranking {
-            seen.sweep(&counters, ranking);
-        }
-        if !counters.passes_on() {
-            break;
-        }
-        tracing::warn!(
-            "{}: more distinct scores than fit into memory; reading it once more",
-            scores.path.display()
-        );
+        Ok(states)
     }
-    drop(counters);
-    // The loop ran at least once.
-    let ranking = ranking.ok_or_else(|| TrackError::NoScores(scores.path.clone(), false))?;
-    let centres = centres(scores, regions, common)?;
-    let exact: Vec<Statistics> = (0..sets.len()).map(|i| exact(&ranking, i)).collect();
-    let mut uncertain: Vec<Option<Uncertainty>> = match resample {
-        true => sketch
-            .uncertainty(&exact, common.bootstrap, common.interval, common.seed)
-            .into_iter()
-            .map(Some)
-            .collect(),
-        false => vec![None; sets.len()],
-    };
-    let outcomes = annotations
-        .iter()
-        .enumerate()
-        .map(|(i, (name, _))| {
-            let inside = centres
-                .iter()
-                .filter(|c| sets[i].contains(c.0, c.1))
-                .count();
-            Outcome {
-                annotation: name.clone(),
-                bases: ranking.hits[i],
-                fraction: ranking.fraction(i),
-                centre_fraction: inside as f64 / centres.len() as f64,
-                roc: ranking.roc[i],
-                exact: exact[i],
-                uncertainty: uncertain[i].take(),
-                mean_absolute: ranking.sum_absolute / ranking.n as f64,
-                mean_absolute_hits: ranking.sum_absolute_hits[i] / ranking.hits[i] as f64,
-                bins: bins(&ranking, i),
+
+    /// Reads a chunk's scores and counts them: all, and those in each annotation.
+    fn read(
+        &self,
+        chunk: usize,
+        counters: &Counters,
+        resample: bool,
+        w: &mut Worker<'_>,
+    ) -> Result<(), OverlapError> {
+        let range = self.chunks[chunk].clone();
+        let mine = &self.blocks[range.clone()];
+        units::read(
+            self.scores,
+            &mut w.reader,
+            mine,
+            &mut w.scratch,
+            &mut w.values,
+        )?;
+        let set_ranges: Vec<Vec<Vec<Range<usize>>>> = mine
+            .iter()
+            .map(|b| sketch::ranges(&self.sets, b.contig, b.span))
+            .collect();
+        w.grouped.set(w.values.iter().copied());
+        counters.add(0, &w.grouped);
+        w.n += w.grouped.len();
+        for set in 0..self.sets.len() {
+            // The scores of this set, block by block.
+            w.scratch.clear();
+            let mut at = 0;
+            for (block, ranges) in mine.iter().zip(&set_ranges) {
+                for r in &ranges[set] {
+                    w.scratch
+                        .extend_from_slice(&w.values[at + r.start..at + r.end]);
+                }
+                at += block.span.len() as usize;
             }
+            w.grouped.set(w.scratch.iter().copied());
+            counters.add(1 + set, &w.grouped);
+            w.hits[set] += w.grouped.len();
+        }
+        if resample {
+            self.sketch(range, &set_ranges, w);
+        }
+        Ok(())
+    }
+
+    /// Counts the scores that a worker has just read by block and level, as they lie and shifted.
+    fn sketch(
+        &self,
+        range: Range<usize>,
+        set_ranges: &[Vec<Vec<Range<usize>>>],
+        w: &mut Worker<'_>,
+    ) {
+        let count = self.levels.len();
+        let mut at = 0;
+        for (i, ranges) in range.zip(set_ranges) {
+            let block = &self.blocks[i];
+            let len = block.span.len() as usize;
+            let values = &w.values[at..at + len];
+            at += len;
+            if values.iter().all(|v| v.is_nan()) {
+                continue;
+            }
+            w.levels.clear();
+            w.levels.extend(values.iter().map(|&v| self.levels.of(v)));
+            w.blocks
+                .push((i, sketch::count_block(&w.levels, count, ranges)));
+            // The same distance for every track over the same block.
+            let id = u64::from(block.contig) << 32 | u64::from(block.span.start());
+            sketch::shift_block(
+                &w.levels,
+                count,
+                ranges,
+                self.config.shifts,
+                self.config.common.seed,
+                id,
+                &mut w.null,
+            );
+        }
+    }
+
+    /// Adds up what the workers of the first pass have.
+    fn counted(&self, states: Vec<Worker<'_>>) -> Result<Counted, OverlapError> {
+        let n: u64 = states.iter().map(|s| s.n).sum();
+        let hits: Vec<u64> = (0..self.sets.len())
+            .map(|i| states.iter().map(|s| s.hits[i]).sum())
+            .collect();
+        let (config, scores) = (self.config, self.scores);
+        check_counts(config, scores, self.annotations, self.limited, n, &hits)?;
+        let bins = config.bins.min(n);
+        let ranking = Ranking::new(n, hits, bins, &SHARES, scores.is_text());
+        let mut blocks: Vec<(usize, Vec<u32>)> = Vec::new();
+        let mut null = Vec::new();
+        for state in states {
+            blocks.extend(state.blocks);
+            null.resize(state.null.len(), 0);
+            for (sum, n) in null.iter_mut().zip(&state.null) {
+                *sum += n;
+            }
+        }
+        blocks.sort_unstable_by_key(|c| c.0);
+        Ok(Counted {
+            ranking,
+            blocks: blocks.into_iter().map(|c| c.1).collect(),
+            null,
+            passes: 1,
         })
-        .collect();
-    Ok(TrackOutcome {
-        scores: scores.name.clone(),
-        bases: ranking.n,
-        passes,
-        blocks: sketch.blocks.len(),
-        outcomes,
-    })
+    }
+
+    /// What is reported of the track.
+    fn outcome(self, counted: Counted, centres: &[(u32, u32)]) -> TrackOutcome {
+        let (common, ranking) = (&self.config.common, counted.ranking);
+        let sketch = Sketch {
+            levels: self.levels,
+            blocks: counted.blocks,
+            null: counted.null,
+        };
+        let exact: Vec<Statistics> = (0..self.sets.len()).map(|i| exact(&ranking, i)).collect();
+        let mut uncertain: Vec<Option<Uncertainty>> = match self.resample {
+            true => sketch
+                .uncertainty(&exact, common.bootstrap, common.interval, common.seed)
+                .into_iter()
+                .map(Some)
+                .collect(),
+            false => vec![None; self.sets.len()],
+        };
+        let outcomes = (self.annotations.iter().zip(&self.sets).enumerate())
+            .map(|(i, ((name, _), set))| {
+                let inside = centres.iter().filter(|c| set.contains(c.0, c.1)).count();
+                Outcome {
+                    annotation: name.clone(),
+                    bases: ranking.hits[i],
+                    fraction: ranking.fraction(i),
+                    centre_fraction: inside as f64 / centres.len() as f64,
+                    roc: ranking.roc[i],
+                    exact: exact[i],
+                    uncertainty: uncertain[i].take(),
+                    mean_absolute: ranking.sum_absolute / ranking.n as f64,
+                    mean_absolute_hits: ranking.sum_absolute_hits[i] / ranking.hits[i] as f64,
+                    bins: bins(&ranking, i),
+                }
+            })
+            .collect();
+        TrackOutcome {
+            scores: self.scores.name.clone(),
+            bases: ranking.n,
+            passes: counted.passes,
+            blocks: sketch.blocks.len(),
+            outcomes,
+        }
+    }
 }
 
 fn check_counts(

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use ndarray::{Array2, ArrayView1, s};
 use serde_json::json;
 
 use super::units::share_out;
@@ -113,10 +114,10 @@ struct Count {
 
 /// One track around all anchors.
 struct Matrix {
-    /// `[anchor][bin]`, NaN where no base has a score.
-    values: Vec<f32>,
-    /// `[group][bin]`.
-    counts: Vec<Count>,
+    /// `[anchor, bin]`, NaN where no base has a score.
+    values: Array2<f32>,
+    /// `[group, bin]`.
+    counts: Array2<Count>,
 }
 
 /// Runs the analysis.
@@ -167,8 +168,10 @@ struct Group {
     members: Vec<usize>,
 }
 
-type Computed = (Tsv, Vec<Group>, Vec<Vec<Summary>>, Vec<HeatInput>);
-type HeatInput = (Vec<f32>, Vec<usize>);
+/// The table, the groups, and for each track its summaries (`[group, bin]`) and what its heat map
+/// shows: values (`[anchor, bin]`), and the order of the anchors.
+type Computed = (Tsv, Vec<Group>, Vec<Array2<Summary>>, Vec<HeatInput>);
+type HeatInput = (Array2<f32>, Vec<usize>);
 
 fn compute(config: &Config, cancel: &Cancel) -> Result<Computed, OverlapError> {
     let common = &config.common;
@@ -184,7 +187,6 @@ fn compute(config: &Config, cancel: &Cancel) -> Result<Computed, OverlapError> {
     }
     let groups = group(config, &anchors)?;
     let regions = common.open_regions()?;
-    let bins = (2 * config.flank / config.bin) as usize;
     let mut table = Tsv::new(&[
         "scores",
         "group",
@@ -219,11 +221,13 @@ fn compute(config: &Config, cancel: &Cancel) -> Result<Computed, OverlapError> {
                 scores: s.path.clone(),
             });
         }
-        let mut track = Vec::new();
-        for (g, group) in groups.iter().enumerate() {
-            for bin in 0..bins {
-                let column = group.members.iter().map(|&m| matrix.values[m * bins + bin]);
-                let summary = summarise(column, matrix.counts[g * bins + bin]);
+        let track = Array2::from_shape_fn(matrix.counts.dim(), |(g, bin)| {
+            let column = matrix.values.column(bin);
+            let members = groups[g].members.iter().map(|&m| column[m]);
+            summarise(members, matrix.counts[[g, bin]])
+        });
+        for (group, summaries) in groups.iter().zip(track.rows()) {
+            for (bin, summary) in summaries.iter().enumerate() {
                 let distance = f64::from(config.bin) * bin as f64 - f64::from(config.flank);
                 table
                     .text(&s.name)
@@ -236,34 +240,41 @@ fn compute(config: &Config, cancel: &Cancel) -> Result<Computed, OverlapError> {
                 table.count(summary.count.bases);
                 table.number(summary.share(summary.count.above));
                 table.number(summary.share(summary.count.below)).end();
-                track.push(summary);
             }
         }
         if let Some(order) = config.heat {
-            let key = |m: usize| match order {
-                HeatOrder::Score => anchors.sites[m].score,
-                HeatOrder::Mean => {
-                    let row = &matrix.values[m * bins..][..bins];
-                    let known = row.iter().filter(|v| !v.is_nan());
-                    known.clone().map(|&v| f64::from(v)).sum::<f64>() / known.count() as f64
-                }
-            };
-            let mut rows: Vec<(f64, usize)> = (0..anchors.sites.len())
-                .filter(|&m| {
-                    let row = &matrix.values[m * bins..][..bins];
-                    of_group[m] != usize::MAX && row.iter().any(|v| !v.is_nan())
-                })
-                .map(|m| (key(m), m))
-                .collect();
-            rows.sort_by(|a, b| {
-                let missing = a.0.is_nan().cmp(&b.0.is_nan());
-                missing.then(b.0.total_cmp(&a.0)).then(a.1.cmp(&b.1))
-            });
-            heats.push((matrix.values, rows.into_iter().map(|r| r.1).collect()));
+            let rows = heat_rows(order, &anchors, &matrix.values, &of_group);
+            heats.push((matrix.values, rows));
         }
         summaries.push(track);
     }
     Ok((table, groups, summaries, heats))
+}
+
+/// The grouped anchors with a score, in the order of a heat map's rows.
+fn heat_rows(
+    order: HeatOrder,
+    anchors: &Annotation,
+    values: &Array2<f32>,
+    of_group: &[usize],
+) -> Vec<usize> {
+    let key = |m: usize| match order {
+        HeatOrder::Score => anchors.sites[m].score,
+        HeatOrder::Mean => {
+            let row = values.row(m);
+            let known = row.iter().filter(|v| !v.is_nan());
+            known.clone().map(|&v| f64::from(v)).sum::<f64>() / known.count() as f64
+        }
+    };
+    let mut rows: Vec<(f64, usize)> = (0..anchors.sites.len())
+        .filter(|&m| of_group[m] != usize::MAX && values.row(m).iter().any(|v| !v.is_nan()))
+        .map(|m| (key(m), m))
+        .collect();
+    rows.sort_by(|a, b| {
+        let missing = a.0.is_nan().cmp(&b.0.is_nan());
+        missing.then(b.0.total_cmp(&a.0)).then(a.1.cmp(&b.1))
+    });
+    rows.into_iter().map(|r| r.1).collect()
 }
 
 fn group(config: &Config, anchors: &Annotation) -> Result<Vec<Group>, OverlapError> {
@@ -339,87 +350,45 @@ fn read(
 ) -> Result<Matrix, OverlapError> {
     let ids = anchors.resolve(&scores.contigs, &config.common.aliases, &scores.path)?;
     let bins = (2 * config.flank / config.bin) as usize;
-    let tasks = anchors.sites.len().div_ceil(BATCH);
-    let flank = i64::from(config.flank);
-    struct State<'a> {
-        reader: Reader<'a>,
-        buffer: Vec<f32>,
-        line: Vec<f32>,
-        rows: Vec<(usize, Vec<f32>)>,
-        counts: Vec<Count>,
-    }
+    let batches = anchors.sites.len().div_ceil(BATCH);
     let states = share_out(
-        tasks,
+        batches,
         cancel,
         || {
             Ok(State {
+                config,
+                limits,
                 reader: scores.reader()?,
                 buffer: Vec::new(),
                 line: vec![f32::NAN; 2 * config.flank as usize],
                 rows: Vec::new(),
-                counts: vec![Count::default(); groups * bins],
+                counts: Array2::default((groups, bins)),
             })
         },
-        |state, task| {
-            let last = anchors.sites.len().min((task + 1) * BATCH);
-            let mine = (task * BATCH..last).zip(&anchors.sites[task * BATCH..last]);
-            for ((i, site), &group) in mine.zip(&of_group[task * BATCH..last]) {
+        |state, batch| {
+            let last = anchors.sites.len().min((batch + 1) * BATCH);
+            let mine = (batch * BATCH..last).zip(&anchors.sites[batch * BATCH..last]);
+            for ((i, site), &group) in mine.zip(&of_group[batch * BATCH..last]) {
                 let Some(contig) = ids[site.contig as usize] else {
                     continue;
                 };
                 if group == usize::MAX {
                     continue;
                 }
-                let a = anchor(site, contig, config.reference);
-                let from = a.at - flank;
-                let clip = |p: i64| p.clamp(0, i64::from(i32::MAX)) as u32;
-                let span = Interval::new(clip(from), clip(a.at + flank)).unwrap_or_default();
-                state.reader.fill(a.contig, span, &mut state.buffer)?;
-                state.line.fill(f32::NAN);
-                let at = (i64::from(span.start()) - from) as usize;
-                match limits {
-                    None => state.line[at..at + state.buffer.len()].copy_from_slice(&state.buffer),
-                    Some(limits) => {
-                        for part in limits.within(a.contig, span) {
-                            let range = part.indices_from(span.start());
-                            state.line[at + range.start..at + range.end]
-                                .copy_from_slice(&state.buffer[range]);
-                        }
-                    }
-                }
-                if !a.forward {
-                    state.line.reverse();
-                }
-                let mut row = Vec::with_capacity(bins);
-                for (bin, part) in state.line.chunks(config.bin as usize).enumerate() {
-                    let count = &mut state.counts[group * bins + bin];
-                    let (mut sum, mut n) = (0.0f64, 0u64);
-                    for &v in part.iter().filter(|v| !v.is_nan()) {
-                        let v = f64::from(v);
-                        sum += v;
-                        n += 1;
-                        count.above += u64::from(v > config.above);
-                        count.below += u64::from(v < config.below);
-                    }
-                    count.bases += n;
-                    row.push(if n > 0 {
-                        (sum / n as f64) as f32
-                    } else {
-                        f32::NAN
-                    });
-                }
+                state.read(&anchor(site, contig, config.reference))?;
+                let row = state.bins(group);
                 state.rows.push((i, row));
             }
             Ok(())
         },
     )?;
     let mut matrix = Matrix {
-        values: vec![f32::NAN; anchors.sites.len() * bins],
-        counts: vec![Count::default(); groups * bins],
+        values: Array2::from_elem((anchors.sites.len(), bins), f32::NAN),
+        counts: Array2::default((groups, bins)),
     };
     for state in states {
         for (i, row) in state.rows {
-            matrix.values[i * bins..][..bins].copy_from_slice(&row);
+            matrix.values.row_mut(i).assign(&ArrayView1::from(&row));
         }
         for (sum, c) in matrix.counts.iter_mut().zip(state.counts) {
             sum.bases += c.bases;
@@ -428,6 +397,69 @@ fn read(
         }
     }
     Ok(matrix)
+}
+
+/// What a thread reads anchors with, and what it has read.
+struct State<'a> {
+    config: &'a Config,
+    /// Where scores count, if not everywhere.
+    limits: Option<&'a Placed>,
+    reader: Reader<'a>,
+    buffer: Vec<f32>,
+    /// The scores around one anchor, in its direction.
+    line: Vec<f32>,
+    /// Anchors and their bins.
+    rows: Vec<(usize, Vec<f32>)>,
+    counts: Array2<Count>,
+}
+
+impl State<'_> {
+    /// Reads the scores around an anchor.
+    fn read(&mut self, a: &Anchor) -> Result<(), OverlapError> {
+        let flank = i64::from(self.config.flank);
+        let from = a.at - flank;
+        let clip = |p: i64| p.clamp(0, i64::from(i32::MAX)) as u32;
+        let span = Interval::new(clip(from), clip(a.at + flank)).unwrap_or_default();
+        self.reader.fill(a.contig, span, &mut self.buffer)?;
+        self.line.fill(f32::NAN);
+        let at = (i64::from(span.start()) - from) as usize;
+        match self.limits {
+            None => self.line[at..at + self.buffer.len()].copy_from_slice(&self.buffer),
+            Some(limits) => {
+                for part in limits.within(a.contig, span) {
+                    let range = part.indices_from(span.start());
+                    self.line[at + range.start..at + range.end]
+                        .copy_from_slice(&self.buffer[range]);
+                }
+            }
+        }
+        if !a.forward {
+            self.line.reverse();
+        }
+        Ok(())
+    }
+
+    /// Means of the scores by bin, whose bases count for a group.
+    fn bins(&mut self, group: usize) -> Vec<f32> {
+        let counts = self.counts.row_mut(group);
+        let parts = self.line.chunks(self.config.bin as usize);
+        let bin = |(part, count): (&[f32], &mut Count)| {
+            let (mut sum, mut n) = (0.0f64, 0u64);
+            for &v in part.iter().filter(|v| !v.is_nan()) {
+                let v = f64::from(v);
+                sum += v;
+                n += 1;
+                count.above += u64::from(v > self.config.above);
+                count.below += u64::from(v < self.config.below);
+            }
+            count.bases += n;
+            match n {
+                0 => f32::NAN,
+                n => (sum / n as f64) as f32,
+            }
+        };
+        parts.zip(counts).map(bin).collect()
+    }
 }
 
 /// One bin of a group's profile.
@@ -469,10 +501,9 @@ fn summarise(column: impl Iterator<Item = f32>, count: Count) -> Summary {
 fn draw(
     config: &Config,
     groups: &[Group],
-    tracks: &[Vec<Summary>],
+    tracks: &[Array2<Summary>],
     path: &Path,
 ) -> Result<(), OverlapError> {
-    let bins = (2 * config.flank / config.bin) as usize;
     let x = |bin: usize| (bin as f64 + 0.5) * f64::from(config.bin) - f64::from(config.flank);
     let above = format!(
         "fraction of bases above {} or below {}",
@@ -482,8 +513,8 @@ fn draw(
     for (s, track) in config.scores.iter().zip(tracks) {
         let line = |name: String, g: usize, of: &dyn Fn(&Summary) -> f64| plot::Line {
             name,
-            points: (0..bins)
-                .map(|b| (x(b), of(&track[g * bins + b])))
+            points: (track.row(g).iter().enumerate())
+                .map(|(bin, summary)| (x(bin), of(summary)))
                 .collect(),
         };
         let means = groups
@@ -525,10 +556,8 @@ fn draw_heat(config: &Config, matrices: &[HeatInput], path: &Path) -> Result<(),
                 let part = bins * c / columns..bins * (c + 1) / columns;
                 let (mut sum, mut n) = (0.0, 0u32);
                 for &m in members {
-                    for &v in values[m * bins..][part.clone()]
-                        .iter()
-                        .filter(|v| !v.is_nan())
-                    {
+                    let row = values.slice(s![m, part.clone()]);
+                    for &v in row.iter().filter(|v| !v.is_nan()) {
                         sum += f64::from(v);
                         n += 1;
                     }

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use ndarray::Array2;
+
 use super::{BASE_COLOURS, PlotError, escaped};
 
 /// One allele's sequence and scores, position by position.
@@ -13,9 +15,9 @@ pub struct Allele {
     pub name: String,
     /// Base codes, 4 where unknown.
     pub codes: Vec<u8>,
-    /// Effects of the changes to A, C, G, T, `[positions, 4]`; NaN where there is none.
-    pub effects: Vec<f32>,
-    /// Importance, `[positions]`; NaN where there is none.
+    /// Effects of the changes to A, C, G, T, `[position, 4]`; NaN where there is none.
+    pub effects: Array2<f32>,
+    /// Importance, `[position]`; NaN where there is none.
     pub importance: Vec<f32>,
     /// Columns that the variant changes, half-open.
     pub changed: (usize, usize),
@@ -179,7 +181,7 @@ fn heat_map(out: &mut String, allele: &Allele, top: f64, most: f64) {
             top + (row as f64 + 0.85) * ROW
         );
     }
-    for (i, effects) in allele.effects.chunks_exact(4).enumerate() {
+    for (i, effects) in allele.effects.outer_iter().enumerate() {
         let own = allele.codes.get(i).map_or(4, |&c| usize::from(c));
         for (row, &effect) in effects.iter().enumerate() {
             let fill = match effect.is_finite() && row != own {
@@ -267,6 +269,8 @@ fn scale(out: &mut String, x: f64, most: f64) {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::array;
+
     use super::*;
 
     #[test]
@@ -274,20 +278,7 @@ mod tests {
         let allele = |code: u8| Allele {
             name: "a < b".into(),
             codes: vec![0, code, 4],
-            effects: vec![
-                0.0,
-                1.0,
-                -1.0,
-                0.5,
-                0.1,
-                0.2,
-                0.0,
-                0.3,
-                f32::NAN,
-                f32::NAN,
-                f32::NAN,
-                f32::NAN,
-            ],
+            effects: array![[0.0, 1.0, -1.0, 0.5], [0.1, 0.2, 0.0, 0.3], [f32::NAN; 4]],
             importance: vec![-0.5, 1.0, f32::NAN],
             changed: (1, 2),
         };

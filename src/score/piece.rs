@@ -1,5 +1,7 @@
 //! Stretches of a unit: which bases are worth scoring, and the items that the scores become.
 
+use ndarray::s;
+
 use super::plan::Group;
 use crate::encode::UNKNOWN;
 use crate::genome::{Interval, Lattice};
@@ -107,11 +109,12 @@ impl Piece {
 }
 
 /// Each scored window's activity on its central bases, clipped to the wanted bases.
-pub(super) fn activity_items(pieces: &[Piece], tasks: usize, column: usize) -> Vec<Item> {
+pub(super) fn activity_items(pieces: &[Piece], column: usize) -> Vec<Item> {
     let mut items = Vec::new();
     for piece in pieces {
         let mut first = 0;
-        for (i, &start) in piece.scores.windows.iter().enumerate() {
+        let activities = piece.scores.activities.column(column);
+        for (&start, &activity) in piece.scores.windows.iter().zip(activities) {
             let (from, to) = piece.bin(start);
             while first < piece.wanted.len() && i64::from(piece.wanted[first].end()) <= from {
                 first += 1;
@@ -127,7 +130,7 @@ pub(super) fn activity_items(pieces: &[Piece], tasks: usize, column: usize) -> V
                         start: start as u32,
                         end: end as u32,
                         // No negative zero, which not every reader tells from zero.
-                        value: piece.scores.activities[i * tasks + column] + 0.0,
+                        value: activity + 0.0,
                     });
                 }
             }
@@ -137,14 +140,14 @@ pub(super) fn activity_items(pieces: &[Piece], tasks: usize, column: usize) -> V
 }
 
 /// One item a base that has an importance.
-pub(super) fn importance_items(pieces: &[Piece], tasks: usize, column: usize) -> Vec<Item> {
+pub(super) fn importance_items(pieces: &[Piece], column: usize) -> Vec<Item> {
     let mut items = Vec::new();
     for piece in pieces {
         let span = piece.span();
         for interval in &piece.wanted {
-            for base in interval.start()..interval.end() {
-                let value =
-                    piece.scores.importance[(base - span.start()) as usize * tasks + column];
+            let bases = interval.indices_from(span.start());
+            let values = piece.scores.importance.slice(s![bases, column]);
+            for (base, &value) in (interval.start()..interval.end()).zip(values) {
                 if !value.is_nan() {
                     items.push(Item {
                         start: base,

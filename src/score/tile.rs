@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use ndarray::{Array3, ArrayView1, s};
 use noodles::bgzf;
 
 use super::piece::{Family, Piece, activity_items, importance_items, mean_of_overlaps, near_known};
@@ -11,7 +12,7 @@ use super::{Anchor, Layout, Outputs, saturation};
 use crate::Error;
 use crate::genome::{Contigs, FastaReader, Interval, Region};
 use crate::input::BGZF_EOF;
-use crate::ism::{Engine, Scores, Stretch};
+use crate::ism::{Engine, Scores, Stretch, pick_tasks};
 use crate::output::OutputError;
 use crate::tracks::bigwig::{Encoded, Encoder};
 use crate::tracks::{Item, format_value, write_bedgraph};
@@ -160,7 +161,6 @@ impl Worker<'_> {
 
     /// A region's share in this unit.
     fn partial(&self, unit: &Unit, pieces: &[Piece], region: &Group) -> Partial {
-        let tasks = self.engine.tasks();
         let columns = &self.layout.columns;
         let part = region.bases.intersect(unit.bases).unwrap_or_default();
         let first = region.bases.start() >= unit.bases.start();
@@ -185,7 +185,7 @@ impl Worker<'_> {
                 let covers = first || start >= from;
                 let drawn = bin.1 > from && bin.0 < to && (first || bin.0 >= from);
                 if drawn {
-                    let activities = &piece.scores.activities[i * tasks..][..tasks];
+                    let activities = piece.scores.activities.row(i);
                     partial.add_window(columns.iter().map(|&c| activities[c]));
                 }
                 let counts = if self.outputs.importance {
@@ -202,9 +202,9 @@ impl Worker<'_> {
             if self.outputs.importance {
                 let origin = piece.span().start();
                 for bases in piece.wanted.iter().filter_map(|w| w.intersect(part)) {
-                    for base in bases.start()..bases.end() {
-                        let row = (base - origin) as usize * tasks;
-                        let row = &piece.scores.importance[row..row + tasks];
+                    let rows = bases.indices_from(origin);
+                    let rows = piece.scores.importance.slice(s![rows, ..]);
+                    for (base, row) in (bases.start()..bases.end()).zip(rows.rows()) {
                         if !row[0].is_nan() {
                             partial.add_base(base, columns.iter().map(|&c| row[c]));
                         }
@@ -217,7 +217,6 @@ impl Worker<'_> {
 
     /// Appends the lines of the windows that no earlier unit has written.
     fn windows(&self, unit: &Unit, family: &Family, pieces: &[Piece], lines: &mut Vec<u8>) -> u64 {
-        let tasks = self.engine.tasks();
         let contig = &self.contigs.get(unit.contig).name;
         let (written_to, region) = match (self.layout.anchor, family.regions.first()) {
             // Bins are never cut, so each of these windows belongs to one unit.
@@ -244,7 +243,7 @@ impl Worker<'_> {
                 }
                 count += 1;
                 if self.outputs.windows {
-                    let activities = &piece.scores.activities[i * tasks..][..tasks];
+                    let activities = piece.scores.activities.row(i);
                     self.window_line(contig, start, row, activities, lines);
                 }
             }
@@ -257,7 +256,7 @@ impl Worker<'_> {
         contig: &str,
         start: i64,
         row: Option<u32>,
-        activities: &[f32],
+        activities: ArrayView1<'_, f32>,
         lines: &mut Vec<u8>,
     ) {
         let end = start + i64::from(self.layout.lattice.window());
@@ -282,41 +281,31 @@ impl Worker<'_> {
         pieces: &[Piece],
         out: &mut Vec<u8>,
     ) {
-        let tasks = self.engine.tasks();
         let columns = &self.layout.columns;
-        let row = 4 * columns.len();
-        let mut effects = vec![f32::NAN; part.len() as usize * row];
+        let shape = (part.len() as usize, 4, columns.len());
+        let mut effects = Array3::from_elem(shape, f32::NAN);
         for piece in pieces {
             let origin = piece.span().start();
             for bases in piece.wanted.iter().filter_map(|w| w.intersect(part)) {
-                let from = bases.indices_from(origin);
-                let from = &piece.scores.effects[from.start * 4 * tasks..from.end * 4 * tasks];
-                let to = bases.indices_from(part.start());
-                let to = &mut effects[to.start * row..to.end * row];
-                for (from, to) in from
-                    .chunks_exact(tasks)
-                    .zip(to.chunks_exact_mut(columns.len()))
-                {
-                    for (value, &column) in to.iter_mut().zip(columns) {
-                        *value = from[column];
-                    }
-                }
+                let from = s![bases.indices_from(origin), .., ..];
+                let to = s![bases.indices_from(part.start()), .., ..];
+                let from = piece.scores.effects.slice(from);
+                pick_tasks(from, columns, effects.slice_mut(to));
             }
         }
         let rows: Vec<u32> = region.rows(self.regions).collect();
         let position = part.start() - region.bases.start();
-        saturation::put_part(&rows, position, codes, effects.into_iter(), out);
+        saturation::put_part(&rows, position, codes, effects.iter().copied(), out);
     }
 
     fn tracks(&mut self, unit: &Unit, pieces: &[Piece], result: &mut UnitResult) {
-        let tasks = self.engine.tasks();
         let overlapping = pieces
             .windows(2)
             .any(|pair| pair[1].span().start() < pair[0].span().end());
         let contig = &self.contigs.get(unit.contig).name;
         let formats = self.outputs.formats;
         for (i, &column) in self.layout.columns.iter().enumerate() {
-            let mut items = activity_items(pieces, tasks, column);
+            let mut items = activity_items(pieces, column);
             if overlapping {
                 items = mean_of_overlaps(items);
             }
@@ -328,7 +317,7 @@ impl Worker<'_> {
                 .activity
                 .push(part(&items, contig, unit.rank, encoder, formats));
             if self.outputs.importance {
-                let mut items = importance_items(pieces, tasks, column);
+                let mut items = importance_items(pieces, column);
                 if overlapping {
                     items = mean_of_overlaps(items);
                 }

@@ -225,7 +225,6 @@ impl Work {
             wanted: &wanted,
         };
         engine.score(&stretch, Want::Activity, &mut self.scores)?;
-        let outputs = engine.tasks();
         if self.scores.windows.len() != self.windows {
             return Err(ModelError::Run(format!(
                 "{} of {} windows were scored",
@@ -233,7 +232,7 @@ impl Work {
                 self.windows
             )));
         }
-        for (k, row) in self.scores.activities.chunks_exact(outputs).enumerate() {
+        for (k, row) in self.scores.activities.outer_iter().enumerate() {
             let window = if reverse { self.windows - 1 - k } else { k };
             for (sum, output) in sums.row_mut(window).into_iter().zip(&teacher.outputs) {
                 if let Some(output) = output {

@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use ndarray::{Array2, ArrayView1, ArrayView2, s};
+
 use super::allele::Skip;
 use super::background::{Background, Level};
 use super::combine::{Combine, most};
@@ -170,16 +172,13 @@ impl<'a> Annotator<'a> {
     ) -> Result<(), Error> {
         let shared = self.shared;
         let range = calls.of(index);
-        let tasks = self.scorer.tasks();
-        let mut levels = Vec::with_capacity(range.len() * tasks);
-        for call in range.clone() {
-            for task in 0..tasks {
-                let effect = calls.effects[call * tasks + task];
-                let level = (shared.background.as_ref())
-                    .and_then(|b| b.level(task, calls.calls[call].gc, effect));
-                levels.push(level);
-            }
-        }
+        // [allele, task]
+        let effects = calls.effects.slice(s![range.clone(), ..]);
+        let levels = Array2::from_shape_fn(effects.dim(), |(nth, task)| {
+            let gc = calls.calls[range.start + nth].gc;
+            let background = shared.background.as_ref()?;
+            background.level(task, gc, effects[[nth, task]])
+        });
 
         let base = calls.bases[index];
         let base_letter = [letter(base) as u8];
@@ -222,7 +221,7 @@ impl<'a> Annotator<'a> {
             }
         }
         let info = &record.line[record.info.0..record.info.1];
-        self.info(info, calls, range.clone(), &levels, text);
+        self.info(info, calls, range.clone(), levels.view(), text);
         if record.reference.is_some() {
             text.extend_from_slice(&record.line[record.info.1..]);
         }
@@ -241,14 +240,7 @@ impl<'a> Annotator<'a> {
                 if alts.is_empty() && nth > 0 {
                     break;
                 }
-                self.row(
-                    record,
-                    (reference, alt),
-                    calls,
-                    call,
-                    &levels[nth * tasks..],
-                    out,
-                )?;
+                self.row(record, (reference, alt), calls, call, levels.row(nth), out)?;
             }
         }
         Ok(())
@@ -268,11 +260,11 @@ impl<'a> Annotator<'a> {
         old: &[u8],
         calls: &Calls,
         range: std::ops::Range<usize>,
-        levels: &[Option<Level>],
+        levels: ArrayView2<'_, Option<Level>>,
         text: &mut Vec<u8>,
     ) {
         let shared = self.shared;
-        let tasks = self.scorer.tasks();
+        let effects = calls.effects.slice(s![range.clone(), ..]);
         let begin = text.len();
         for entry in old.split(|&b| b == b';') {
             let key = entry.split(|&b| b == b'=').next().unwrap_or(entry);
@@ -295,20 +287,18 @@ impl<'a> Annotator<'a> {
         if calls.calls[range.clone()].iter().any(|c| c.skip.is_none()) {
             for (task, name) in fields.effects.iter().enumerate() {
                 key(name, text);
-                let values = range.clone().map(|c| calls.effects[c * tasks + task]);
+                let values = effects.column(task).into_iter().copied();
                 list(values, text, |v, text| number(&mut self.buffer, v, text));
             }
             for (task, name) in fields.p.iter().enumerate() {
                 key(name, text);
-                let of = |nth: usize| levels[nth * tasks + task].map_or(f32::NAN, |l| l.p as f32);
-                list((0..range.len()).map(of), text, |v, text| {
+                let of = |level: &Option<Level>| level.map_or(f32::NAN, |l| l.p as f32);
+                list(levels.column(task).into_iter().map(of), text, |v, text| {
                     number(&mut self.buffer, v, text);
                 });
             }
             key(&fields.most, text);
-            let most = range
-                .clone()
-                .map(|c| most(&calls.effects[c * tasks..][..tasks]).1);
+            let most = effects.rows().into_iter().map(|row| most(row).1);
             list(most, text, |v, text| number(&mut self.buffer, v, text));
         }
         let skips = || calls.calls[range.clone()].iter().map(|c| c.skip);
@@ -336,11 +326,10 @@ impl<'a> Annotator<'a> {
         (reference, alt): (&[u8], &[u8]),
         calls: &Calls,
         index: usize,
-        levels: &[Option<Level>],
+        levels: ArrayView1<'_, Option<Level>>,
         out: &mut Annotated,
     ) -> Result<(), Error> {
         let shared = self.shared;
-        let tasks = self.scorer.tasks();
         let call = &calls.calls[index];
         let mut names = String::new();
         if let Some(contig) = record.site.contig {
@@ -358,8 +347,6 @@ impl<'a> Annotator<'a> {
         if names.is_empty() {
             names.push('.');
         }
-        let row = index * tasks..(index + 1) * tasks;
-        let levels = &levels[..tasks];
         let combined = match levels.iter().all(Option::is_none) {
             true => f64::NAN,
             false => (shared.combine).of(levels.iter().flatten().map(|l| l.p)),
@@ -378,23 +365,17 @@ impl<'a> Annotator<'a> {
             let problem = "too long for a row of the table".into();
             self.reader.fail(record.number, record.line, problem)
         };
-        let values = (0..tasks).flat_map(|task| {
-            let at = row.start + task;
-            [
-                calls.references[at],
-                calls.effects[at],
-                calls.importance[at],
-                f32::from_bits(levels[task].map_or(u32::MAX, |l| l.number)),
-            ]
+        let effects = calls.effects.row(index);
+        let tables = (calls.references.row(index).into_iter())
+            .zip(effects)
+            .zip(calls.importance.row(index))
+            .zip(levels);
+        let values = tables.flat_map(|(((&reference, &effect), &importance), level)| {
+            let number = level.map_or(u32::MAX, |l| l.number);
+            [reference, effect, importance, f32::from_bits(number)]
         });
         out.rows
-            .push(
-                &calls.effects[row.clone()],
-                combined,
-                head.as_bytes(),
-                names.as_bytes(),
-                values,
-            )
+            .push(effects, combined, head.as_bytes(), names.as_bytes(), values)
             .ok_or_else(fail)?;
         Ok(())
     }

@@ -39,9 +39,9 @@ impl Background {
                 first: 0,
             })
             .collect();
-        for (gc, effects) in sample.gc.iter().zip(sample.effects.chunks_exact(3 * tasks)) {
+        for (gc, effects) in sample.gc.iter().zip(sample.effects.outer_iter()) {
             let part = edges.partition_point(|e| e <= gc);
-            for effects in effects.chunks_exact(tasks) {
+            for effects in effects.rows() {
                 for (list, e) in parts[part].sorted.iter_mut().zip(effects) {
                     if !e.is_nan() {
                         list.push(e.abs());

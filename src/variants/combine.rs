@@ -29,9 +29,9 @@ impl Combine {
 }
 
 /// The task whose effect is largest in absolute value (the first of equals), and the effect.
-pub(super) fn most(effects: &[f32]) -> (usize, f32) {
+pub(super) fn most<'a>(effects: impl IntoIterator<Item = &'a f32>) -> (usize, f32) {
     let mut best = (0, f32::NAN);
-    for (task, &effect) in effects.iter().enumerate() {
+    for (task, &effect) in effects.into_iter().enumerate() {
         if !effect.is_nan() && (best.1.is_nan() || effect.abs() > best.1.abs()) {
             best = (task, effect);
         }

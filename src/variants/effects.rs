@@ -3,13 +3,15 @@
 
 use std::collections::HashSet;
 
+use ndarray::{Array1, Array2, Array3, ArrayView2, s};
+
 use super::allele::{self, Change, Skip};
 use super::haplotype::Haplotypes;
 use super::windows::{Genome, Rules, Windows, centred};
 use crate::Error;
 use crate::encode::{BASES, UNKNOWN, push_codes};
 use crate::genome::{ContigId, Fasta, FastaReader, Interval, Lattice};
-use crate::ism::{Engine, Scores, Stretch, Want};
+use crate::ism::{Engine, Scores, Stretch, Want, pick_tasks};
 
 /// Bases between two records beyond which they are fetched apart, and the most that are fetched at
 /// a time.
@@ -56,18 +58,18 @@ pub(super) struct Call {
     pub gc: f32,
 }
 
-/// The calls of several records; tables are `[calls, tasks]`, NaN where there is no value.
+/// The calls of several records; tables are `[call, task]`, NaN where there is no value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Calls {
     /// End of each record's calls.
     pub ends: Vec<usize>,
     pub calls: Vec<Call>,
     /// alternative - reference
-    pub effects: Vec<f32>,
+    pub effects: Array2<f32>,
     /// Activity of the reference, mean over the windows.
-    pub references: Vec<f32>,
+    pub references: Array2<f32>,
     /// Importance of the change's first base.
-    pub importance: Vec<f32>,
+    pub importance: Array2<f32>,
     /// Base of each record that is a position; 4 where unknown.
     pub bases: Vec<u8>,
     /// Records whose REF was compared with the genome, and those of them that differ.
@@ -155,10 +157,10 @@ impl Scorer {
             out.calls.extend(std::iter::repeat_n(call, alts));
             out.ends.push(out.calls.len());
         }
-        let values = out.calls.len() * self.tasks();
-        for table in [&mut out.effects, &mut out.references, &mut out.importance] {
-            table.resize(values, f32::NAN);
-        }
+        let unknown = Array2::from_elem((out.calls.len(), self.tasks()), f32::NAN);
+        out.effects = unknown.clone();
+        out.references = unknown.clone();
+        out.importance = unknown;
 
         let mut order: Vec<usize> = (0..sites.len()).collect();
         // Stable, and of no cost where they are sorted.
@@ -291,9 +293,8 @@ impl Scorer {
                 continue;
             };
             for (task, (reference, effect)) in scored.into_iter().enumerate() {
-                let cell = call * self.rules.columns.len() + task;
-                out.references[cell] = reference;
-                out.effects[cell] = effect;
+                out.references[[call, task]] = reference;
+                out.effects[[call, task]] = effect;
             }
         }
         self.codes = codes;
@@ -388,10 +389,10 @@ impl Scorer {
 
     /// Gives the scores of the stretch that begins at `first` to its calls.
     fn give(&self, first: u32, singles: &[Lookup], out: &mut Calls) {
-        let (all, tasks) = (self.engine.tasks(), self.rules.columns.len());
         let scores = &self.scores;
+        let columns = &self.rules.columns;
         let window = i64::from(self.rules.lattice.window());
-        let mut reference = vec![0.0f32; tasks];
+        let mut reference = Array1::zeros(0);
         let mut of = None;
         for &(base, new, call) in singles {
             let at = (base - first) as usize;
@@ -400,45 +401,34 @@ impl Scorer {
                 let base = i64::from(base);
                 let from = scores.windows.partition_point(|&s| s + window <= base);
                 let to = scores.windows.partition_point(|&s| s <= base);
-                mean_rows(
-                    &scores.activities,
-                    all,
-                    from..to,
-                    &self.rules.columns,
-                    &mut reference,
-                );
+                reference = means(scores.activities.slice(s![from..to, ..]), columns);
             }
-            let row = call * tasks..(call + 1) * tasks;
-            let importance = &mut out.importance[row.clone()];
-            for (value, &column) in importance.iter_mut().zip(&self.rules.columns) {
-                *value = scores.importance[at * all + column];
-            }
+            let importance = out.importance.row_mut(call);
+            pick_tasks(scores.importance.row(at), columns, importance);
             let Some(new) = new else {
                 continue;
             };
-            let effects = &mut out.effects[row.clone()];
-            for (value, &column) in effects.iter_mut().zip(&self.rules.columns) {
-                *value = scores.effects[(at * 4 + usize::from(new)) * all + column];
-            }
-            if effects.iter().any(|e| e.is_nan()) {
+            let effects = scores.effects.slice(s![at, usize::from(new), ..]);
+            pick_tasks(effects, columns, out.effects.row_mut(call));
+            if out.effects.row(call).iter().any(|e| e.is_nan()) {
                 out.calls[call].skip = Some(Skip::NoWindow);
             }
-            out.references[row].copy_from_slice(&reference);
+            out.references.row_mut(call).assign(&reference);
         }
     }
 
-    /// Effects of all changes of `bases`, `[bases, 4, tasks]`, of a sequence of its own that is
-    /// long enough around them, and the importance of its bases, `[bases, tasks]`.
+    /// Effects of all changes of `bases`, `[base, 4, task]`, of a sequence of its own that is long
+    /// enough around them, and the importance of its bases, `[base, task]`.
     pub fn saturate(
         &mut self,
         codes: &[u8],
         origin: i64,
         bases: Interval,
-    ) -> Result<(Vec<f32>, Vec<f32>), Error> {
-        let (all, tasks) = (self.engine.tasks(), self.rules.columns.len());
+    ) -> Result<(Array3<f32>, Array2<f32>), Error> {
         let window = self.rules.lattice.window();
-        let mut effects = Vec::with_capacity(bases.len() as usize * 4 * tasks);
-        let mut importance = Vec::with_capacity(bases.len() as usize * tasks);
+        let (length, tasks) = (bases.len() as usize, self.rules.columns.len());
+        let mut effects = Array3::from_elem((length, 4, tasks), f32::NAN);
+        let mut importance = Array2::from_elem((length, tasks), f32::NAN);
         let pieces: Vec<Interval> = match self.rules.windows {
             Windows::All => vec![bases],
             Windows::Centre => (bases.start()..bases.end())
@@ -458,13 +448,12 @@ impl Scorer {
             };
             self.engine
                 .score(&stretch, Want::Effects, &mut self.scores)?;
-            let pick = |table: &[f32], out: &mut Vec<f32>| {
-                for row in table.chunks_exact(all) {
-                    out.extend(self.rules.columns.iter().map(|&c| row[c]));
-                }
-            };
-            pick(&self.scores.effects, &mut effects);
-            pick(&self.scores.importance, &mut importance);
+            let (scores, columns) = (&self.scores, &self.rules.columns);
+            let rows = piece.indices_from(bases.start());
+            let to = importance.slice_mut(s![rows.clone(), ..]);
+            pick_tasks(scores.importance.view(), columns, to);
+            let to = effects.slice_mut(s![rows, .., ..]);
+            pick_tasks(scores.effects.view(), columns, to);
         }
         Ok((effects, importance))
     }
@@ -482,21 +471,16 @@ impl Scorer {
     }
 }
 
-/// Mean of some rows of a table, by column; NaN without a row.
-fn mean_rows(
-    table: &[f32],
-    width: usize,
-    rows: std::ops::Range<usize>,
-    columns: &[usize],
-    out: &mut [f32],
-) {
-    for (out, &column) in out.iter_mut().zip(columns) {
-        let values = rows.clone().map(|r| f64::from(table[r * width + column]));
-        *out = match rows.len() {
+/// Means of these columns of a table; NaN without a row.
+fn means(table: ArrayView2<'_, f32>, columns: &[usize]) -> Array1<f32> {
+    let mean = |&column: &usize| {
+        let values = table.column(column).into_iter().map(|&v| f64::from(v));
+        match table.nrows() {
             0 => f32::NAN,
             n => (values.sum::<f64>() / n as f64) as f32,
-        };
-    }
+        }
+    };
+    columns.iter().map(mean).collect()
 }
 
 /// The letter of a code.

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use ndarray::Array2;
 use serde_json::json;
 
 use super::annotate::{Annotator, Shared};
@@ -77,11 +78,11 @@ pub struct Comparison {
 /// Quantiles of the controls at which folds are given.
 const SHARES: [f64; 5] = [0.5, 0.75, 0.9, 0.95, 0.99];
 
-/// One value a site; the tables are `[sites, tasks]`.
-#[derive(Debug, Default)]
+/// One value a site; the tables are `[site, task]`.
+#[derive(Debug)]
 struct Set {
-    effects: Vec<f32>,
-    importance: Vec<f32>,
+    effects: Array2<f32>,
+    importance: Array2<f32>,
     gc: Vec<f32>,
 }
 
@@ -118,7 +119,7 @@ pub fn run(
             setup = kept;
             cancel.files_begin();
             saved = save(sample.as_ref(), scoring)?;
-            sample.map_or_else(Set::default, |s| of_sample(&s, seed))
+            sample.map_or_else(|| Set::new(setup.tasks.len()), |s| of_sample(&s, seed))
         }
         Control::Variants(source) => {
             if scoring.background.save.is_some() {
@@ -134,20 +135,14 @@ pub fn run(
     cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
     let parts = parts_by_gc(&set.gc, &control.gc, scoring.background.gc_bins);
-    let tasks = setup.tasks.len();
     let mut comparisons = Vec::new();
     for (measure, a, b) in [
         ("effect", &set.effects, &control.effects),
         ("importance", &set.importance, &control.importance),
     ] {
         for (task, name) in setup.tasks.iter().enumerate() {
-            let column = |table: &[f32]| -> Vec<f32> {
-                table
-                    .iter()
-                    .skip(task)
-                    .step_by(tasks)
-                    .map(|v| v.abs())
-                    .collect()
+            let column = |table: &Array2<f32>| -> Vec<f32> {
+                table.column(task).iter().map(|v| v.abs()).collect()
             };
             let mut comparison = compare(&column(a), &column(b), &parts, config.permutations, seed);
             comparison.task.clone_from(name);
@@ -208,7 +203,6 @@ fn of_variants(
         rank_task: None,
     };
     let scorers = std::mem::take(&mut setup.scorers);
-    let tasks = setup.tasks.len();
     let mut annotators: Vec<Annotator<'_>> = scorers
         .into_iter()
         .map(|s| Annotator::new(&shared, s))
@@ -221,7 +215,7 @@ fn of_variants(
     progress.start(size);
     let watch = input.watch();
     let mut reported = 0;
-    let mut set = Set::default();
+    let mut set = Set::new(setup.tasks.len());
     let mut random = Random::new(seed, 1, 0);
     let (mut sites, mut compared, mut mismatches) = (0u64, 0, 0);
     job::in_order(
@@ -233,7 +227,7 @@ fn of_variants(
             compared += calls.compared;
             mismatches += calls.mismatches;
             for site in 0..calls.ends.len() {
-                set.add(&calls, site, tasks, &mut random);
+                set.add(&calls, site, &mut random);
             }
             let bytes = watch.bytes();
             progress.advance(bytes - reported);
@@ -265,7 +259,15 @@ fn of_variants(
 }
 
 impl Set {
-    fn add(&mut self, calls: &Calls, site: usize, tasks: usize, random: &mut Random) {
+    fn new(tasks: usize) -> Self {
+        Self {
+            effects: Array2::zeros((0, tasks)),
+            importance: Array2::zeros((0, tasks)),
+            gc: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, calls: &Calls, site: usize, random: &mut Random) {
         let scored: Vec<usize> = calls
             .of(site)
             .filter(|&c| calls.calls[c].skip.is_none())
@@ -275,27 +277,28 @@ impl Set {
             1 => scored[0],
             n => scored[random.below(n as u64) as usize],
         };
-        let row = chosen * tasks..(chosen + 1) * tasks;
-        self.effects.extend_from_slice(&calls.effects[row.clone()]);
-        self.importance.extend_from_slice(&calls.importance[row]);
+        // A row is refused only for its length.
+        let push = |to: &mut Array2<f32>, from: &Array2<f32>| {
+            to.push_row(from.row(chosen))
+                .expect("all tables have a column for each task");
+        };
+        push(&mut self.effects, &calls.effects);
+        push(&mut self.importance, &calls.importance);
         self.gc.push(calls.calls[chosen].gc);
     }
 }
 
 fn of_sample(sample: &Sample, seed: u64) -> Set {
-    let tasks = sample.tasks();
     let mut random = Random::new(seed, 2, 0);
-    let mut set = Set {
+    let mut effects = Array2::zeros(sample.importance.dim());
+    for (mut one, changes) in (effects.rows_mut().into_iter()).zip(sample.effects.outer_iter()) {
+        one.assign(&changes.row(random.below(3) as usize));
+    }
+    Set {
+        effects,
         importance: sample.importance.clone(),
         gc: sample.gc.clone(),
-        effects: Vec::with_capacity(sample.importance.len()),
-    };
-    for effects in sample.effects.chunks_exact(3 * tasks) {
-        let drawn = random.below(3) as usize;
-        set.effects
-            .extend_from_slice(&effects[drawn * tasks..(drawn + 1) * tasks]);
     }
-    set
 }
 
 /// Which part each site belongs to, the set's before the controls'.

@@ -73,7 +73,6 @@ impl Haplotypes {
         score(&mut self.scores, haplotype)?;
 
         // Windows that either haplotype leaves with too few known bases count in neither.
-        let all = engine.tasks();
         let mut sums = vec![(0.0f64, 0.0f64); rules.columns.len()];
         let mut count = 0u32;
         for (i, start) in self.reference.windows.iter().enumerate() {
@@ -81,10 +80,12 @@ impl Haplotypes {
                 continue;
             };
             count += 1;
+            let reference = self.reference.activities.row(i);
+            let alternative = self.scores.activities.row(j);
             for (sum, &column) in sums.iter_mut().zip(&rules.columns) {
-                let reference = f64::from(self.reference.activities[i * all + column]);
+                let reference = f64::from(reference[column]);
                 sum.0 += reference;
-                sum.1 += f64::from(self.scores.activities[j * all + column]) - reference;
+                sum.1 += f64::from(alternative[column]) - reference;
             }
         }
         let count = f64::from(count);

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use ndarray::Axis;
+
 use super::allele::change;
 use super::annotate::Shared;
 use super::effects::Scorer;
@@ -89,14 +91,12 @@ fn draw_one(
 
     let mut allele = |name: String, codes: &[u8], changed: usize| -> Result<_, Error> {
         let (effects, importance) = scorer.saturate(codes, origin, bases)?;
-        let all = tasks.len();
-        let pick = |table: Vec<f32>| table.chunks_exact(all).map(|row| row[one.task]).collect();
         let first = (at - start) as usize;
         Ok(variant::Allele {
             name,
             codes: codes[flank..flank + bases.len() as usize].to_vec(),
-            effects: pick(effects),
-            importance: pick(importance),
+            effects: effects.index_axis_move(Axis(2), one.task),
+            importance: importance.column(one.task).to_vec(),
             changed: (first, (first + changed).min(bases.len() as usize)),
         })
     };

@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use ndarray::ArrayView1;
 use rayon::prelude::*;
 
 use super::VariantError;
@@ -62,7 +63,7 @@ impl RowParts {
     /// level. `None` when a text is longer than 2^32 bytes.
     pub fn push(
         &mut self,
-        effects: &[f32],
+        effects: ArrayView1<'_, f32>,
         p: f64,
         head: &[u8],
         annotations: &[u8],
@@ -193,58 +194,96 @@ impl Ranking {
         top: usize,
         cancel: &Cancel,
     ) -> Result<Vec<Top>, VariantError> {
-        let Self {
-            spool,
-            path,
-            length,
-            keys,
-            counts,
-            tasks,
-        } = self;
-        let fail = |e| VariantError::Write(e, path.clone());
-        let file = spool.into_inner().map_err(|e| fail(e.into_error()))?;
+        let file = (self.spool.into_inner())
+            .map_err(|e| VariantError::Write(e.into_error(), self.path.clone()))?;
         // Sorted by place, `q` and `keys` belong together; then each key takes its q along.
-        let p: Vec<f64> = keys.iter().map(|k| k.p).collect();
+        let p: Vec<f64> = self.keys.iter().map(|k| k.p).collect();
         let q = stats::q_values(&p);
         drop(p);
-        let by_p = *columns.by == RankBy::P;
-        let mut order: Vec<u32> = (0..keys.len() as u32).collect();
-        // NaN last; equal ones in the order of the input.
-        let down = |a: f32, b: f32| a.is_nan().cmp(&b.is_nan()).then_with(|| b.total_cmp(&a));
-        order.sort_unstable_by(|&a, &b| {
-            let (x, y) = (&keys[a as usize], &keys[b as usize]);
-            let p = match by_p {
-                true => x.p.is_nan().cmp(&y.p.is_nan()).then(x.p.total_cmp(&y.p)),
-                false => std::cmp::Ordering::Equal,
-            };
-            p.then_with(|| down(x.effect, y.effect))
-                .then_with(|| a.cmp(&b))
-        });
-        let task_q = level_q(&columns.levels, &counts);
+        let task_q = level_q(&columns.levels, &self.counts);
+        let rows = Rows {
+            order: order(&self.keys, *columns.by == RankBy::P),
+            keys: self.keys,
+            length: self.length,
+            tasks: self.tasks,
+            file,
+            path: self.path,
+        };
+        let first = rows.first(columns, top)?;
+        if let Some(whole) = table {
+            rows.write(columns, (&q, &task_q), whole, cancel)?;
+        }
+        Ok(first)
+    }
+}
+
+/// Indices of rows, the first to be shown first.
+fn order(keys: &[Key], by_p: bool) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..keys.len() as u32).collect();
+    // NaN last; equal ones in the order of the input.
+    let down = |a: f32, b: f32| a.is_nan().cmp(&b.is_nan()).then_with(|| b.total_cmp(&a));
+    order.sort_unstable_by(|&a, &b| {
+        let (x, y) = (&keys[a as usize], &keys[b as usize]);
+        let p = match by_p {
+            true => x.p.is_nan().cmp(&y.p.is_nan()).then(x.p.total_cmp(&y.p)),
+            false => std::cmp::Ordering::Equal,
+        };
+        p.then_with(|| down(x.effect, y.effect))
+            .then_with(|| a.cmp(&b))
+    });
+    order
+}
+
+/// All rows, ranked.
+struct Rows {
+    /// In the order of the input.
+    keys: Vec<Key>,
+    /// By rank.
+    order: Vec<u32>,
+    file: File,
+    path: std::path::PathBuf,
+    length: u64,
+    tasks: usize,
+}
+
+impl Rows {
+    /// Reads a row.
+    fn row(&self, index: u32) -> io::Result<Row> {
+        let at = self.keys[index as usize].at;
+        let end = (self.keys.get(index as usize + 1)).map_or(self.length, |next| next.at);
+        let mut bytes = vec![0; (end - at) as usize];
+        self.file.read_exact_at(&mut bytes, at)?;
+        Row::read(&bytes, self.tasks)
+    }
+
+    /// The first rows that have values.
+    fn first(&self, columns: &Columns<'_>, top: usize) -> Result<Vec<Top>, VariantError> {
         let shown = match columns.by {
             RankBy::Task(name) => columns.tasks.iter().position(|t| t == name),
             _ => None,
         };
-        let row_of = |key: &Key, next: Option<&Key>| -> io::Result<Row> {
-            let end = next.map_or(length, |k| k.at);
-            let mut bytes = vec![0; (end - key.at) as usize];
-            file.read_exact_at(&mut bytes, key.at)?;
-            Row::read(&bytes, tasks)
-        };
-
         let mut first = Vec::new();
-        for (rank, &index) in order.iter().enumerate() {
-            let key = &keys[index as usize];
+        for (rank, &index) in (1..).zip(&self.order) {
+            let key = &self.keys[index as usize];
             // Those without values come last, by whatever is ranked.
             if first.len() == top || key.effect.is_nan() {
                 break;
             }
-            let row = row_of(key, keys.get(index as usize + 1)).map_err(fail)?;
-            first.extend(row.top(rank as u64 + 1, key.p, shown));
+            let row = (self.row(index)).map_err(|e| VariantError::Write(e, self.path.clone()))?;
+            first.extend(row.top(rank, key.p, shown));
         }
-        let Some(whole) = table else {
-            return Ok(first);
-        };
+        Ok(first)
+    }
+
+    /// Writes the table, with the q-values of the rows and of each task's levels. Rows lie all over
+    /// the temporary file: threads read and format them, a batch at a time.
+    fn write(
+        &self,
+        columns: &Columns<'_>,
+        (q, task_q): (&[f64], &[Vec<f64>]),
+        whole: &WholeFile,
+        cancel: &Cancel,
+    ) -> Result<(), VariantError> {
         let write_error = |e| VariantError::Write(e, whole.path().into());
         let mut out = BufWriter::with_capacity(1 << 18, whole.file()?);
         out.write_all(columns.header().as_bytes())
@@ -254,24 +293,17 @@ impl Ranking {
             .num_threads(threads)
             .build()
             .map_err(|e| JobError::Threads(threads, e))?;
-        // Rows lie all over the temporary file: threads read and format them, a batch at a time.
-        for (batch, ranked) in order.chunks(BATCH).enumerate() {
+        for (batch, ranked) in self.order.chunks(BATCH).enumerate() {
             if cancel.is_requested() {
                 break;
             }
             let lines = |(part, indices): (usize, &[u32])| -> io::Result<String> {
                 let mut text = String::new();
                 for (i, &index) in indices.iter().enumerate() {
-                    let key = &keys[index as usize];
-                    let row = row_of(key, keys.get(index as usize + 1))?;
                     let rank = (batch * BATCH + part * PART + i) as u64 + 1;
-                    row.line(
-                        rank,
-                        (key.p, q[index as usize]),
-                        columns,
-                        &task_q,
-                        &mut text,
-                    );
+                    let (p, q) = (self.keys[index as usize].p, q[index as usize]);
+                    self.row(index)?
+                        .line(rank, (p, q), columns, task_q, &mut text);
                 }
                 Ok(text)
             };
@@ -283,13 +315,12 @@ impl Ranking {
                         .map(lines)
                         .collect::<io::Result<_>>()
                 })
-                .map_err(fail)?;
+                .map_err(|e| VariantError::Write(e, self.path.clone()))?;
             for text in texts {
                 out.write_all(text.as_bytes()).map_err(write_error)?;
             }
         }
-        out.flush().map_err(write_error)?;
-        Ok(first)
+        out.flush().map_err(write_error)
     }
 }
 

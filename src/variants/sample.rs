@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
+use ndarray::{Array2, Array3, ArrayView1};
 use npyz::{DType, NpyFile, WriterBuilder};
 use serde::{Deserialize, Serialize};
 use zip::write::SimpleFileOptions;
@@ -44,15 +45,15 @@ pub(super) struct Origin {
     pub version: String,
 }
 
-/// Sampled changes. Tables are row-major with the tasks last.
+/// Sampled changes.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     pub origin: Origin,
-    /// `[bases, 3, tasks]`: of the three changes, in the order A, C, G, T.
-    pub effects: Vec<f32>,
-    /// `[bases, tasks]`
-    pub importance: Vec<f32>,
-    /// GC content of the window centred on the base, `[bases]`.
+    /// `[base, 3, task]`: of the three changes, in the order A, C, G, T.
+    pub effects: Array3<f32>,
+    /// `[base, task]`
+    pub importance: Array2<f32>,
+    /// GC content of the window centred on the base, `[base]`.
     pub gc: Vec<f32>,
 }
 
@@ -94,6 +95,7 @@ impl Sample {
         };
         let window = key.window;
         let chosen = choose(config, fasta, &spans, window, &name, cancel)?;
+        let (bases, tasks) = (chosen.len() * window as usize, key.tasks.len());
         let mut sample = Self {
             origin: Origin {
                 key,
@@ -102,11 +104,12 @@ impl Sample {
                 seed: config.seed,
                 version: crate::VERSION.into(),
             },
-            effects: Vec::new(),
-            importance: Vec::new(),
-            gc: Vec::new(),
+            effects: Array3::zeros((bases, 3, tasks)),
+            importance: Array2::zeros((bases, tasks)),
+            gc: Vec::with_capacity(bases),
         };
-        let tasks = sample.tasks();
+        // Every base of every window is known, so none is left out.
+        let mut places = (sample.effects.outer_iter_mut()).zip(sample.importance.rows_mut());
         let workers: Vec<_> = scorers
             .iter_mut()
             .map(|scorer| {
@@ -124,17 +127,18 @@ impl Sample {
             |list| Ok(list.next()),
             workers,
             |(codes, start, effects, importance)| {
-                for (i, effects) in effects.chunks_exact(4 * tasks).enumerate() {
+                let tables = effects.outer_iter().zip(importance.rows()).zip(&mut places);
+                for (i, ((effects, importance), (mut changes, mut place))) in tables.enumerate() {
+                    place.assign(&importance);
                     let base = codes[window as usize + i];
                     let at = centred(start + i as u32, window) - i64::from(start);
                     let at = (at + i64::from(window)) as usize;
                     sample.gc.push(gc(&codes[at..at + window as usize]));
-                    for new in (0..4).filter(|&c| c != usize::from(base)) {
-                        let effects = &effects[new * tasks..(new + 1) * tasks];
-                        sample.effects.extend_from_slice(effects);
+                    let others = (0..4).filter(|&c| c != usize::from(base));
+                    for (new, mut place) in others.zip(changes.outer_iter_mut()) {
+                        place.assign(&effects.row(new));
                     }
                 }
-                sample.importance.extend(importance);
                 Ok(())
             },
             cancel,
@@ -152,20 +156,19 @@ impl Sample {
             .compression_method(zip::CompressionMethod::Stored)
             .last_modified_time(zip::DateTime::default())
             .large_file(true);
-        let (bases, tasks) = (self.gc.len() as u64, self.tasks() as u64);
         let tables = [
-            ("effects.npy", vec![bases, 3, tasks], &self.effects),
-            ("importance.npy", vec![bases, tasks], &self.importance),
-            ("gc.npy", vec![bases], &self.gc),
+            ("effects.npy", self.effects.view().into_dyn()),
+            ("importance.npy", self.importance.view().into_dyn()),
+            ("gc.npy", ArrayView1::from(&self.gc).into_dyn()),
         ];
-        for (name, shape, values) in tables {
+        for (name, values) in tables {
             archive.start_file(name, options)?;
             let dtype: npyz::TypeStr = "<f4"
                 .parse()
                 .map_err(|e| std::io::Error::other(format!("{e:?}")))?;
             let mut writer = npyz::WriteOptions::<f32>::new()
                 .dtype(DType::Plain(dtype))
-                .shape(&shape)
+                .shape(&values.shape().iter().map(|&n| n as u64).collect::<Vec<_>>())
                 .writer(&mut archive)
                 .begin_nd()?;
             writer.extend(values.iter().copied())?;
@@ -222,20 +225,20 @@ impl Sample {
             });
         }
         let gc = array(&mut archive, "gc.npy").map_err(fail)?;
-        let sample = Self {
-            effects: array(&mut archive, "effects.npy").map_err(fail)?,
-            importance: array(&mut archive, "importance.npy").map_err(fail)?,
-            gc,
-            origin,
-        };
-        let (bases, tasks) = (sample.gc.len(), sample.tasks());
-        if bases == 0
-            || sample.effects.len() != bases * 3 * tasks
-            || sample.importance.len() != bases * tasks
-        {
-            return Err(fail("its tables do not fit each other".into()));
+        let effects = array(&mut archive, "effects.npy").map_err(fail)?;
+        let importance = array(&mut archive, "importance.npy").map_err(fail)?;
+        let (bases, tasks) = (gc.len(), origin.key.tasks.len());
+        let tables = Array3::from_shape_vec((bases, 3, tasks), effects)
+            .and_then(|e| Ok((e, Array2::from_shape_vec((bases, tasks), importance)?)));
+        match tables {
+            Ok((effects, importance)) if bases > 0 => Ok(Self {
+                origin,
+                effects,
+                importance,
+                gc,
+            }),
+            _ => Err(fail("its tables do not fit each other".into())),
         }
-        Ok(sample)
     }
 }
 
@@ -328,10 +331,11 @@ pub(super) mod tests {
                 seed: 1,
                 version: "0".into(),
             },
-            effects: (0..300)
-                .map(|i| if i % 2 == 0 { i as f32 } else { -(i as f32) } / 100.0)
-                .collect(),
-            importance: (0..100).map(|i| i as f32).collect(),
+            effects: Array3::from_shape_fn((100, 3, 1), |(base, change, _)| {
+                let i = 3 * base + change;
+                (if i % 2 == 0 { i as f32 } else { -(i as f32) }) / 100.0
+            }),
+            importance: Array2::from_shape_fn((100, 1), |(base, _)| base as f32),
             gc: (0..100).map(|i| i as f32 / 100.0).collect(),
         }
     }

@@ -8,6 +8,7 @@ use mpra_score::ism::fast::{FastEngine, Limits, Plan, Strands, Tables, check_aga
 use mpra_score::ism::{Engine, FullEngine, Scores, Stretch, Want};
 use mpra_score::model::onnx::{AttributeProto, GraphBuilder, presets};
 use mpra_score::model::{BothStrands, Model, ModelFile, ModelOptions, Runtime};
+use ndarray::Array2;
 use proptest::prelude::*;
 
 /// Small and quick random numbers.
@@ -339,18 +340,13 @@ impl Case {
         fast.score(&stretch, Want::Importance, &mut importance)
             .unwrap();
         fast.score(&stretch, Want::Activity, &mut activity).unwrap();
-        let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        let bits = |v: &Array2<f32>| v.mapv(f32::to_bits);
         assert_eq!(bits(&effects.importance), bits(&importance.importance));
         assert_eq!(effects.activities, importance.activities);
-        let tasks = fast.tasks();
         let full_windows = &effects.windows;
-        for (start, row) in activity
-            .windows
-            .iter()
-            .zip(activity.activities.chunks(tasks))
-        {
+        for (start, row) in activity.windows.iter().zip(activity.activities.rows()) {
             if let Ok(i) = full_windows.binary_search(start) {
-                for (a, b) in row.iter().zip(&effects.activities[i * tasks..]) {
+                for (a, b) in row.iter().zip(effects.activities.row(i)) {
                     assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{a} {b}");
                 }
             }
@@ -519,9 +515,9 @@ fn said(
         let mut scores = Scores::default();
         match engine.score(&stretch, want, &mut scores) {
             Ok(()) => {
-                let tables = [&scores.activities, &scores.importance, &scores.effects];
-                let infinite = |v: &f32| v.is_infinite();
-                assert!(!tables.into_iter().flatten().any(infinite), "{scores:?}");
+                let values = scores.activities.iter().chain(&scores.importance);
+                let mut values = values.chain(&scores.effects);
+                assert!(!values.any(|v| v.is_infinite()), "{scores:?}");
                 "values".into()
             }
             Err(e) => e.to_string(),

@@ -1,3 +1,5 @@
+use ndarray::s;
+
 use crate::genome::{Interval, Lattice};
 use crate::ism::{Engine, Scores, Stretch, Want};
 use crate::model::ModelError;
@@ -50,19 +52,14 @@ pub fn check_against_full(
     for stretch in stretches {
         fast.score(stretch, Want::Effects, &mut a)?;
         full.score(stretch, Want::Effects, &mut b)?;
-        compare(stretch, full.tasks(), &a, &b)?;
+        compare(stretch, &a, &b)?;
         compare_importance(stretch, full, &a, &b)?;
     }
     Ok(())
 }
 
 /// Compares two sets of scores of one stretch.
-fn compare(
-    stretch: &Stretch<'_>,
-    tasks: usize,
-    fast: &Scores,
-    full: &Scores,
-) -> Result<(), Mismatch> {
+fn compare(stretch: &Stretch<'_>, fast: &Scores, full: &Scores) -> Result<(), Mismatch> {
     let count = |what, fast: usize, full: usize| {
         if fast == full {
             Ok(())
@@ -75,22 +72,20 @@ fn compare(
     count("effects", fast.effects.len(), full.effects.len())?;
     count("importance", fast.importance.len(), full.importance.len())?;
     let start = stretch.span().start() as usize;
-    for (i, (&a, &b)) in fast.activities.iter().zip(&full.activities).enumerate() {
+    let activities = fast.activities.iter().zip(full.activities.indexed_iter());
+    for (&a, ((window, task), &b)) in activities {
         if !close(a, b) {
-            let window = full.windows.get(i / tasks).copied().unwrap_or(0);
+            let window = full.windows.get(window).copied().unwrap_or(0);
             return Err(Mismatch::Value {
-                what: format!(
-                    "the activity of the window at {window} (task {})",
-                    i % tasks
-                ),
+                what: format!("the activity of the window at {window} (task {task})"),
                 fast: a,
                 full: b,
             });
         }
     }
-    for (i, (&a, &b)) in fast.effects.iter().zip(&full.effects).enumerate() {
+    let effects = fast.effects.iter().zip(full.effects.indexed_iter());
+    for (&a, ((base, new, task), &b)) in effects {
         if !close(a, b) {
-            let (base, new, task) = (i / tasks / 4, i / tasks % 4, i % tasks);
             return Err(Mismatch::Value {
                 what: format!(
                     "the effect of {} at {} (task {task})",
@@ -113,14 +108,14 @@ fn compare_importance(
     fast: &Scores,
     full: &Scores,
 ) -> Result<(), Mismatch> {
-    let tasks = full_engine.tasks();
     let start = stretch.span().start();
     let mut windows = Scores::default();
-    for (i, (&a, &b)) in fast.importance.iter().zip(&full.importance).enumerate() {
+    let importance = fast.importance.iter().zip(full.importance.indexed_iter());
+    for (&a, ((base, task), &b)) in importance {
         if close(a, b) {
             continue;
         }
-        let (base, task) = (start + (i / tasks) as u32, i % tasks);
+        let base = start + base as u32;
         let mut slack = 0.0f32;
         let mut count = 0;
         if let (Some(wanted), false, false) =
@@ -143,9 +138,12 @@ fn compare_importance(
                     continue;
                 }
                 count += 1;
-                let losses: Vec<f32> = (0..4).map(|c| -windows.effects[c * tasks + task]).collect();
+                let losses = windows
+                    .effects
+                    .slice(s![0, .., task])
+                    .mapv(|effect| -effect);
                 let most = losses.iter().fold(0.0f32, |m, l| m.max(l.abs()));
-                let chosen = windows.importance[task];
+                let chosen = windows.importance[[0, task]];
                 slack += losses
                     .iter()
                     .filter(|l| l.abs() >= most - 2.0 * TOLERANCE * most.max(1.0))

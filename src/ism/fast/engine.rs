@@ -5,6 +5,7 @@ use super::sources::{Run, between};
 use super::strand::Strand;
 use super::tables::Tables;
 use crate::encode::{UNKNOWN, reverse_complement};
+use crate::ism::stretch::means;
 use crate::ism::{Engine, Scores, Stretch, Want};
 use crate::model::ModelError;
 
@@ -59,7 +60,8 @@ impl FastEngine {
         }
     }
 
-    /// Scores the windows, which overlap or follow each other closely.
+    /// Scores the windows, which overlap or follow each other closely. `activities` receives
+    /// `[window, task]`.
     ///
     /// # Errors
     /// When an activity, of a window or under a change, is NaN or infinite.
@@ -68,7 +70,7 @@ impl FastEngine {
         stretch: &Stretch<'_>,
         want: Want,
         windows: &[i64],
-        scores: &mut Scores,
+        activities: &mut [f32],
     ) -> Result<(), ModelError> {
         let (Some(&first), Some(&last)) = (windows.first(), windows.last()) else {
             return Ok(());
@@ -110,9 +112,6 @@ impl FastEngine {
 
         let n = windows.len();
         let table = if effects { n * window * 4 * tasks } else { 0 };
-        let scored = scores.activities.len();
-        scores.activities.resize(scored + n * tasks, 0.0);
-        let activities = &mut scores.activities[scored..];
         self.effects.resize(table, 0.0);
         let mut finite = self.strand.run(
             Run {
@@ -269,8 +268,7 @@ impl Engine for FastEngine {
         let tasks = self.tables.tasks();
         let window = self.tables.window;
         let bases = stretch.span().len() as usize;
-        scores.clear();
-        stretch.scored_windows(want, &mut scores.windows);
+        scores.begin(stretch, want, tasks);
         self.importance_sums.clear();
         self.effect_sums.clear();
         self.covered.clear();
@@ -284,7 +282,9 @@ impl Engine for FastEngine {
         self.strand.head_rows = 0;
 
         let most = (MOST_EFFECTS / (window * 4 * tasks)).max(1);
-        let windows = std::mem::take(&mut scores.windows);
+        let windows = &scores.windows;
+        // `begin` has made it in one piece.
+        let activities = scores.activities.as_slice_mut().unwrap_or_default();
         let stride = windows
             .windows(2)
             .next()
@@ -300,25 +300,18 @@ impl Engine for FastEngine {
             {
                 to += 1;
             }
-            self.run(stretch, want, &windows[from..to], scores)?;
+            let activities = &mut activities[from * tasks..to * tasks];
+            self.run(stretch, want, &windows[from..to], activities)?;
             from = to;
         }
-        scores.windows = windows;
         scores.rows = self.strand.head_rows;
-        for (base, &covered) in self.covered.iter().enumerate() {
-            let mean = |sum: &f64| {
-                if covered == 0 {
-                    f32::NAN
-                } else {
-                    (sum / f64::from(covered)) as f32 + 0.0
-                }
-            };
-            let sums = &self.importance_sums[base * tasks..(base + 1) * tasks];
-            scores.importance.extend(sums.iter().map(mean));
-            if want == Want::Effects {
-                let sums = &self.effect_sums[base * 4 * tasks..(base + 1) * 4 * tasks];
-                scores.effects.extend(sums.iter().map(mean));
-            }
+        let sums = self.importance_sums.chunks_exact(tasks).zip(&self.covered);
+        for (values, (sums, &windows)) in scores.importance.outer_iter_mut().zip(sums) {
+            means(sums, windows, values);
+        }
+        let sums = self.effect_sums.chunks_exact(4 * tasks).zip(&self.covered);
+        for (values, (sums, &windows)) in scores.effects.outer_iter_mut().zip(sums) {
+            means(sums, windows, values);
         }
         Ok(())
     }
@@ -327,6 +320,8 @@ impl Engine for FastEngine {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use ndarray::s;
 
     use super::*;
     use crate::genome::{Interval, Lattice};
@@ -366,14 +361,11 @@ mod tests {
                     all.push(scores);
                 }
                 for other in &all[1..] {
-                    let pairs = |a: &[f32], b: &[f32]| {
-                        assert_eq!(a.len(), b.len());
-                        for (a, b) in a.iter().zip(b) {
-                            assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{a} {b}");
-                        }
+                    let close = |a: &f32, b: &f32| {
+                        assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{a} {b}");
                     };
-                    pairs(&other.activities, &all[0].activities);
-                    pairs(&other.effects, &all[0].effects);
+                    ndarray::azip!((a in &other.activities, b in &all[0].activities) close(a, b));
+                    ndarray::azip!((a in &other.effects, b in &all[0].effects) close(a, b));
                 }
             }
         }
@@ -402,12 +394,11 @@ mod tests {
             let skip = each.windows.partition_point(|w| *w < run.windows[0]);
             assert_eq!(run.windows.len(), 801);
             assert_eq!(run.windows, each.windows[skip..skip + 801]);
-            for (a, b) in run.activities.iter().zip(&each.activities[skip * 4..]) {
-                assert!(
-                    (a - b).abs() <= 1e-5 * b.abs().max(1.0),
-                    "{level:?}: {a} {b}"
-                );
-            }
+            let each = each.activities.slice(s![skip..skip + 801, ..]);
+            ndarray::azip!((a in &run.activities, b in &each) assert!(
+                (a - b).abs() <= 1e-5 * b.abs().max(1.0),
+                "{level:?}: {a} {b}"
+            ));
         }
     }
 
