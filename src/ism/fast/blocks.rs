@@ -50,6 +50,12 @@ impl Blocks {
         if tables.looks_up_all() {
             let ids = &mut self.ids[slots.start * each..slots.end * each];
             tabled.edited_rows(scratch, context, strip, bases, ids);
+            if kernels::in_table(&tabled.table, ids, row) {
+                // The rule: only unknown bases and the ends of a frame need other rows.
+                let maxima = &mut self.maxima[slots.start * 3 * row..slots.end * 3 * row];
+                kernels::table_maxima(level, &tabled.table, ids, span, row, maxima);
+                return;
+            }
             let lookup = Lookup::new(tabled, &scratch.extra);
             rows.extend(ids.iter().map(|&id| lookup.row(id)));
         } else {

@@ -352,6 +352,65 @@ pub(super) fn edit_maxima(level: Level, rows: &[&[f32]], span: usize, row: usize
     unsafe { edit_maxima_on(level, rows, span, row, out) }
 }
 
+/// The same for rows of a table, `[n, span]` by their ids, none of which lies behind its end.
+pub(super) fn table_maxima(
+    level: Level,
+    table: &[f32],
+    ids: &[u32],
+    span: usize,
+    row: usize,
+    out: &mut [f32],
+) {
+    assert!(span > 0 && row.is_multiple_of(PAD) && out.len() >= ids.len() / span * row);
+    assert!(in_table(table, ids, row));
+    // SAFETY: by the assertions.
+    unsafe { table_maxima_on(level, table, ids, span, row, out) }
+}
+
+/// Whether a table has all these rows.
+#[inline(always)]
+pub(super) fn in_table(table: &[f32], ids: &[u32], row: usize) -> bool {
+    let largest = ids.iter().fold(0, |a, &b| a.max(b));
+    (largest as usize + 1)
+        .checked_mul(row)
+        .is_some_and(|end| end <= table.len())
+}
+
+kernel! {
+    /// # Safety
+    /// What [`table_maxima`] asserts.
+    fn table_maxima_on = table_maxima_body(
+        table: &[f32], ids: &[u32], span: usize, row: usize, out: &mut [f32],
+    )
+}
+
+/// # Safety
+/// What [`table_maxima`] asserts, and the instruction set.
+#[inline(always)]
+unsafe fn table_maxima_body<S: Simd>(
+    table: &[f32],
+    ids: &[u32],
+    span: usize,
+    row: usize,
+    out: &mut [f32],
+) {
+    let (table, out) = (table.as_ptr(), out.as_mut_ptr());
+    // SAFETY: the caller's promise; `v` stays a vector below `row`, and a chunk is `span` ids, at
+    // least one.
+    unsafe {
+        for (i, ids) in ids.chunks_exact(span).enumerate() {
+            for v in (0..row).step_by(S::LANES) {
+                let value = |id: u32| S::load(table.add(id as usize * row + v));
+                let mut best = value(*ids.get_unchecked(0));
+                for &id in ids.get_unchecked(1..) {
+                    best = S::max(best, value(id));
+                }
+                S::store(out.add(i * row + v), best);
+            }
+        }
+    }
+}
+
 kernel! {
     /// # Safety
     /// What [`edit_maxima`] asserts.

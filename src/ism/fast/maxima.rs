@@ -3,7 +3,7 @@
 use super::floats::Floats;
 use super::reducer::{Active, Reducer};
 use super::simd::{Level, PAD, Simd, kernel};
-use super::view::{Edit, View};
+use super::view::{Changed, Edit, View};
 
 /// An edit that reaches a cell.
 struct Reaching<'a> {
@@ -12,8 +12,17 @@ struct Reaching<'a> {
     to: usize,
     /// `[3, row]`: the maxima of all that it changes.
     maxima: &'a [f32],
-    /// Where only a part of these lies in the cell, the rows that do begin here: `[3, to - from]`.
-    rows: Option<usize>,
+    /// Where only a part of these lies in the cell: the rows that do.
+    part: Option<Part<'a>>,
+}
+
+/// Rows of an edit that lie in a cell.
+enum Part<'a> {
+    /// `[3, to - from]`, beginning here among the rows that were looked up.
+    Rows(usize),
+    /// Ids of rows that the table has ([`super::strip::Lookup::table_of`] said so), `[3, span]`, and
+    /// how many of each `span` stand before the part.
+    Ids(&'a [u32], usize),
 }
 
 /// Adds the effects, through one cell, of all edits of a window.
@@ -37,22 +46,29 @@ pub(super) fn sweep(
     if edits.is_empty() {
         return;
     }
-    let mut changed = Vec::new();
+    let (mut changed, mut table) = (Vec::new(), &[][..]);
     let edits: Vec<Reaching<'_>> = edits
         .iter()
         .map(|edit| {
             let (from, to) = edit.reached(span, (cell.from, cell.to));
-            let rows = (to - from < span).then_some(changed.len());
-            if rows.is_some() {
+            let part = (to - from < span).then(|| {
+                if let Changed::Ids(ids) = edit.values
+                    && let Some(whole) = view.lookup.table_of(ids)
+                {
+                    table = whole;
+                    return Part::Ids(ids, edit.offset(from));
+                }
+                let at = changed.len();
                 for change in 0..3 {
                     changed.extend((from..to).map(|p| view.changed(edit, change, p)));
                 }
-            }
+                Part::Rows(at)
+            });
             Reaching {
                 from: from - cell.from,
                 to: to - cell.from,
                 maxima: edit.maxima,
-                rows,
+                part,
             }
         })
         .collect();
@@ -65,19 +81,24 @@ pub(super) fn sweep(
     let long = |rows: &[&[f32]]| rows.iter().all(|r| r.len() >= row);
     assert!(long(rows) && long(&changed) && cell.fixed.len() >= row);
     let fits = |e: &Reaching<'_>| {
-        let parts = e
-            .rows
-            .is_none_or(|at| at + 3 * (e.to - e.from) <= changed.len());
-        e.from < e.to && e.to <= rows.len() && e.maxima.len() >= 3 * row && parts
+        let count = e.to - e.from;
+        let part = match e.part {
+            None => true,
+            Some(Part::Rows(at)) => at + 3 * count <= changed.len(),
+            Some(Part::Ids(ids, before)) => ids.len() == 3 * span && before + count <= span,
+        };
+        e.from < e.to && e.to <= rows.len() && e.maxima.len() >= 3 * row && part
     };
     assert!(edits.iter().all(fits));
-    // SAFETY: by the assertions, and the sizes of the slices above.
+    // SAFETY: by the assertions, and the sizes of the slices above; `table` is the one that the ids
+    // of the parts were compared with.
     unsafe {
         cell_edits(
             level,
             rows,
             &edits,
             &changed,
+            (table, span),
             &cell.fixed,
             row,
             weights,
@@ -94,10 +115,11 @@ kernel! {
     /// # Safety
     /// `row` is a multiple of [`PAD`], `heads` of 4; all rows and `fixed` hold `row` floats,
     /// `weights` `[heads, row]`, `scratch` `[rows + 5, row]`, `out` `[edits, 3, heads]`; edits lie
-    /// within the rows, with `[3, row]` maxima, and their parts within `changed`.
+    /// within the rows, with `[3, row]` maxima, and their parts within `changed`, or their ids, `[3,
+    /// span]`, within the table.
     fn cell_edits = cell_edits_body(
-        rows: &[&[f32]], edits: &[Reaching<'_>], changed: &[&[f32]], fixed: &[f32], row: usize,
-        weights: &[f32], heads: usize, scratch: &mut [f32], out: &mut [f32],
+        rows: &[&[f32]], edits: &[Reaching<'_>], changed: &[&[f32]], table: (&[f32], usize),
+        fixed: &[f32], row: usize, weights: &[f32], heads: usize, scratch: &mut [f32], out: &mut [f32],
     )
 }
 
@@ -109,6 +131,7 @@ unsafe fn cell_edits_body<S: Simd>(
     rows: &[&[f32]],
     edits: &[Reaching<'_>],
     changed: &[&[f32]],
+    (table, span): (&[f32], usize),
     fixed: &[f32],
     row: usize,
     weights: &[f32],
@@ -144,22 +167,42 @@ unsafe fn cell_edits_body<S: Simd>(
                 passed += 1;
             }
             let mut maxima = edit.maxima.as_ptr();
-            if let Some(at) = edit.rows {
-                // Only a part of the edited values lies in this cell.
-                let count = edit.to - edit.from;
-                for e in 0..3 {
-                    let at = at + e * count;
-                    for v in (0..row).step_by(S::LANES) {
-                        let value =
-                            |i: usize| S::load(changed.get_unchecked(at + i).as_ptr().add(v));
-                        let mut best = value(0);
-                        for i in 1..count {
-                            best = S::max(best, value(i));
+            // Only a part of the edited values lies in this cell.
+            let count = edit.to - edit.from;
+            match edit.part {
+                None => {}
+                Some(Part::Ids(ids, before)) => {
+                    for e in 0..3 {
+                        let ids = ids.get_unchecked(e * span + before..);
+                        for v in (0..row).step_by(S::LANES) {
+                            let value = |i: usize| {
+                                let id = *ids.get_unchecked(i) as usize;
+                                S::load(table.as_ptr().add(id * row + v))
+                            };
+                            let mut best = value(0);
+                            for i in 1..count {
+                                best = S::max(best, value(i));
+                            }
+                            S::store(partial.add(e * row + v), best);
                         }
-                        S::store(partial.add(e * row + v), best);
                     }
+                    maxima = partial;
                 }
-                maxima = partial;
+                Some(Part::Rows(at)) => {
+                    for e in 0..3 {
+                        let at = at + e * count;
+                        for v in (0..row).step_by(S::LANES) {
+                            let value =
+                                |i: usize| S::load(changed.get_unchecked(at + i).as_ptr().add(v));
+                            let mut best = value(0);
+                            for i in 1..count {
+                                best = S::max(best, value(i));
+                            }
+                            S::store(partial.add(e * row + v), best);
+                        }
+                    }
+                    maxima = partial;
+                }
             }
             let behind = suffix.add(edit.to * row);
             for h in (0..heads).step_by(4) {

@@ -94,6 +94,13 @@ impl<'a> Lookup<'a> {
         Self { tabled, extra }
     }
 
+    /// The table, if it has all these rows.
+    #[inline(always)]
+    pub(super) fn table_of(self, ids: &[u32]) -> Option<&'a [f32]> {
+        let table = &*self.tabled.table;
+        super::kernels::in_table(table, ids, self.tabled.row_len).then_some(table)
+    }
+
     /// The row of an id. Ids end when the extra rows are pruned.
     #[inline(always)]
     pub(super) fn row(self, id: u32) -> &'a [f32] {
