@@ -290,7 +290,7 @@ fn a_full_disk_leaves_nothing() {
     let score = "score --bed regions.bed --fasta genome.fa --model count.onnx --out made/out";
     let variants = "variants --vcf in.vcf --fasta genome.fa --model count.onnx --background none";
     jobs::succeed(here, &format!("{} --out examples", jobs::DATASET));
-    let data = "train --data examples/examples.parquet --preset authors --out made/out";
+    let data = "train --data examples/examples.parquet --batch 8 --preset authors --out made/out";
     fs::create_dir(here.join("made")).unwrap();
     for (line, blocks, file) in [
         (
@@ -298,16 +298,19 @@ fn a_full_disk_leaves_nothing() {
             8,
             ".importance.bedGraph",
         ),
-        (format!("{score} --format bigwig"), 8, ".importance.bw"),
+        (format!("{score} --format bigwig"), 4, ".activity.bw"),
         (
-            format!("{score} --format bedgraph --no-importance --windows --stride 1"),
-            2,
+            format!("{score} --format bigwig --no-importance --windows --stride 1"),
+            12,
             "windows.tsv.gz",
         ),
         (
-            format!("{score} --saturation --anchor region --format bedgraph"),
+            format!(
+                "{} --saturation --anchor region --format bedgraph",
+                score.replace("regions.bed", "sites.bed")
+            ),
             8,
-            "made/out",
+            "made/out/.partial/saturation.parts",
         ),
         (format!("{variants} --out made/x.vcf"), 1, "made/x.vcf"),
         (
@@ -349,7 +352,6 @@ fn a_full_disk_leaves_nothing() {
         ),
     ] {
         let output = jobs::limited(here, blocks, &jobs::words(&line));
-        println!("{line}: {}", String::from_utf8_lossy(&output.stderr));
         jobs::refused_to_write(&output, file);
         let left = fs::read_dir(here.join("made")).unwrap();
         let left: Vec<_> = left.map(|e| e.unwrap().file_name()).collect();

@@ -319,7 +319,7 @@ fn of_others(here: &Path) -> Vec<(&'static str, Run)> {
             alpha: 0.1,
             bins: 1,
             bin_size: 1,
-            folds: 2,
+            folds: 3,
             fold_by: FoldBy::Random,
             block: 1000,
             seed: 1,
@@ -387,6 +387,16 @@ fn fifo(path: &Path) -> PathBuf {
     path.into()
 }
 
+/// The writing end, once a job has opened the other.
+fn opened(pipe: PathBuf, what: &str) -> fs::File {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(fs::OpenOptions::new().write(true).open(pipe)));
+    let opened = receiver.recv_timeout(Duration::from_secs(30));
+    opened
+        .unwrap_or_else(|_| panic!("it never reads: {what}"))
+        .unwrap()
+}
+
 #[test]
 fn a_signal_ends_a_job_that_waits_for_its_input() {
     let dir = folder();
@@ -421,7 +431,7 @@ fn a_signal_ends_a_job_that_waits_for_its_input() {
         let pipe = fifo(&here.join(name));
         let child = start(here, &format!("{line} --out made/out"));
         // Opens when the job does, and then gives it one byte and no end.
-        let mut writer = fs::OpenOptions::new().write(true).open(pipe).unwrap();
+        let mut writer = opened(pipe, line);
         std::io::Write::write_all(&mut writer, b"#").unwrap();
         let killed = Command::new("kill")
             .args(["-TERM", &child.id().to_string()])

@@ -68,7 +68,8 @@ fn every_job_says_the_same_things_in_the_same_order() {
         let run: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(run["program"], "mpra-score");
         assert_eq!(run["version"], env!("CARGO_PKG_VERSION"));
-        assert_eq!(run["job"], job, "{line}");
+        let known = job.strip_prefix("evaluate").map_or(job, |_| "evaluate");
+        assert_eq!(run["job"], known, "{line}");
         let command: Vec<&str> = (run["command"].as_array().unwrap().iter())
             .map(|word| word.as_str().unwrap())
             .collect();

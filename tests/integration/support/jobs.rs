@@ -32,7 +32,8 @@ pub const JOBS: [(&str, &str); 17] = [
     ),
     (
         "evaluate variants",
-        "evaluate --variants measured.tsv --fasta genome.fa --model count.onnx --bootstrap 5",
+        "evaluate --variants measured.tsv --effect-field effect --fasta genome.fa \
+         --model count.onnx --bootstrap 5",
     ),
     (
         "model motifs",
@@ -41,7 +42,7 @@ pub const JOBS: [(&str, &str); 17] = [
     (
         "score",
         "score --bed regions.bed --fasta genome.fa --model count.onnx --annotation s=sites.bed \
-         --format bedgraph --windows --saturation --anchor region",
+         --format bedgraph --windows",
     ),
     ("score", SHARD),
     ("merge", "merge out/score_1"),
@@ -61,8 +62,8 @@ pub const JOBS: [(&str, &str); 17] = [
     ("variants", VARIANTS),
     (
         "variants enrich",
-        "variants enrich --vcf in.vcf --control-bed sites.bed --background regions.bed \
-         --background-windows 2 --fasta genome.fa --model count.onnx --permutations 20",
+        "variants enrich --vcf in.vcf --control-bed sites.bed --fasta genome.fa \
+         --model count.onnx --permutations 20",
     ),
     (
         "fdr",
@@ -71,7 +72,7 @@ pub const JOBS: [(&str, &str); 17] = [
 ];
 
 pub const DATASET: &str = "dataset --experiment A:p:1=rna1,dna1 --experiment A:p:2=rna2,dna2 \
-    --tile 145 --step 29 --tiles 3 --coords places.txt --split random-regions";
+    --tile 145 --step 29 --tiles 3 --coords places.txt --split region";
 pub const ENRICHMENT: &str =
     "overlap enrichment --scores a.bedGraph --annotation s=sites.bed --bins 9 --bootstrap 5";
 pub const VARIANTS: &str = "variants --vcf in.vcf --fasta genome.fa --model count.onnx \
@@ -111,7 +112,10 @@ pub fn folder() -> TempDir {
                 text += &format!("c_{region}_0_{tile}_chr1_{start}\t{sequence}\tAA\t{count}\n");
             }
             if table == 0 {
-                places += &format!("c_{region}\tchr1\t{start}\t{}\n", start + 203);
+                places += &format!(
+                    "c_{region}_0_chr1_{start}\tchr1\t{start}\t{}\n",
+                    start + 203
+                );
             }
         }
         write(name, &text);
