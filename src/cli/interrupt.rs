@@ -3,6 +3,8 @@ use std::process::exit;
 use anyhow::{Context, Result};
 use mpra_score::Cancel;
 
+use super::shared::say;
+
 /// Makes the first Ctrl-C (or SIGTERM) ask the job to stop and remove its unfinished files. Before
 /// there are any (it may be waiting for standard input), and at the second, the program ends at
 /// once; no other way leads out of a signal handler.
@@ -11,6 +13,7 @@ pub fn watch() -> Result<Cancel> {
     let shared = cancel.clone();
     ctrlc::set_handler(move || {
         if shared.is_requested() || !shared.leaves_files() {
+            say("interrupted".into());
             exit(130);
         }
         shared.request();

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -58,7 +59,14 @@ pub fn write_parquet(
 ) -> Result<usize, DatasetError> {
     let schema = Arc::new(schema(rows.assay, metadata));
     let file = File::create(path).map_err(|e| OutputError::Write(e, path.into()))?;
-    let fail = |e: ParquetError| DatasetError::Parquet(e, path.into());
+    // A full disk is to be told as such, not as a fault of the format.
+    let fail = |e: ParquetError| match e {
+        ParquetError::External(cause) => match cause.downcast::<io::Error>() {
+            Ok(e) => OutputError::Write(*e, path.into()).into(),
+            Err(e) => DatasetError::Parquet(ParquetError::External(e), path.into()),
+        },
+        other => DatasetError::Parquet(other, path.into()),
+    };
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_created_by(format!("mpra-score {}", crate::VERSION))

@@ -38,16 +38,9 @@ pub struct Summary {
 pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
     config.check()?;
     let started = Instant::now();
-    cancel.files_begin();
-    let mut out = OutputDir::create(
-        &config.out,
-        Existing {
-            force: config.force,
-            resume: false,
-        },
-    )?;
-    let made = job::on_threads(config.threads, || make(config, &mut out, cancel));
-    let (mut summary, mut run) = made?;
+    OutputDir::check(&config.out, existing(config))?;
+    let made = job::on_threads(config.threads, || make(config, cancel));
+    let (out, mut summary, mut run) = made?;
     cancel.check()?;
     run.threads = Some(config.threads);
     run.seconds = Some(started.elapsed().as_secs_f64());
@@ -55,11 +48,14 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
     Ok(summary)
 }
 
-fn make(
-    config: &Config,
-    out: &mut OutputDir,
-    cancel: &Cancel,
-) -> Result<(Summary, RunInfo), DatasetError> {
+fn existing(config: &Config) -> Existing {
+    Existing {
+        force: config.force,
+        resume: false,
+    }
+}
+
+fn make(config: &Config, cancel: &Cancel) -> Result<(OutputDir, Summary, RunInfo), DatasetError> {
     let assay = assemble(
         &config.experiments,
         config.tasks.as_deref(),
@@ -120,9 +116,12 @@ fn make(
         strands: config.strands,
     };
     let mut provenance = provenance(config, &assay, &examples, &rows);
-    let path = out.file("examples.parquet");
     let metadata = metadata(&provenance);
     cancel.check()?;
+    // All is read: a run that is ended before has left nothing.
+    cancel.files_begin();
+    let mut out = OutputDir::create(&config.out, existing(config))?;
+    let path = out.file("examples.parquet");
     let written = write_parquet(&path, &rows, &metadata)?;
     provenance.counts.insert("rows".into(), json!(written));
     cancel.check()?;
@@ -142,7 +141,7 @@ fn make(
         rows: written,
         tasks: names.zip(report.correlation.iter().copied()).collect(),
     };
-    Ok((summary, provenance))
+    Ok((out, summary, provenance))
 }
 
 fn filtered(assay: &Assay, examples: &Examples) -> String {

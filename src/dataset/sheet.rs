@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -138,7 +137,12 @@ enum Number {
 
 fn read_toml(path: &Path) -> Result<Vec<Experiment>, DatasetError> {
     let name = path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|e| InputError::Open(e, path.into()))?;
+    let mut lines = Lines::open(path)?;
+    let mut text = String::new();
+    while let Some(line) = lines.next_line()? {
+        text += line;
+        text.push('\n');
+    }
     let sheet: Sheet = toml::from_str(&text).map_err(|e| {
         bad(
             &name,

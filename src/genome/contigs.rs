@@ -1,8 +1,8 @@
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 
 use super::GenomeError;
+use crate::input::Lines;
 use crate::job::sha256;
 
 /// Index of a contig in its [`Contigs`].
@@ -128,11 +128,13 @@ impl Aliases {
     /// # Errors
     /// When the file cannot be read, a line names fewer than two, or one name stands on two lines.
     pub fn from_file(path: &Path) -> Result<Self, GenomeError> {
-        let text =
-            fs::read_to_string(path).map_err(|e| GenomeError::Open(e, path.to_path_buf()))?;
+        let mut lines = Lines::open(path)?;
         let mut table: HashMap<String, Vec<String>> = HashMap::new();
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim_end_matches('\r');
+        loop {
+            let number = lines.number() + 1;
+            let Some(line) = lines.next_line()? else {
+                break;
+            };
             if line.trim().is_empty() || line.starts_with('#') {
                 continue;
             }
@@ -144,7 +146,7 @@ impl Aliases {
             }
             let fail = |problem: String| GenomeError::Alias {
                 path: path.to_path_buf(),
-                line: number as u64 + 1,
+                line: number,
                 problem,
             };
             if names.len() < 2 && line.split('\t').count() < 2 {
@@ -176,6 +178,8 @@ impl Aliases {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn contigs(names: &[&str]) -> Contigs {
@@ -217,6 +221,9 @@ mod tests {
         assert_eq!(aliases.resolve("chr1", &c), Some(0));
         assert_eq!(aliases.resolve("X", &c), Some(1));
         assert_eq!(aliases.resolve("chr3", &c), None);
+        fs::write(&path, "\u{feff}chr1\t1\tNC_1\r\n").unwrap();
+        let marked = Aliases::from_file(&path).unwrap();
+        assert_eq!(marked.resolve("chr1", &c), Some(0));
         fs::write(&path, "chr1\t1\nchr1\t2\n").unwrap();
         let err = Aliases::from_file(&path).unwrap_err().to_string();
         assert!(err.contains("line 2") && err.contains("two lines"), "{err}");

@@ -9,7 +9,7 @@ use noodles::fasta::fai::Record;
 use super::fai;
 use super::{Contig, ContigId, Contigs, GenomeError};
 use crate::encode::{self, UNKNOWN};
-use crate::input::BGZF_EOF;
+use crate::input::{BGZF_EOF, InputError};
 
 /// Where the contig table came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,16 @@ impl Fasta {
     /// When a file cannot be read, is gzip but not bgzip, is truncated, has no contigs, one name
     /// twice or a contig longer than 2^31 - 1 bases, or does not match its index.
     pub fn open(path: &Path, write_index: bool) -> Result<Self, GenomeError> {
-        let mut file = File::open(path).map_err(|e| GenomeError::Open(e, path.into()))?;
+        let open_error = |e| GenomeError::Open(e, path.into());
+        // Opening a pipe would wait for its writer, for nothing.
+        if !path.metadata().map_err(open_error)?.is_file() {
+            return Err(InputError::Pipe {
+                path: path.into(),
+                format: "FASTA",
+            }
+            .into());
+        }
+        let mut file = File::open(path).map_err(open_error)?;
         let read_error = |e| GenomeError::Read(e, path.into());
         let mut magic = Vec::new();
         file.by_ref()

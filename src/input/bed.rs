@@ -98,22 +98,7 @@ impl<'a> Fields<'a> {
                 expected: COLUMNS,
             });
         }
-        let number = |name: &str, column: usize| {
-            coordinate(self.fields[column]).ok_or_else(|| NotBed {
-                problem: format!(
-                    "{name} is {:?}",
-                    super::shorten(&String::from_utf8_lossy(self.fields[column]))
-                ),
-                expected: "a whole number from 0 to 2147483647",
-            })
-        };
-        let (start, end) = (number("start", 1)?, number("end", 2)?);
-        if end < start {
-            return Err(NotBed {
-                problem: format!("end {end} is before start {start}"),
-                expected: "start <= end (0-based, half-open)",
-            });
-        }
+        let (start, end) = bounds(self.fields[1], self.fields[2])?;
         Ok(BedRow {
             contig: self.fields[0],
             start,
@@ -126,6 +111,30 @@ impl<'a> Fields<'a> {
                 _ => None,
             },
         })
+    }
+}
+
+/// Start and end of an interval, from their two fields.
+///
+/// # Errors
+/// When one is no coordinate, or the end is before the start.
+pub fn bounds(start: &[u8], end: &[u8]) -> Result<(u32, u32), NotBed> {
+    let number = |name: &str, field: &[u8]| {
+        coordinate(field).ok_or_else(|| NotBed {
+            problem: format!(
+                "{name} is {:?}",
+                super::shorten(&String::from_utf8_lossy(field))
+            ),
+            expected: "a whole number from 0 to 2147483647",
+        })
+    };
+    let (start, end) = (number("start", start)?, number("end", end)?);
+    match end < start {
+        true => Err(NotBed {
+            problem: format!("end {end} is before start {start}"),
+            expected: "start <= end (0-based, half-open)",
+        }),
+        false => Ok((start, end)),
     }
 }
 

@@ -17,12 +17,17 @@ use arrow_array::types::{
 use arrow_array::{Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Metadata};
 
+use super::InputError;
+
 /// What can be wrong with a Parquet file.
 #[derive(Debug, thiserror::Error)]
 pub enum ColumnsError {
     /// It cannot be read at all.
     #[error("cannot read {1}")]
     Read(#[source] io::Error, PathBuf),
+    /// It is no file that can be read at any place.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// It holds something else than what is wanted.
     #[error("{path}: {found}; expected {expected}")]
     Content {
@@ -33,6 +38,16 @@ pub enum ColumnsError {
         /// What would have been right.
         expected: String,
     },
+}
+
+impl ColumnsError {
+    /// One line that says how to mend it, when there is a way.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Input(e) => e.hint(),
+            _ => None,
+        }
+    }
 }
 
 /// What a column holds.
@@ -79,6 +94,16 @@ impl ParquetFile {
     /// # Errors
     /// When it cannot be read, is no whole Parquet file, or has two columns of one name.
     pub fn open(path: &Path) -> Result<Self, ColumnsError> {
+        // Opening a pipe would wait for its writer, for nothing.
+        let metadata = path.metadata();
+        let metadata = metadata.map_err(|e| ColumnsError::Read(e, path.into()))?;
+        if !metadata.is_file() {
+            return Err(InputError::Pipe {
+                path: path.into(),
+                format: "Parquet",
+            }
+            .into());
+        }
         let file = File::open(path).map_err(|e| ColumnsError::Read(e, path.into()))?;
         let no_parquet = |e| not_whole(path, &e);
         let options = ArrowReaderOptions::new();

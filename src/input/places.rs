@@ -29,14 +29,12 @@ pub fn read_places(path: &Path) -> Result<HashMap<String, Place>, InputError> {
         .iter()
         .any(|end| file_name.ends_with(end));
     while let Some(line) = lines.next_line()? {
-        if bed::is_header(line.as_bytes()) {
+        let Some(all) = bed::Fields::of(line.as_bytes()) else {
             continue;
-        }
-        let fields: Vec<&str> = if line.contains('\t') {
-            line.split('\t').map(str::trim).collect()
-        } else {
-            line.split_ascii_whitespace().collect()
         };
+        // Parts of a text between tabs or blanks are texts.
+        let text = |i| all.get(i).and_then(|f| std::str::from_utf8(f).ok());
+        let fields: Vec<&str> = (0..4).map_while(text).collect();
         let number = |text: &str| bed::coordinate(text.as_bytes());
         let place = fields.get(..4).and_then(|first| {
             let numbers = [1, 2, 3].map(|i| number(first[i]).is_some());

@@ -2,6 +2,7 @@ use super::table::{Cells, Table};
 use super::{LabelledError, Skipped, Source};
 use crate::encode::{BASES, UNKNOWN};
 use crate::genome::Fasta;
+use crate::input::bed;
 
 /// Adds the column `sequence` to intervals: windows of `window` bases around their middles; and the
 /// column `group`, the same number for intervals that overlap.
@@ -38,16 +39,9 @@ pub(super) fn with_sequences(
     let mut skipped = Vec::new();
     let mut codes = Vec::new();
     for (row, keep) in keep.iter_mut().enumerate() {
-        let chrom = cell("chrom", row).trim().to_owned();
-        let bound = |name: &str| -> Result<u32, LabelledError> {
-            let text = cell(name, row);
-            let parsed = text.trim().parse::<u32>().ok();
-            parsed.ok_or_else(|| fail(row, format!("{name} is {text:?}")))
-        };
-        let (start, end) = (bound("start")?, bound("end")?);
-        if end < start {
-            return Err(fail(row, format!("end {end} before start {start}")));
-        }
+        let chrom = cell("chrom", row).to_owned();
+        let bounds = bed::bounds(cell("start", row).as_bytes(), cell("end", row).as_bytes());
+        let (start, end) = bounds.map_err(|why| fail(row, why.problem))?;
         let name = match cell("name", row).trim() {
             "" | "." => format!("{chrom}:{start}-{end}"),
             name => name.to_owned(),

@@ -6,14 +6,12 @@ mod parquet;
 mod table;
 mod text;
 
-use std::fs::File;
-use std::io;
 use std::path::PathBuf;
 
 use crate::dataset::Split;
 use crate::genome::{Aliases, GenomeError};
-use crate::input::InputError;
 use crate::input::columns::ColumnsError;
+use crate::input::{Input, InputError};
 use ndarray::Array2;
 
 /// What can be wrong with labelled sequences.
@@ -25,9 +23,6 @@ pub enum LabelledError {
     /// The genome.
     #[error(transparent)]
     Genome(#[from] GenomeError),
-    /// A file could not be read.
-    #[error("cannot read {1}")]
-    Read(#[source] io::Error, PathBuf),
     /// A Parquet file.
     #[error(transparent)]
     Parquet(#[from] ColumnsError),
@@ -70,6 +65,7 @@ impl LabelledError {
         match self {
             Self::Text(e) => e.hint(),
             Self::Genome(e) => e.hint(),
+            Self::Parquet(e) => e.hint(),
             Self::NoFasta(_) => Some("--fasta FILE gives the genome".into()),
             Self::Table { .. } => Some(
                 "a table has a header with `sequence` and one column a label, separated by tabs"
@@ -147,14 +143,12 @@ impl Labelled {
     /// in length, or nothing is left.
     pub fn read(source: &Source, window: usize) -> Result<Self, LabelledError> {
         let path = &source.data;
-        let mut head = Vec::new();
-        let mut file = File::open(path).map_err(|e| LabelledError::Read(e, path.clone()))?;
-        io::Read::read_to_end(&mut io::Read::take(&mut file, 4), &mut head)
-            .map_err(|e| LabelledError::Read(e, path.clone()))?;
-        if head == b"PAR1" {
+        let mut input = Input::open(path)?;
+        if input.begins_with(b"PAR1")? {
+            input.needs_file("Parquet")?;
             return parquet::read(path)?.assemble();
         }
-        match text::read(path)? {
+        match text::read(input)? {
             text::Text::Table(table) => table.assemble(),
             text::Text::Bed(rows) => bed::with_sequences(rows, source, window)?.assemble(),
         }

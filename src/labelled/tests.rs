@@ -94,3 +94,52 @@ fn beds_with_values() {
     let data = Labelled::read(&source(&bed, Some(&fasta)), 4).unwrap();
     assert_eq!(data.labels[0].name, "score");
 }
+
+#[test]
+fn rows_of_a_table_are_no_headers_of_a_bed() {
+    let dir = tempfile::tempdir().unwrap();
+    // A row may be called `track`; only above the header is it UCSC's.
+    let text = "# made by hand\ntrack name=x\nid sequence T\ntrack ACGT 1\nb CCCC 2\n";
+    let data = read(dir.path(), text).unwrap();
+    assert_eq!(data.names, ["track", "b"]);
+    assert_eq!(data.labels[0].values, [1.0, 2.0]);
+    let error = read(dir.path(), "# nothing but this\n").unwrap_err();
+    assert!(error.to_string().contains("usable"), "{error}");
+}
+
+#[test]
+fn beds_are_as_every_bed() {
+    let dir = tempfile::tempdir().unwrap();
+    let fasta = dir.path().join("g.fa");
+    fs::write(&fasta, ">c\nAACCGGTT\n").unwrap();
+    let bed = dir.path().join("data.bed");
+    let mut read = |text: &str| {
+        fs::write(&bed, text).unwrap();
+        Labelled::read(&source(&bed, Some(&fasta)), 4)
+    };
+    for text in [
+        "c\t1\t5\ta\t7\n",
+        "\u{feff}c\t1\t5\ta\t7\r\n",
+        "track\tname=a\nc 1  5 a 7\n",
+        "#chrom start end name score\nc 1 5 a 7\n#c 1 5 b 9\n",
+        "name\tscore\tchrom\tstart\tend\ntrack\t7\tc\t1\t5\n",
+    ] {
+        let data = read(text).unwrap_or_else(|e| panic!("{text:?}: {e}"));
+        assert_eq!(
+            (data.rows(), data.sequence(0)),
+            (1, &[0, 1, 1, 2][..]),
+            "{text:?}"
+        );
+        assert_eq!(data.labels[0].values, [7.0], "{text:?}");
+    }
+    for (row, part) in [
+        ("c\t+1\t5\ta\t7", "line 1: start is \"+1\""),
+        ("c\t-1\t5\ta\t7", "line 1: start is \"-1\""),
+        ("c\t6\t5\ta\t7", "line 1: end 5 is before start 6"),
+        ("c\t1\t5\ta\t7\nc\t 2\t6\tb\t1", "line 2: start is \" 2\""),
+        ("c\t1\t5\ta\t7\n\t2\t6\tb\t1", "line 2: no contig"),
+    ] {
+        let error = read(row).unwrap_err().to_string();
+        assert!(error.contains(part), "{row:?}: {error}");
+    }
+}

@@ -1,8 +1,6 @@
-use std::path::Path;
-
 use super::LabelledError;
 use super::table::{Cells, Table};
-use crate::input::Lines;
+use crate::input::{Input, Lines, bed};
 
 /// What a text file holds.
 pub(super) enum Text {
@@ -16,90 +14,129 @@ pub(super) enum Text {
 const BED: [&str; 6] = ["chrom", "start", "end", "name", "score", "strand"];
 
 /// A table with a header (a `#` before it is passed over). Without the column `sequence`, or
-/// without a header but with numbers in columns 2 and 3, it is a BED.
-pub(super) fn read(path: &Path) -> Result<Text, LabelledError> {
-    let mut lines = Lines::open(path)?;
-    let mut names: Option<Vec<String>> = None;
-    let mut columns: Vec<Vec<Option<String>>> = Vec::new();
-    let mut bed = false;
-    while let Some(line) = lines.next_filled()? {
-        let word = |w: &str| line.starts_with(w) && line[w.len()..].starts_with([' ', '\t']);
-        if word("track") || word("browser") {
-            continue;
-        }
-        let cells: Vec<&str> = line.split('\t').collect();
-        let Some(known) = &names else {
-            let number = |i: usize| {
-                cells
-                    .get(i)
-                    .is_some_and(|c| c.trim().parse::<u32>().is_ok())
-            };
-            let header: Vec<String> = match number(1) && number(2) {
-                true => (0..cells.len())
-                    .map(|i| {
-                        BED.get(i)
-                            .map_or(format!("column_{}", i + 1), |n| (*n).into())
-                    })
-                    .collect(),
-                // A comment above the header.
-                false if line.starts_with('#') && cells.len() < 3 => continue,
-                false => cells
-                    .iter()
-                    .map(|c| c.trim_start_matches('#').trim().to_owned())
-                    .collect(),
-            };
-            bed = !header.iter().any(|n| n == "sequence");
-            if bed && !BED[..3].iter().all(|n| header.iter().any(|h| h == n)) {
-                return Err(lines
-                    .error(
-                        format!("a header of {}", header.join(", ")),
-                        "the columns `sequence`, or `chrom`, `start` and `end`",
-                    )
-                    .into());
-            }
-            for (i, name) in header.iter().enumerate() {
-                if header[..i].contains(name) {
-                    return Err(lines
-                        .error(format!("column {name:?} stands twice"), "one column a name")
-                        .into());
-                }
-            }
-            columns = vec![Vec::new(); header.len()];
-            names = Some(header);
-            if number(1) && number(2) {
-                push(&mut columns, &cells);
-            }
-            continue;
-        };
-        if line.starts_with('#') {
-            continue;
-        }
-        if cells.len() != known.len() {
+/// without a header but with numbers in columns 2 and 3, it is a BED, of which every row has as many
+/// columns as the first, and else is as [`crate::input::bed`] has it.
+pub(super) fn read(input: Input) -> Result<Text, LabelledError> {
+    let mut lines = Lines::new(input);
+    let Some(header) = header(&mut lines)? else {
+        return Ok(Text::Table(Table {
+            path: lines.path().into(),
+            ..Table::default()
+        }));
+    };
+    let place = |name: &str| header.names.iter().position(|n| n == name);
+    let interval = match (place("sequence"), [0, 1, 2].map(|i| place(BED[i]))) {
+        (Some(_), _) => None,
+        (None, [Some(chrom), Some(start), Some(end)]) => Some([chrom, start, end]),
+        _ => {
+            let found = format!("a header of {}", header.names.join(", "));
             return Err(lines
                 .error(
-                    format!("{} columns", cells.len()),
-                    format!("{}", known.len()),
+                    found,
+                    "the columns `sequence`, or `chrom`, `start` and `end`",
                 )
                 .into());
         }
-        push(&mut columns, &cells);
+    };
+    for (i, name) in header.names.iter().enumerate() {
+        if header.names[..i].contains(name) {
+            return Err(lines
+                .error(format!("column {name:?} stands twice"), "one column a name")
+                .into());
+        }
     }
-    let columns = (names.unwrap_or_default().into_iter())
-        .zip(columns.into_iter().map(Cells::Text))
-        .collect();
+    let mut columns = vec![Vec::new(); header.names.len()];
+    while let Some(line) = lines.next_filled()? {
+        let passed_over = match interval {
+            Some([0, 1, 2]) => bed::is_header(line.as_bytes()),
+            _ => line.starts_with('#'),
+        };
+        if passed_over {
+            continue;
+        }
+        let cells = cells(
+            &line,
+            match interval {
+                Some(_) => line.contains('\t'),
+                None => header.tabs,
+            },
+        );
+        if cells.len() != columns.len() {
+            let found = format!("{} columns", cells.len());
+            return Err(lines.error(found, format!("{}", columns.len())).into());
+        }
+        if let Some(at) = interval {
+            let [chrom, start, end] = at.map(|i| cells[i].as_bytes());
+            if chrom.is_empty() {
+                return Err(lines.error("no contig", "contig, start and end").into());
+            }
+            bed::bounds(start, end).map_err(|why| lines.error(why.problem, why.expected))?;
+        }
+        for (column, cell) in columns.iter_mut().zip(cells) {
+            column.push(Some(cell.to_owned()));
+        }
+    }
     let table = Table {
-        path: path.into(),
-        columns,
+        path: lines.path().into(),
+        columns: (header.names.into_iter())
+            .zip(columns.into_iter().map(Cells::Text))
+            .collect(),
         ..Table::default()
     };
-    Ok(match bed {
-        true => Text::Bed(table),
-        false => Text::Table(table),
+    Ok(match interval {
+        Some(_) => Text::Bed(table),
+        None => Text::Table(table),
     })
 }
 
-fn push(columns: &mut [Vec<Option<String>>], cells: &[&str]) {
-    for (column, cell) in columns.iter_mut().zip(cells) {
-        column.push(Some((*cell).to_owned()));
+struct Header {
+    names: Vec<String>,
+    tabs: bool,
+}
+
+/// The names of the columns; the first row of a BED without them is read again.
+fn header(lines: &mut Lines) -> Result<Option<Header>, LabelledError> {
+    while let Some(line) = lines.next_filled()? {
+        let tabs = line.contains('\t');
+        let cells = cells(&line, tabs);
+        if line.starts_with('#') {
+            let names = names(&cells);
+            let has = |name: &&str| names.iter().any(|n| n == name);
+            // Others are comments above the header.
+            if tabs && cells.len() >= 3 || has(&"sequence") || BED[..3].iter().all(has) {
+                return Ok(Some(Header { names, tabs }));
+            }
+        } else if !bed::is_header(line.as_bytes()) {
+            // Also those that a BED must not have, to be refused as what they are.
+            let number = |i: usize| {
+                cells
+                    .get(i)
+                    .is_some_and(|c| c.trim().parse::<i64>().is_ok())
+            };
+            if !(number(1) && number(2)) {
+                let names = names(&cells);
+                return Ok(Some(Header { names, tabs }));
+            }
+            let name = |i: usize| match BED.get(i) {
+                Some(name) => (*name).to_owned(),
+                None => format!("column_{}", i + 1),
+            };
+            let names = (0..cells.len()).map(name).collect();
+            lines.unread();
+            return Ok(Some(Header { names, tabs }));
+        }
+    }
+    Ok(None)
+}
+
+fn names(cells: &[&str]) -> Vec<String> {
+    let name = |cell: &&str| cell.trim_start_matches('#').trim().to_owned();
+    cells.iter().map(name).collect()
+}
+
+fn cells(line: &str, tabs: bool) -> Vec<&str> {
+    match tabs {
+        true => line.split('\t').collect(),
+        false => line.split_ascii_whitespace().collect(),
     }
 }

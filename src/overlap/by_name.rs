@@ -232,9 +232,10 @@ struct Factor {
 /// For everything that can be wrong with scores, sites, settings and the output folder.
 pub fn run(config: &Config, cancel: &Cancel) -> Result<Vec<PathBuf>, OverlapError> {
     config.common.check()?;
+    config.common.check_output()?;
+    let (mut factors, site_table) = config.common.on_threads(|| factors(config, cancel))?;
     cancel.files_begin();
     let mut out = config.common.output()?;
-    let (mut factors, site_table) = config.common.on_threads(|| factors(config, cancel))?;
     let p: Vec<f64> = factors
         .iter()
         .map(|f| f.difference.map_or(f64::NAN, |d| d.p))

@@ -105,12 +105,21 @@ impl Common {
         Ok(intervals.placed(&scores.contigs, &self.aliases, &scores.path)?)
     }
 
-    pub(super) fn output(&self) -> Result<OutputDir, OverlapError> {
-        let existing = Existing {
+    fn existing(&self) -> Existing {
+        Existing {
             force: self.force,
             resume: false,
-        };
-        Ok(OutputDir::create(&self.out, existing)?)
+        }
+    }
+
+    /// Refuses the output folder before any work; it is made when there is something to write, so
+    /// that a run that still reads leaves nothing when it is ended.
+    pub(super) fn check_output(&self) -> Result<(), OverlapError> {
+        Ok(OutputDir::check(&self.out, self.existing())?)
+    }
+
+    pub(super) fn output(&self) -> Result<OutputDir, OverlapError> {
+        Ok(OutputDir::create(&self.out, self.existing())?)
     }
 
     /// `run.json`: the analysis, its inputs by what they are, and its own settings.

@@ -47,9 +47,10 @@ struct Unit {
 /// than three bases have both scores or a track does not vary.
 pub fn run(config: &Config, cancel: &Cancel) -> Result<Vec<PathBuf>, OverlapError> {
     config.common.check()?;
+    config.common.check_output()?;
+    let (table, figure) = config.common.on_threads(|| compute(config, cancel))?;
     cancel.files_begin();
     let mut out = config.common.output()?;
-    let (table, figure) = config.common.on_threads(|| compute(config, cancel))?;
     table.write(&out.file("correlation.tsv"))?;
     let title = format!("{} against {}", config.with.name, config.scores.name);
     plot::hexes(&out.file("correlation.svg"), &title, &figure)?;

@@ -617,9 +617,11 @@ pub const FILES: [&str; 3] = ["enrichment.tsv", "summary.tsv", "enrichment.svg"]
 /// For everything that can be wrong with scores, annotations, settings and the output folder.
 pub fn run(config: &Config, cancel: &Cancel) -> Result<Vec<PathBuf>, OverlapError> {
     config.check()?;
+    config.common.check_output()?;
+    let results = rank(config, cancel)?;
     cancel.files_begin();
     let mut out = config.common.output()?;
-    let details = add_to(config, &mut out, FILES, cancel)?;
+    let details = write(config, &results, &mut out, FILES)?;
     let role = |role: &'static str| move |f: &'_ Named| (role, f.path.clone());
     let scores = config.scores.iter().map(role("scores"));
     let compare = config.compare.iter().map(role("compare"));
@@ -645,7 +647,12 @@ pub fn add_to(
     cancel: &Cancel,
 ) -> Result<Value, OverlapError> {
     config.check()?;
-    let results = config.common.on_threads(|| {
+    let results = rank(config, cancel)?;
+    write(config, &results, out, files)
+}
+
+fn rank(config: &Config, cancel: &Cancel) -> Result<Vec<TrackOutcome>, OverlapError> {
+    config.common.on_threads(|| {
         let annotations: Vec<(String, Annotation)> = config
             .annotations
             .iter()
@@ -665,11 +672,20 @@ pub fn add_to(
                 let scores = Scores::open(&file.name, &file.path, coordinates)?;
                 rank_track(config, &scores, &annotations, regions.as_ref(), cancel)
             })
-            .collect::<Result<Vec<TrackOutcome>, OverlapError>>()
-    })?;
-    report::bins(&results).write(&out.file(files[0]))?;
-    report::summary(&results).write(&out.file(files[1]))?;
-    report::draw(config, &results, &out.file(files[2]))?;
+            .collect()
+    })
+}
+
+/// Writes the files; what belongs into `run.json` is returned.
+fn write(
+    config: &Config,
+    results: &[TrackOutcome],
+    out: &mut OutputDir,
+    files: [&str; 3],
+) -> Result<Value, OverlapError> {
+    report::bins(results).write(&out.file(files[0]))?;
+    report::summary(results).write(&out.file(files[1]))?;
+    report::draw(config, results, &out.file(files[2]))?;
     let details: Vec<Value> = results
         .iter()
         .map(|t| {

@@ -139,9 +139,10 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Vec<PathBuf>, OverlapErro
     if config.groups == Groups::Quantiles(0) {
         return fail("at least one quantile group is needed");
     }
+    config.common.check_output()?;
+    let (table, groups, summaries, heats) = config.common.on_threads(|| compute(config, cancel))?;
     cancel.files_begin();
     let mut out = config.common.output()?;
-    let (table, groups, summaries, heats) = config.common.on_threads(|| compute(config, cancel))?;
     table.write(&out.file("profile.tsv"))?;
     draw(config, &groups, &summaries, &out.file("profile.svg"))?;
     if config.heat.is_some() {

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,7 +15,7 @@ use crate::counts::{
     CountTable, Names, Normalized, Sequences, check_pair, check_unique, lay_out, normalize,
     read_counts,
 };
-use crate::input::read_places;
+use crate::input::{Place, read_places};
 use crate::job::{self, Cancel, RunInfo};
 use crate::output::{Existing, OutputDir, write};
 
@@ -48,16 +49,21 @@ impl Summary {
 pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
     config.check()?;
     let started = Instant::now();
-    cancel.files_begin();
-    let mut out = OutputDir::create(
-        &config.out,
-        Existing {
-            force: config.force,
-            resume: false,
-        },
-    )?;
-    let done = job::on_threads(config.threads, || steps(config, &mut out, cancel));
-    let mut summary = done?;
+    let existing = Existing {
+        force: config.force,
+        resume: false,
+    };
+    OutputDir::check(&config.out, existing)?;
+    let done = job::on_threads(config.threads, || {
+        let (stage, places) = (start(config)?, places(config)?);
+        // All is read: a run that is ended before has left nothing.
+        cancel.check()?;
+        cancel.files_begin();
+        let mut out = OutputDir::create(&config.out, existing)?;
+        let summary = steps(config, stage, places, &mut out, cancel)?;
+        Ok::<_, SharprError>((out, summary))
+    });
+    let (mut out, mut summary) = done?;
 
     let mut report = String::from("replicate\titem\tvalue\n");
     for (replicate, item, value) in &summary.report {
@@ -102,9 +108,32 @@ enum Stage {
     Combined(RegionTable),
 }
 
-fn steps(config: &Config, out: &mut OutputDir, cancel: &Cancel) -> Result<Summary, SharprError> {
+/// Where the regions lie, and the contigs with their lengths.
+struct Places {
+    regions: HashMap<String, Place>,
+    sizes: Option<Vec<(String, u32)>>,
+}
+
+fn places(config: &Config) -> Result<Option<Places>, SharprError> {
+    match &config.regions {
+        Some(regions) if config.stop_after >= Step::Interpolate => Ok(Some(Places {
+            regions: read_places(regions)?,
+            sizes: (config.sizes.as_deref())
+                .map(tracks::read_sizes)
+                .transpose()?,
+        })),
+        _ => Ok(None),
+    }
+}
+
+fn steps(
+    config: &Config,
+    mut stage: Stage,
+    places: Option<Places>,
+    out: &mut OutputDir,
+    cancel: &Cancel,
+) -> Result<Summary, SharprError> {
     let mut summary = Summary::default();
-    let mut stage = start(config)?;
     if let Stage::Tiles(replicates) = &stage {
         summary.tiles = replicates.first().map(|(ids, _)| ids.len());
         for (r, (ids, normalized)) in replicates.iter().enumerate() {
@@ -186,15 +215,10 @@ fn steps(config: &Config, out: &mut OutputDir, cancel: &Cancel) -> Result<Summar
     {
         let scores = interpolate(combined, config.design.step());
         write_table(&out.file("scores.tsv"), &scores, config.precision)?;
-        if let Some(regions) = &config.regions {
-            let places = read_places(regions)?;
-            let sizes = config
-                .sizes
-                .as_deref()
-                .map(tracks::read_sizes)
-                .transpose()?;
-            let laid = tracks::lay_on_genome(&scores, &places, sizes.as_deref(), regions)?;
-            tracks::write_tracks(&laid, sizes.as_deref(), |name| out.file(name))?;
+        if let (Some(Places { regions, sizes }), Some(path)) = (&places, &config.regions) {
+            let sizes = sizes.as_deref();
+            let laid = tracks::lay_on_genome(&scores, regions, sizes, path)?;
+            tracks::write_tracks(&laid, sizes, |name| out.file(name))?;
         }
     }
     summary.regions = match &stage {

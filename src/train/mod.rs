@@ -117,6 +117,7 @@ impl TrainError {
             ),
             Self::Diverged { .. } => Some("--lr lowers the learning rate".into()),
             Self::Output(e) => e.hint(),
+            Self::Columns(e) => e.hint(),
             Self::Job(e) => e.hint(),
             Self::Plot(PlotError::Write(e, _)) => write_hint(e),
             _ => None,

@@ -182,8 +182,13 @@ impl Sample {
 
     /// Whether a file is a saved background rather than regions.
     pub fn is_saved(path: &Path) -> Result<bool, VariantError> {
+        let fail = |e| InputError::Open(e, path.into());
+        // What is read of a pipe here would be missing later.
+        if !path.metadata().map_err(fail)?.is_file() {
+            return Ok(false);
+        }
         let mut magic = [0; 4];
-        let mut file = File::open(path).map_err(|e| InputError::Open(e, path.into()))?;
+        let mut file = File::open(path).map_err(fail)?;
         Ok(file.read_exact(&mut magic).is_ok() && magic == *b"PK\x03\x04")
     }
 

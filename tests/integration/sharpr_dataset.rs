@@ -3,8 +3,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
 
 fn run(folder: &Path, line: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mpra-score"))
@@ -186,40 +185,5 @@ fn help_explains_every_file() {
         for word in words {
             assert!(text.contains(word), "{name}: {word}");
         }
-    }
-}
-
-#[test]
-fn an_interrupted_run_leaves_nothing() {
-    let dir = tables();
-    let here = dir.path();
-    // A table that never comes.
-    fs::remove_file(here.join("dna2")).unwrap();
-    let made = Command::new("mkfifo").arg(here.join("dna2")).status();
-    assert!(made.unwrap().success());
-    for line in [SHARPR, DATASET] {
-        let out = here.join("made/out");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mpra-score"))
-            .args(line.split_whitespace())
-            .args(["--out", "made/out"])
-            .current_dir(here)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let begun = Instant::now();
-        while !out.join(".partial").exists() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "it never began");
-            assert!(child.try_wait().unwrap().is_none(), "it ended early");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let killed = Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status();
-        assert!(killed.unwrap().success());
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(130));
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(error, "interrupted: unfinished files removed\n");
-        assert!(!here.join("made").exists());
     }
 }

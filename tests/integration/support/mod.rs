@@ -1,5 +1,6 @@
 //! Shared by the integration tests: fixtures, a base configuration, readers of what was written.
 
+pub mod jobs;
 pub mod variants;
 
 use std::collections::BTreeMap;

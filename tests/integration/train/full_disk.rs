@@ -2,9 +2,10 @@
 //! fail the same write calls, and need neither root nor a mount.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use super::*;
+use crate::support::jobs::{limited, refused_to_write};
 
 const EPOCHS: usize = 4;
 
@@ -51,18 +52,6 @@ fn data(folder: &Path) -> PathBuf {
     path
 }
 
-/// Runs the program where no file may be larger than so many blocks of 512 bytes (some shells have
-/// 1024).
-fn limited(blocks: usize, arguments: &[String]) -> Output {
-    // Ignored, the signal becomes an error of the write.
-    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
-    Command::new("sh")
-        .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_mpra-score")])
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
 /// The files of an unfinished run.
 fn unfinished(out: &Path) -> BTreeMap<String, Vec<u8>> {
     let folder = fs::read_dir(out.join(".partial")).unwrap();
@@ -72,23 +61,6 @@ fn unfinished(out: &Path) -> BTreeMap<String, Vec<u8>> {
         (name, fs::read(entry.path()).unwrap())
     });
     files.collect()
-}
-
-/// What the program said of a write that failed.
-fn said(output: &Output, file: &str) {
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{error}");
-    let line = error.lines().find(|l| l.starts_with("error: "));
-    let line = line.unwrap_or_else(|| panic!("{error}"));
-    assert!(
-        line.contains("cannot write") && line.contains(file),
-        "{error}"
-    );
-    assert!(
-        error.contains("hint: ") && error.contains("ulimit -f"),
-        "{error}"
-    );
-    assert!(!error.contains("panicked"), "{error}");
 }
 
 /// The unbroken run's model, and a run stopped after its second epoch.
@@ -124,8 +96,8 @@ fn the_state_of_the_last_epoch_outlives_one_that_cannot_be_written() {
     let before = unfinished(&out);
     let size = |name: &str| before[name].len();
     assert!(size("state-2.bin") > 40_000 && size("checkpoint.json") < 8192);
-    let output = limited(16, &arguments);
-    said(&output, "state-3.bin");
+    let output = limited(dir.path(), 16, &arguments);
+    refused_to_write(&output, "state-3.bin");
     // Nothing half-written beside it, either.
     assert!(unfinished(&out) == before, "{:?}", unfinished(&out).keys());
     goes_on(&arguments, &out, &model);
@@ -142,8 +114,8 @@ fn the_notes_of_the_last_epoch_outlive_ones_that_cannot_be_written() {
     let before = unfinished(&out);
     let size = |name: &str| before[name].len();
     assert!(size("state-2.bin") < 512 && size("checkpoint.json") > 1024);
-    let output = limited(1, &arguments);
-    said(&output, "checkpoint.json");
+    let output = limited(dir.path(), 1, &arguments);
+    refused_to_write(&output, "checkpoint.json");
     let after = unfinished(&out);
     for name in ["checkpoint.json", "state-2.bin"] {
         assert!(after[name] == before[name], "{name}");
@@ -160,8 +132,8 @@ fn the_last_checkpoint_outlives_a_model_that_cannot_be_written() {
     let mut arguments = arguments(&data, &out, layers);
     // The model is larger than the notes, and no checkpoint has its description.
     arguments.extend(["--description".into(), "x".repeat(40_000)]);
-    let output = limited(16, &arguments);
-    said(&output, "model.onnx");
+    let output = limited(dir.path(), 16, &arguments);
+    refused_to_write(&output, "model.onnx");
     assert!(!out.join("model.onnx").exists() && !out.join("run.json").exists());
     let kept = unfinished(&out);
     assert!(
