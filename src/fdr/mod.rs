@@ -138,31 +138,63 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
     };
     OutputDir::check(&config.out, existing)?;
     let all = config.table.read()?;
+    let joined = covariate(config, &all, cancel)?;
+    let rows: Vec<usize> = (0..all.p.len()).filter(|&i| !all.p[i].is_nan()).collect();
+    let x: Vec<f64> = rows.iter().map(|&i| joined.values[i]).collect();
+    let (results, fold_by, pi0) = compute(config, &all, rows, &x)?;
+
+    cancel.check()?;
+    cancel.files_begin();
+    let mut out = OutputDir::create(&config.out, existing)?;
+    output::write(&results, &mut out)?;
+    let mut summary = Summary {
+        rows: all.p.len(),
+        tests: results.rows.len(),
+        with_covariate: x.iter().filter(|x| !x.is_nan()).count(),
+        bins: results.bins.ranges.iter().flatten().count(),
+        fold_by,
+        pi0,
+        discoveries: results.discoveries(config.alpha),
+        files: Vec::new(),
+    };
+    let mut run = describe(&results, &joined, &summary);
+    run.seconds = Some(started.elapsed().as_secs_f64());
+    cancel.check()?;
+    summary.files = out.commit(run)?;
+    Ok(summary)
+}
+
+/// The covariate of every hypothesis, from its file or from the table itself.
+fn covariate(config: &Config, all: &Hypotheses, cancel: &Cancel) -> Result<Joined, Error> {
     let path = &config.table.path;
-    let joined = match &config.covariate {
-        Some(file) => join(
-            path,
-            &all,
-            file,
-            config.field.as_deref(),
-            &config.aliases,
-            cancel,
-        )?,
+    match &config.covariate {
+        Some(file) => {
+            let field = config.field.as_deref();
+            join(path, all, file, field, &config.aliases, cancel)
+        }
         None if all.covariate.iter().all(|x| x.is_nan()) => {
             let name = config.table.covariate.as_deref().unwrap_or_default();
             let text = format!("{}: column {name:?} holds no number", path.display());
-            return Err(FdrError::Setting(text).into());
+            Err(FdrError::Setting(text).into())
         }
-        None => Joined {
+        None => Ok(Joined {
             values: all.covariate.clone(),
             source: "column",
             by: "row",
             other_alleles: 0,
-        },
-    };
-    let rows: Vec<usize> = (0..all.p.len()).filter(|&i| !all.p[i].is_nan()).collect();
+        }),
+    }
+}
+
+/// The three procedures on the hypotheses that have a p-value, `rows`, with their covariate. Also
+/// what was kept together in folds, and Storey's estimate.
+fn compute<'a>(
+    config: &'a Config,
+    all: &'a Hypotheses,
+    rows: Vec<usize>,
+    x: &'a [f64],
+) -> Result<(Results<'a>, &'static str, f64), Error> {
     let p: Vec<f64> = rows.iter().map(|&i| all.p[i]).collect();
-    let x: Vec<f64> = rows.iter().map(|&i| joined.values[i]).collect();
     let with_covariate = x.iter().filter(|x| !x.is_nan()).count();
     if with_covariate * 2 < x.len() {
         tracing::warn!(
@@ -170,7 +202,7 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
             x.len()
         );
     }
-    let bins = Bins::new(&x, config.bins, config.bin_size);
+    let bins = Bins::new(x, config.bins, config.bin_size);
     let ordered = bins.ranges.iter().flatten().count();
     if ordered < config.bins {
         tracing::warn!(
@@ -183,36 +215,27 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
             }
         );
     }
-    let (fold, fold_by) = folds(config, &all, &rows)?;
-    let bh = q_values(&p);
+    let (fold, fold_by) = folds(config, all, &rows)?;
     let pi0 = storey::pi0(&p);
     let results = Results {
+        bh: q_values(&p),
         storey: storey(&p, pi0),
         weighted: weighted(&p, &bins, &fold, config.folds, config.alpha),
         config,
-        all: &all,
+        all,
         rows,
-        covariate: &x,
+        covariate: x,
         bins,
         fold,
-        bh,
     };
-    cancel.check()?;
-    cancel.files_begin();
-    let mut out = OutputDir::create(&config.out, existing)?;
-    output::write(&results, &mut out)?;
-    let mut summary = Summary {
-        rows: all.p.len(),
-        tests: p.len(),
-        with_covariate,
-        bins: ordered,
-        fold_by,
-        pi0,
-        discoveries: results.discoveries(config.alpha),
-        files: Vec::new(),
-    };
+    Ok((results, fold_by, pi0))
+}
+
+/// `run.json`.
+fn describe(results: &Results<'_>, joined: &Joined, summary: &Summary) -> RunInfo {
+    let (config, all) = (results.config, results.all);
     let mut run = RunInfo::new("fdr", &config.command);
-    run.input("pvalues", path);
+    run.input("pvalues", &config.table.path);
     run.inputs("covariate", &config.covariate);
     run.seed = Some(config.seed);
     run.settings = job::map(json!({
@@ -220,7 +243,7 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
         "bins": config.bins,
         "bin_size": config.bin_size,
         "folds": config.folds,
-        "fold_by": fold_by,
+        "fold_by": summary.fold_by,
         "block": config.block,
         "zero_based": config.table.zero_based,
         "columns": all.columns.iter().map(|(k, v)| json!([k, v])).collect::<Vec<_>>(),
@@ -235,12 +258,12 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
         "rows": summary.rows,
         "without_p": summary.rows - summary.tests,
         "tests": summary.tests,
-        "with_covariate": with_covariate,
-        "without_covariate": summary.tests - with_covariate,
+        "with_covariate": summary.with_covariate,
+        "without_covariate": summary.tests - summary.with_covariate,
         "other_alleles": joined.other_alleles,
     }));
     run.results = job::map(json!({
-        "pi0": pi0,
+        "pi0": summary.pi0,
         "discoveries": {
             "bh": summary.discoveries[0],
             "storey": summary.discoveries[1],
@@ -254,10 +277,7 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
         "weights": results.weighted.weights,
         "shares": results.weighted.shares,
     }));
-    run.seconds = Some(started.elapsed().as_secs_f64());
-    cancel.check()?;
-    summary.files = out.commit(run)?;
-    Ok(summary)
+    run
 }
 
 fn check(config: &Config) -> Result<(), FdrError> {

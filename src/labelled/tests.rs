@@ -113,7 +113,7 @@ fn beds_are_as_every_bed() {
     let fasta = dir.path().join("g.fa");
     fs::write(&fasta, ">c\nAACCGGTT\n").unwrap();
     let bed = dir.path().join("data.bed");
-    let mut read = |text: &str| {
+    let read = |text: &str| {
         fs::write(&bed, text).unwrap();
         Labelled::read(&source(&bed, Some(&fasta)), 4)
     };

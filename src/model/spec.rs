@@ -164,11 +164,74 @@ impl ModelFile {
     /// [`ModelError::Unfit`], naming which of external data, inputs, type, shape, alphabet, frame
     /// or task count is wrong.
     pub fn spec(&self, options: &ModelOptions) -> Result<ModelSpec, ModelError> {
-        let unfit = |what, problem: String| ModelError::Unfit {
+        let (input, output) = self.ends()?;
+        let frame = match &options.frame {
+            Some(frame) => Some(*frame),
+            None => self.metadata_json::<Frame>("mpra_score.frame", "frame")?,
+        };
+        let (layout, fixed_batch, length) = self.input_shape(input, frame)?;
+        let (window, offset) = self.window(frame, length, fixed_batch)?;
+        let alphabet = match &options.alphabet {
+            Some(alphabet) => alphabet,
+            None => self.proto.metadata("mpra_score.alphabet").unwrap_or("ACGT"),
+        };
+        let rows = alphabet_rows(alphabet).ok_or_else(|| {
+            self.unfit(
+                "alphabet",
+                format!("{alphabet:?}, expected the letters A, C, G, T in some order"),
+            )
+        })?;
+        let names = match &options.task_names {
+            Some(names) => Some(names.clone()),
+            None => self.metadata_json::<Vec<String>>("mpra_score.tasks", "task names")?,
+        };
+        let count = match output.shape() {
+            None => None,
+            Some(axes) if axes.len() == 2 => axes[1],
+            Some(axes) => {
+                return Err(self.unfit(
+                    "output shape",
+                    format!("{}, expected [batch, tasks]", axes_text(&axes)),
+                ));
+            }
+        };
+        let mut spec = ModelSpec {
+            window,
+            one_hot: OneHot {
+                layout,
+                length,
+                offset,
+                rows,
+            },
+            alphabet: alphabet.to_owned(),
+            tasks_named: names.is_some(),
+            stated_tasks: count,
+            tasks: names.unwrap_or_default(),
+            fixed_batch,
+            input: input.name.clone(),
+            output: output.name.clone(),
+            description: self
+                .proto
+                .metadata("mpra_score.description")
+                .map(str::to_owned),
+        };
+        if let Some(count) = count {
+            spec.resolve_tasks(count, &self.path)?;
+        }
+        Ok(spec)
+    }
+
+    fn unfit(&self, what: &'static str, problem: String) -> ModelError {
+        ModelError::Unfit {
             path: self.path.clone(),
             what,
             problem,
-        };
+        }
+    }
+
+    /// The one float input and the one float output.
+    fn ends(&self) -> Result<(&ValueInfoProto, &ValueInfoProto), ModelError> {
+        let unfit = |what, problem| self.unfit(what, problem);
         if let Some(weight) = self
             .graph()
             .initializer
@@ -212,12 +275,17 @@ impl ModelFile {
                 ));
             }
         }
+        Ok((input, output))
+    }
 
-        let frame = match &options.frame {
-            Some(frame) => Some(*frame),
-            None => self.metadata_json::<Frame>("mpra_score.frame", "frame")?,
-        };
-        let (layout, fixed_batch, length) = self.input_shape(input, frame)?;
+    /// Bases of a window and the column of the first, of an input of `length` columns.
+    fn window(
+        &self,
+        frame: Option<Frame>,
+        length: usize,
+        fixed_batch: Option<usize>,
+    ) -> Result<(usize, usize), ModelError> {
+        let unfit = |what, problem| self.unfit(what, problem);
         if length > MOST_COLUMNS {
             return Err(unfit(
                 "input shape",
@@ -248,61 +316,7 @@ impl ModelFile {
                 ),
             ));
         }
-
-        let alphabet = options
-            .alphabet
-            .clone()
-            .or_else(|| {
-                self.proto
-                    .metadata("mpra_score.alphabet")
-                    .map(str::to_owned)
-            })
-            .unwrap_or_else(|| "ACGT".into());
-        let rows = alphabet_rows(&alphabet).ok_or_else(|| {
-            unfit(
-                "alphabet",
-                format!("{alphabet:?}, expected the letters A, C, G, T in some order"),
-            )
-        })?;
-
-        let names = match &options.task_names {
-            Some(names) => Some(names.clone()),
-            None => self.metadata_json::<Vec<String>>("mpra_score.tasks", "task names")?,
-        };
-        let count = match output.shape() {
-            None => None,
-            Some(axes) if axes.len() == 2 => axes[1],
-            Some(axes) => {
-                return Err(unfit(
-                    "output shape",
-                    format!("{}, expected [batch, tasks]", axes_text(&axes)),
-                ));
-            }
-        };
-        let mut spec = ModelSpec {
-            window,
-            one_hot: OneHot {
-                layout,
-                length,
-                offset,
-                rows,
-            },
-            alphabet,
-            tasks_named: names.is_some(),
-            stated_tasks: count,
-            tasks: names.unwrap_or_default(),
-            fixed_batch,
-            input: input.name.clone(),
-            output: output.name.clone(),
-            description: self
-                .proto
-                .metadata("mpra_score.description")
-                .map(str::to_owned),
-        };
-        if let Some(count) = count {
-            spec.resolve_tasks(count, &self.path)?;
-        }
-        Ok(spec)
+        Ok((window, offset))
     }
 
     /// Whether the file itself names its tasks.

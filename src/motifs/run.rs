@@ -101,74 +101,24 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
     let background = words.bases.map(|n| n as f64 / total);
     let found = sites(&filters, &words, config.share);
 
-    let mut motifs = Vec::new();
-    let mut drawn = Vec::new();
-    let mut text = String::from(
-        "filter\tstatus\tsites\tlargest\tthreshold\tbits\tconsensus\tmatch\tmatch_name\tstrand\toffset\tscore\tp\te\n",
-    );
+    let mut shown = Shown::new();
     for (f, sites) in found.iter().enumerate() {
         cancel.check()?;
-        let name = format!("filter_{f}");
-        let frequencies = sites.frequencies();
-        let active = sites.count > 0;
-        let bits: f64 = frequencies.iter().map(information).sum();
-        let close = (known.as_deref().filter(|_| active))
-            .and_then(|k| best_match(&frequencies, k, config.shuffles, config.seed).zip(Some(k)));
-        // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            "{name}\t{}\t{}\t{}\t{}\t{bits:.3}\t{}",
-            if active { "ok" } else { "never_active" },
-            sites.count,
-            sites.largest,
-            sites.threshold,
-            consensus(sites)
-        );
-        let mut title = name.clone();
-        match &close {
-            None => text.push_str(&"\tNA".repeat(7)),
-            Some((m, known)) => {
-                let motif = &known[m.motif];
-                let other = match motif.other_name.is_empty() {
-                    true => ".",
-                    false => &motif.other_name,
-                };
-                let strand = if m.reverse { '-' } else { '+' };
-                let _ = write!(
-                    text,
-                    "\t{}\t{other}\t{strand}\t{}\t{:.4}\t{:.4}\t{:.4}",
-                    motif.name, m.offset, m.score, m.p, m.e
-                );
-                title = format!("{name} {}{strand} {:.2}", motif.name, m.score);
-            }
-        }
-        text.push('\n');
-        if active {
-            drawn.push(Logo {
-                title,
-                columns: (frequencies.iter())
-                    .map(|c| c.map(|p| p * information(c)))
-                    .collect(),
-            });
-            motifs.push(Motif {
-                name,
-                other_name: close.map_or(String::new(), |(m, k)| k[m.motif].name.clone()),
-                frequencies,
-                sites: sites.count,
-            });
-        }
+        shown.add(config, &format!("filter_{f}"), sites, known.as_deref());
     }
 
     cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
-    write(&out.file("motifs.meme"), write_meme(background, &motifs))?;
-    write(&out.file("filters.tsv"), text)?;
+    let text = write_meme(background, &shown.motifs);
+    write(&out.file("motifs.meme"), text)?;
+    write(&out.file("filters.tsv"), &shown.table)?;
     let name = match &config.model {
         ModelSource::File(path) => path.file_name().unwrap_or_default().display().to_string(),
         embedded => embedded.to_string(),
     };
     let title = format!("First-layer filters of {name}");
-    logos(&out.file("logos.svg"), &title, "bits", Some(2.0), &drawn).map_err(MotifError::from)?;
+    let path = out.file("logos.svg");
+    logos(&path, &title, "bits", Some(2.0), &shown.drawn).map_err(MotifError::from)?;
     let mut run = RunInfo::new("model motifs", &config.command);
     run.models
         .push(config.model.used_file("model", &file, &spec));
@@ -186,15 +136,86 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
     run.counts = job::map(json!({
         "bases": words.bases.iter().sum::<u64>(),
         "filters": found.len(),
-        "active_filters": motifs.len(),
+        "active_filters": shown.motifs.len(),
         "known_motifs": known.as_ref().map(Vec::len),
     }));
     cancel.check()?;
     Ok(Summary {
         filters: found.len(),
-        active: motifs.len(),
+        active: shown.motifs.len(),
         files: out.commit(run)?,
     })
+}
+
+/// What is shown of the filters.
+struct Shown {
+    motifs: Vec<Motif>,
+    drawn: Vec<Logo>,
+    /// `filters.tsv`.
+    table: String,
+}
+
+impl Shown {
+    fn new() -> Self {
+        Self {
+            motifs: Vec::new(),
+            drawn: Vec::new(),
+            table: "filter\tstatus\tsites\tlargest\tthreshold\tbits\tconsensus\tmatch\tmatch_name\tstrand\toffset\tscore\tp\te\n".into(),
+        }
+    }
+
+    /// Adds a row of the table, and of an active filter its motif and its logo.
+    fn add(&mut self, config: &Config, name: &str, sites: &Sites, known: Option<&[Motif]>) {
+        let frequencies = sites.frequencies();
+        let active = sites.count > 0;
+        let bits: f64 = frequencies.iter().map(information).sum();
+        let close = (known.filter(|_| active))
+            .and_then(|k| best_match(&frequencies, k, config.shuffles, config.seed).zip(Some(k)));
+        // Writing to a string cannot fail.
+        let _ = write!(
+            self.table,
+            "{name}\t{}\t{}\t{}\t{}\t{bits:.3}\t{}",
+            if active { "ok" } else { "never_active" },
+            sites.count,
+            sites.largest,
+            sites.threshold,
+            consensus(sites)
+        );
+        let mut title = name.to_owned();
+        match &close {
+            None => self.table.push_str(&"\tNA".repeat(7)),
+            Some((m, known)) => {
+                let motif = &known[m.motif];
+                let other = match motif.other_name.is_empty() {
+                    true => ".",
+                    false => &motif.other_name,
+                };
+                let strand = if m.reverse { '-' } else { '+' };
+                let _ = write!(
+                    self.table,
+                    "\t{}\t{other}\t{strand}\t{}\t{:.4}\t{:.4}\t{:.4}",
+                    motif.name, m.offset, m.score, m.p, m.e
+                );
+                title = format!("{name} {}{strand} {:.2}", motif.name, m.score);
+            }
+        }
+        self.table.push('\n');
+        if !active {
+            return;
+        }
+        self.drawn.push(Logo {
+            title,
+            columns: (frequencies.iter())
+                .map(|c| c.map(|p| p * information(c)))
+                .collect(),
+        });
+        self.motifs.push(Motif {
+            name: name.to_owned(),
+            other_name: close.map_or(String::new(), |(m, k)| k[m.motif].name.clone()),
+            frequencies,
+            sites: sites.count,
+        });
+    }
 }
 
 fn words(sequences: &Sequences, width: usize, cancel: &Cancel) -> Result<Words, Error> {
