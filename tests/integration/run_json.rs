@@ -68,7 +68,12 @@ fn every_job_says_the_same_things_in_the_same_order() {
         let run: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(run["program"], "mpra-score");
         assert_eq!(run["version"], env!("CARGO_PKG_VERSION"));
-        let known = job.strip_prefix("evaluate").map_or(job, |_| "evaluate");
+        // What is merged is what one run would have been.
+        let known = match job {
+            "evaluate variants" => "evaluate",
+            "merge" => "score",
+            job => job,
+        };
         assert_eq!(run["job"], known, "{line}");
         let command: Vec<&str> = (run["command"].as_array().unwrap().iter())
             .map(|word| word.as_str().unwrap())
@@ -99,11 +104,11 @@ fn every_job_says_the_same_things_in_the_same_order() {
                         |l: &str| l.split('\t').take(2).collect::<Vec<_>>().join("\t");
                     let table: String = contigs.lines().map(|l| name_length(l) + "\n").collect();
                     fs::write(here.join("contigs"), table).unwrap();
-                    assert_eq!(
-                        input["contigs_sha256"],
-                        sha256(&here.join("contigs")),
-                        "{line}"
-                    );
+                    let contigs = &input["contigs_sha256"];
+                    assert!(contigs.is_string() || !job.starts_with("score"), "{line}");
+                    if contigs.is_string() {
+                        assert_eq!(contigs, &sha256(&here.join("contigs")), "{line}");
+                    }
                     assert!(input["sha256"].is_null());
                 }
                 false => assert_eq!(input["sha256"], sha256(&path), "{line}: {input}"),
