@@ -79,7 +79,10 @@ fn from_vcf(
     let mut with_effect = false;
     for (i, record) in reader.records().enumerate() {
         let number = i + 1;
-        let record = record.map_err(|e| fail(number, e.to_string(), "a VCF record"))?;
+        let record = record.map_err(|e| match InputError::reading(e, path) {
+            InputError::Read(e, _) => fail(number, e.to_string(), "a VCF record"),
+            cut => cut.into(),
+        })?;
         let position = match record.variant_start() {
             Some(Ok(position)) => u32::try_from(position.get() - 1).ok(),
             _ => None,

@@ -15,7 +15,7 @@ mod table;
 pub use bed::BedRow;
 pub use lines::{Lines, excerpt, shorten};
 pub use open::{BGZF_EOF, Input, Packing, Watch};
-pub use places::{Place, read_places};
+pub use places::{Coordinates, Place, read_places};
 pub use table::{Row, Table, is_missing};
 
 use std::io;

@@ -163,10 +163,7 @@ impl Input {
 
     /// An error of reading this stream.
     pub fn error(&self, error: io::Error) -> InputError {
-        match error.get_ref().is_some_and(|e| e.is::<NoEndBlock>()) {
-            true => InputError::Truncated(self.path.clone()),
-            false => InputError::Read(error, self.path.clone()),
-        }
+        InputError::reading(error, &self.path)
     }
 }
 
@@ -202,6 +199,21 @@ impl BufRead for Input {
 impl std::fmt::Debug for Input {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Input").field("path", &self.path).finish()
+    }
+}
+
+impl InputError {
+    /// An error of reading an [`Input`] of this name, also one that passed through another reader.
+    pub fn reading(error: io::Error, path: &Path) -> Self {
+        let mut inner: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        while let Some(e) = inner {
+            let wrapped = e.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            if e.is::<NoEndBlock>() || wrapped.is_some_and(|e| e.is::<NoEndBlock>()) {
+                return Self::Truncated(path.into());
+            }
+            inner = e.source();
+        }
+        Self::Read(error, path.into())
     }
 }
 

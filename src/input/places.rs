@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{InputError, Lines, bed, shorten};
 
@@ -12,6 +12,28 @@ pub struct Place {
     pub start: u32,
     /// One past the last base.
     pub end: u32,
+}
+
+/// Where the regions of tables lie.
+#[derive(Clone, Debug)]
+pub struct Coordinates {
+    /// The file.
+    pub path: PathBuf,
+    /// The places by name.
+    pub places: HashMap<String, Place>,
+}
+
+impl Coordinates {
+    /// Reads a file as [`read_places`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read(path: &Path) -> Result<Self, InputError> {
+        Ok(Self {
+            path: path.into(),
+            places: read_places(path)?,
+        })
+    }
 }
 
 /// Reads places by name: SHARPR's `id chrom start end`, or BED with the name in column 4. Which of them
@@ -72,7 +94,6 @@ pub fn read_places(path: &Path) -> Result<HashMap<String, Place>, InputError> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::PathBuf;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 use super::LabelledError;
 use super::table::{Cells, Table};
-use crate::input::{Input, Lines, bed};
+use crate::input::{Input, InputError, Lines, bed};
 
 /// What a text file holds.
 pub(super) enum Text {
@@ -19,10 +19,7 @@ const BED: [&str; 6] = ["chrom", "start", "end", "name", "score", "strand"];
 pub(super) fn read(input: Input) -> Result<Text, LabelledError> {
     let mut lines = Lines::new(input);
     let Some(header) = header(&mut lines)? else {
-        return Ok(Text::Table(Table {
-            path: lines.path().into(),
-            ..Table::default()
-        }));
+        return Err(InputError::Empty(lines.path().into()).into());
     };
     let place = |name: &str| header.names.iter().position(|n| n == name);
     let interval = match (place("sequence"), [0, 1, 2].map(|i| place(BED[i]))) {

@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::OverlapError;
 use crate::genome::Aliases;
+use crate::input::Coordinates;
 use crate::intervals::{Annotation, Named, Placed};
 use crate::job::{self, RunInfo};
 use crate::output::{Existing, OutputDir};
-use crate::tracks::Scores;
+use crate::tracks::{Scores, TrackError};
 
 /// Settings of all analyses.
 #[derive(Clone, Debug)]
@@ -84,13 +85,16 @@ impl Common {
 
     pub(super) fn open_scores(&self, files: &[Named]) -> Result<Vec<Scores>, OverlapError> {
         unique(files, "--scores")?;
+        let coordinates = self.read_coordinates()?;
         files
             .iter()
-            .map(|f| {
-                let coordinates = self.coordinates.as_deref();
-                Ok(Scores::open(&f.name, &f.path, coordinates)?)
-            })
+            .map(|f| Ok(Scores::open(&f.name, &f.path, coordinates.as_ref())?))
             .collect()
+    }
+
+    pub(super) fn read_coordinates(&self) -> Result<Option<Coordinates>, OverlapError> {
+        let read = |path| Coordinates::read(path).map_err(TrackError::from);
+        Ok(self.coordinates.as_deref().map(read).transpose()?)
     }
 
     pub(super) fn open_regions(&self) -> Result<Option<Annotation>, OverlapError> {

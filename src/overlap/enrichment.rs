@@ -618,7 +618,8 @@ pub const FILES: [&str; 3] = ["enrichment.tsv", "summary.tsv", "enrichment.svg"]
 pub fn run(config: &Config, cancel: &Cancel) -> Result<Vec<PathBuf>, OverlapError> {
     config.check()?;
     config.common.check_output()?;
-    let results = rank(config, cancel)?;
+    let annotations = read_annotations(&config.annotations)?;
+    let results = rank(config, &annotations, cancel)?;
     cancel.files_begin();
     let mut out = config.common.output()?;
     let details = write(config, &results, &mut out, FILES)?;
@@ -635,29 +636,41 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Vec<PathBuf>, OverlapErro
     Ok(out.commit(run)?)
 }
 
-/// Runs the analysis into an output folder that is being filled, under the given names; returns
-/// what belongs into `run.json`.
+/// Runs the analysis with annotations that are read into an output folder that is being filled, under
+/// the given names; returns what belongs into `run.json`.
 ///
 /// # Errors
 /// As [`run`].
 pub fn add_to(
     config: &Config,
+    annotations: &[(String, Annotation)],
     out: &mut OutputDir,
     files: [&str; 3],
     cancel: &Cancel,
 ) -> Result<Value, OverlapError> {
     config.check()?;
-    let results = rank(config, cancel)?;
+    let results = rank(config, annotations, cancel)?;
     write(config, &results, out, files)
 }
 
-fn rank(config: &Config, cancel: &Cancel) -> Result<Vec<TrackOutcome>, OverlapError> {
+/// Reads annotations with their names.
+///
+/// # Errors
+/// At the first that cannot be read.
+pub fn read_annotations(files: &[Named]) -> Result<Vec<(String, Annotation)>, OverlapError> {
+    files
+        .iter()
+        .map(|file| Ok((file.name.clone(), Annotation::read(&file.path)?)))
+        .collect()
+}
+
+fn rank(
+    config: &Config,
+    annotations: &[(String, Annotation)],
+    cancel: &Cancel,
+) -> Result<Vec<TrackOutcome>, OverlapError> {
     config.common.on_threads(|| {
-        let annotations: Vec<(String, Annotation)> = config
-            .annotations
-            .iter()
-            .map(|a| Ok((a.name.clone(), Annotation::read(&a.path)?)))
-            .collect::<Result<_, OverlapError>>()?;
+        let coordinates = config.common.read_coordinates()?;
         let regions = config.common.open_regions()?;
         let all: Vec<Named> = config
             .scores
@@ -668,9 +681,8 @@ fn rank(config: &Config, cancel: &Cancel) -> Result<Vec<TrackOutcome>, OverlapEr
         unique(&all, "--scores")?;
         all.iter()
             .map(|file| {
-                let coordinates = config.common.coordinates.as_deref();
-                let scores = Scores::open(&file.name, &file.path, coordinates)?;
-                rank_track(config, &scores, &annotations, regions.as_ref(), cancel)
+                let scores = Scores::open(&file.name, &file.path, coordinates.as_ref())?;
+                rank_track(config, &scores, annotations, regions.as_ref(), cancel)
             })
             .collect()
     })

@@ -15,19 +15,20 @@ use crate::overlap::{Common, OverlapError, enrichment};
 
 const REGIONS: &str = "enrichment.regions.bed";
 
-/// Judges the annotations before hours of scoring.
-pub(super) fn check(
+/// Reads and judges the annotations before hours of scoring.
+pub(super) fn read(
     config: &ScoreConfig,
     annotations: &[Named],
     fasta: &Fasta,
-) -> Result<(), Error> {
-    for named in annotations {
-        Annotation::read(&named.path)?.resolve(fasta.contigs(), &config.aliases, &config.fasta)?;
+) -> Result<Vec<(String, Annotation)>, Error> {
+    let read = enrichment::read_annotations(annotations)?;
+    for (_, annotation) in &read {
+        annotation.resolve(fasta.contigs(), &config.aliases, &config.fasta)?;
     }
     let mut names: Vec<&str> = annotations.iter().map(|a| a.name.as_str()).collect();
     names.sort_unstable();
     match names.windows(2).find(|w| w[0] == w[1]) {
-        None => Ok(()),
+        None => Ok(read),
         Some(w) => Err(OverlapError::Setting(format!(
             "two annotations are called {:?}; name them with --annotation NAME=FILE",
             w[0]
@@ -40,7 +41,7 @@ pub(super) fn check(
 /// `run.json`.
 pub(super) fn rank(
     config: &ScoreConfig,
-    annotations: &[Named],
+    (annotations, read): (&[Named], &[(String, Annotation)]),
     job: &mut Job<'_>,
     bases: u64,
     cancel: &Cancel,
@@ -94,7 +95,7 @@ pub(super) fn rank(
     settings.scores = scores;
     settings.annotations = annotations.to_vec();
     settings.lenient = true;
-    let details = enrichment::add_to(&settings, &mut job.out, enrichment::FILES, cancel)?;
+    let details = enrichment::add_to(&settings, read, &mut job.out, enrichment::FILES, cancel)?;
     Ok(Some(serde_json::json!({
         "annotations": annotations.iter().map(|a| serde_json::json!({
             "name": a.name,

@@ -100,6 +100,7 @@ pub fn merge(
     let statuses = by_status(&regions);
     let rows = regions.rows();
     let mut run = run;
+    run.job = "merge".into();
     run.command = command.to_vec();
     run.merged = found
         .iter()

@@ -159,7 +159,7 @@ pub fn run_with(
     };
 
     let fasta = Fasta::open(&config.fasta, config.write_index)?;
-    against::check(config, annotations, &fasta)?;
+    let read = against::read(config, annotations, &fasta)?;
     // What takes a while and can fail comes before the first file is made.
     OutputDir::check(&config.out, config.existing)?;
     let regions = read_regions(config, &fasta, &std::env::temp_dir())?;
@@ -196,7 +196,7 @@ pub fn run_with(
         let length = job.regions.common_length().unwrap_or(0);
         sink.finish(&mut job.regions, &job.layout, length, &mut job.out)?;
     }
-    let ranked = against::rank(config, annotations, &mut job, counts.bases, cancel)?;
+    let ranked = against::rank(config, (annotations, &read), &mut job, counts.bases, cancel)?;
     let seconds = started.elapsed().as_secs_f64();
     let mut run = provenance::describe(config, &model, chosen.name(), &job, &counts, seconds);
     run.inputs.extend(

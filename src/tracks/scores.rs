@@ -8,7 +8,7 @@ use bigtools::utils::reopen::ReopenableFile;
 
 use super::{Item, TrackError};
 use crate::genome::{Contig, ContigId, Contigs, Interval};
-use crate::input::{Input, InputError, Lines, Place, bed, read_places, shorten};
+use crate::input::{Coordinates, Input, InputError, Lines, Place, bed, shorten};
 
 const BIG_WIG: [u8; 4] = [0x26, 0xfc, 0x8f, 0x88];
 
@@ -55,7 +55,11 @@ impl Scores {
     /// # Errors
     /// When it cannot be read, holds no score, a score is not a finite number, a bedGraph gives a
     /// base two values, or a table's region has no place that fits.
-    pub fn open(name: &str, path: &Path, coordinates: Option<&Path>) -> Result<Self, TrackError> {
+    pub fn open(
+        name: &str,
+        path: &Path,
+        coordinates: Option<&Coordinates>,
+    ) -> Result<Self, TrackError> {
         Self::from_input(name, Input::open(path)?, coordinates)
     }
 
@@ -66,7 +70,7 @@ impl Scores {
     pub fn from_input(
         name: &str,
         input: Input,
-        coordinates: Option<&Path>,
+        coordinates: Option<&Coordinates>,
     ) -> Result<Self, TrackError> {
         let path = &input.path().to_owned();
         let (contigs, kind) = if input.has_magic(BIG_WIG) {
@@ -78,17 +82,16 @@ impl Scores {
             });
             (list.collect(), Kind::BigWig)
         } else {
-            let places = coordinates.map(read_places).transpose()?;
             let mut lines = Lines::new(input);
             let first = first_line(&mut lines)?;
-            match (first, places, coordinates) {
+            match (first, coordinates) {
                 // A region of few integers looks like bedGraph, but for its name.
-                (line, Some(places), Some(file))
-                    if !is_bedgraph(&line) || names_region(&line, &places) =>
+                (line, Some(Coordinates { path, places }))
+                    if !is_bedgraph(&line) || names_region(&line, places) =>
                 {
-                    read_table(lines, &places, file)?
+                    read_table(lines, places, path)?
                 }
-                (line, ..) if is_bedgraph(&line) => read_bedgraph(lines)?,
+                (line, _) if is_bedgraph(&line) => read_bedgraph(lines)?,
                 _ => return Err(TrackError::NoCoordinates(path.into())),
             }
         };
@@ -519,7 +522,8 @@ mod tests {
             fs::write(&path, text).unwrap();
             path
         };
-        let coords = file("c.txt", "a\tchr1\t10\t14\nb\tchr1\t12\t16\nc\tchr2\t0\t4\n");
+        let coords = "a\tchr1\t10\t14\nb\tchr1\t12\t16\nc\tchr2\t0\t4\n";
+        let coords = Coordinates::read(&file("c.txt", coords)).unwrap();
         let table = file("t.tsv", "a\t1\t2\t3\t4\nb\t5\t\t7\t8\nc\t0\t0\t0\t-1.5\n");
         let scores = Scores::open("t", &table, Some(&coords)).unwrap();
         let mut out = Vec::new();

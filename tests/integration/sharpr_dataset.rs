@@ -55,7 +55,7 @@ fn results_are_whole_and_not_replaced_unasked() {
         let json = fs::read_to_string(folder.join("run.json")).unwrap();
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
-        assert!(json["command_line"].as_array().unwrap().len() > 5);
+        assert!(json["command"].as_array().unwrap().len() > 5);
         assert!(json["inputs"][0]["bytes"].as_u64().unwrap() > 100);
         for name in json["outputs"].as_array().unwrap() {
             assert!(folder.join(name.as_str().unwrap()).is_file(), "{name}");
