@@ -133,7 +133,7 @@ fn about(config: &Config, regression: &Regression<'_>) -> Result<Value, KmerErro
         "seed": config.seed,
         "data": {
             "path": config.data.display().to_string(),
-            "sha256": job::sha256_file(&config.data).ok(),
+            "sha256": job::InputFile::whole("data", &config.data).sha256,
             "values": config.values.as_str(),
             "rows": sides,
         },
