@@ -10,7 +10,7 @@ mod settings;
 mod threads;
 
 pub use cancel::Cancel;
-pub use hash::{sha256, sha256_file};
+pub use hash::sha256;
 pub use order::in_order;
 pub use progress::{Progress, Silent};
 pub(crate) use run::map;

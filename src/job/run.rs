@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::sha256_file;
+use super::hash::sha256_file;
 
 /// `run.json`: what was run on what, with what outcome. The same keys for every job; what a job does
 /// not have is null or empty. `docs/run.md` explains each.
