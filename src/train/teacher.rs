@@ -299,7 +299,7 @@ impl LabelCache {
     /// Writes the labels; the file is whole or not there.
     ///
     /// # Errors
-    /// [`TrainError::Write`].
+    /// When the file cannot be written.
     pub fn save(&self, examples: &Examples) -> Result<(), TrainError> {
         let reversed = examples.reversed.iter().flatten();
         let mut bytes = self.key.clone().into_bytes();

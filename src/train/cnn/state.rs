@@ -117,7 +117,7 @@ impl State {
     /// the notes no longer name it.
     ///
     /// # Errors
-    /// [`TrainError::Write`].
+    /// When the file cannot be written.
     pub fn save(
         &self,
         folder: &Path,

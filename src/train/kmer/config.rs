@@ -19,7 +19,7 @@ pub struct Config {
     pub penalty: Penalty,
     /// Strengths of the penalty: the one with the least validation error is taken, task by task.
     pub alphas: Vec<f64>,
-    /// As in [`Settings`].
+    /// As in [`super::Settings`].
     pub eta0: f64,
     /// Likewise.
     pub power_t: f64,
