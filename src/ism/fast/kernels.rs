@@ -395,18 +395,54 @@ unsafe fn table_maxima_body<S: Simd>(
     out: &mut [f32],
 ) {
     let (table, out) = (table.as_ptr(), out.as_mut_ptr());
-    // SAFETY: the caller's promise; `v` stays a vector below `row`, and a chunk is `span` ids, at
-    // least one.
+    // SAFETY: the caller's promise; a chunk is `span` ids, at least one, and the blocks of 4, 2 and
+    // 1 vectors end with the row, which is a whole number of them.
     unsafe {
         for (i, ids) in ids.chunks_exact(span).enumerate() {
-            for v in (0..row).step_by(S::LANES) {
-                let value = |id: u32| S::load(table.add(id as usize * row + v));
-                let mut best = value(*ids.get_unchecked(0));
-                for &id in ids.get_unchecked(1..) {
-                    best = S::max(best, value(id));
-                }
-                S::store(out.add(i * row + v), best);
+            let out = out.add(i * row);
+            let mut v = 0;
+            while v + 4 * S::LANES <= row {
+                block_maxima::<S, 4>(table, ids, row, v, out);
+                v += 4 * S::LANES;
             }
+            if v + 2 * S::LANES <= row {
+                block_maxima::<S, 2>(table, ids, row, v, out);
+                v += 2 * S::LANES;
+            }
+            if v < row {
+                block_maxima::<S, 1>(table, ids, row, v, out);
+            }
+        }
+    }
+}
+
+/// Maxima of `N` vectors at `v` of the rows; several at once, so that an id is read once for all.
+///
+/// # Safety
+/// `ids` holds at least one, `table` all their rows, `out` a row; `v` and the vectors behind it stay
+/// below `row`.
+#[inline(always)]
+unsafe fn block_maxima<S: Simd, const N: usize>(
+    table: *const f32,
+    ids: &[u32],
+    row: usize,
+    v: usize,
+    out: *mut f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let values = |id: u32| -> [S::V; N] {
+            let from = table.add(id as usize * row + v);
+            std::array::from_fn(|k| S::load(from.add(k * S::LANES)))
+        };
+        let mut best = values(*ids.get_unchecked(0));
+        for &id in ids.get_unchecked(1..) {
+            for (best, value) in best.iter_mut().zip(values(id)) {
+                *best = S::max(*best, value);
+            }
+        }
+        for (k, best) in best.into_iter().enumerate() {
+            S::store(out.add(v + k * S::LANES), best);
         }
     }
 }
