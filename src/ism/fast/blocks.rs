@@ -5,7 +5,15 @@ use super::kernels;
 use super::reducer::Way;
 use super::strip::{Context, Lookup, Scratch, Strip};
 use super::tables::Tables;
-use super::view::{Changed, Edit};
+
+/// Values under the three changes of a base.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Changed<'a> {
+    /// `[3, span, row]`, or differences from the reference.
+    Block(&'a [f32]),
+    /// Rows of the table, `[3, span]`.
+    Ids(&'a [u32]),
+}
 
 /// Edited values of bases, by slot.
 #[derive(Debug, Default)]
@@ -78,23 +86,25 @@ impl Blocks {
         }
     }
 
-    /// One slot.
-    pub(super) fn edit(&self, tables: &Tables, slot: usize, first: isize) -> Edit<'_> {
+    /// One slot's values.
+    #[inline]
+    pub(super) fn values(&self, tables: &Tables, slot: usize) -> Changed<'_> {
         let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
         let each = 3 * span;
-        let values = if tables.looks_up_all() {
+        if tables.looks_up_all() {
             Changed::Ids(&self.ids[slot * each..(slot + 1) * each])
         } else {
             Changed::Block(&self.values[slot * each * row..(slot + 1) * each * row])
-        };
-        let maxima = match tables.reducer.way {
-            Way::Max => &self.maxima[slot * 3 * row..(slot + 1) * 3 * row],
+        }
+    }
+
+    /// One slot's maxima, `[3, row]`; empty but for max pools.
+    #[inline]
+    pub(super) fn maxima(&self, tables: &Tables, slot: usize) -> &[f32] {
+        let each = 3 * tables.reducer.row;
+        match tables.reducer.way {
+            Way::Max => &self.maxima[slot * each..(slot + 1) * each],
             _ => &[],
-        };
-        Edit {
-            first,
-            values,
-            maxima,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Edits under a max pool: one sweep over a cell, left to right.
 
+use super::blocks::Changed;
 use super::floats::Floats;
 use super::reducer::{Active, Reducer};
 use super::simd::{Level, PAD, Simd, kernel};
-use super::view::{Changed, Edit, View};
+use super::view::{Edit, View};
 
 /// An edit that reaches a cell.
 struct Reaching<'a> {
@@ -25,12 +26,21 @@ enum Part<'a> {
     Ids(&'a [u32], usize),
 }
 
+/// What a sweep notes down of its cell, kept for a window's other cells.
+#[derive(Default)]
+pub(super) struct Lists<'a> {
+    edits: Vec<Reaching<'a>>,
+    /// Rows that were looked up for edits' parts.
+    changed: Vec<&'a [f32]>,
+}
+
 /// Adds the effects, through one cell, of all edits of a window.
-pub(super) fn sweep(
+pub(super) fn sweep<'a>(
     reducer: &Reducer,
     level: Level,
     cell: &Active,
-    view: View<'_>,
+    view: View<'a>,
+    lists: &mut Lists<'a>,
     scratch: &mut Floats,
     out: &mut [f32],
 ) {
@@ -39,39 +49,43 @@ pub(super) fn sweep(
     // Edits come by ascending position, all reaching equally far: those that reach the cell lie
     // side by side.
     let span = view.span;
-    let before = |e: &Edit<'_>| e.first + span as isize <= cell.from as isize;
+    let before = |e: &Edit| e.first + span as isize <= cell.from as isize;
     let first = view.edits.partition_point(before);
     let edits = &view.edits[first..];
     let edits = &edits[..edits.partition_point(|e| e.first < cell.to as isize)];
     if edits.is_empty() {
         return;
     }
-    let (mut changed, mut table) = (Vec::new(), &[][..]);
-    let edits: Vec<Reaching<'_>> = edits
-        .iter()
-        .map(|edit| {
-            let (from, to) = edit.reached(span, (cell.from, cell.to));
-            let part = (to - from < span).then(|| {
-                if let Changed::Ids(ids) = edit.values
-                    && let Some(whole) = view.lookup.table_of(ids)
-                {
-                    table = whole;
-                    return Part::Ids(ids, edit.offset(from));
-                }
-                let at = changed.len();
-                for change in 0..3 {
-                    changed.extend((from..to).map(|p| view.changed(edit, change, p)));
-                }
-                Part::Rows(at)
-            });
-            Reaching {
-                from: from - cell.from,
-                to: to - cell.from,
-                maxima: edit.maxima,
-                part,
+    let Lists {
+        edits: reaching,
+        changed,
+    } = lists;
+    reaching.clear();
+    changed.clear();
+    let mut table = &[][..];
+    reaching.extend(edits.iter().map(|edit| {
+        let (from, to) = edit.reached(span, (cell.from, cell.to));
+        let part = (to - from < span).then(|| {
+            if let Changed::Ids(ids) = view.values(edit)
+                && let Some(whole) = view.lookup.table_of(ids)
+            {
+                table = whole;
+                return Part::Ids(ids, edit.offset(from));
             }
-        })
-        .collect();
+            let at = changed.len();
+            for change in 0..3 {
+                changed.extend((from..to).map(|p| view.changed(edit, change, p)));
+            }
+            Part::Rows(at)
+        });
+        Reaching {
+            from: from - cell.from,
+            to: to - cell.from,
+            maxima: view.maxima(edit),
+            part,
+        }
+    }));
+    let edits = &**reaching;
     // Suffix maxima, one more than positions; the prefix; maxima of a part of an edit.
     let own = scratch.room((rows.len() + 5) * row);
     let out = &mut out[first * 3 * heads..][..edits.len() * 3 * heads];
@@ -79,7 +93,7 @@ pub(super) fn sweep(
 
     assert!(row.is_multiple_of(PAD) && heads.is_multiple_of(4));
     let long = |rows: &[&[f32]]| rows.iter().all(|r| r.len() >= row);
-    assert!(long(rows) && long(&changed) && cell.fixed.len() >= row);
+    assert!(long(rows) && long(changed) && cell.fixed.len() >= row);
     let fits = |e: &Reaching<'_>| {
         let count = e.to - e.from;
         let part = match e.part {
@@ -96,8 +110,8 @@ pub(super) fn sweep(
         cell_edits(
             level,
             rows,
-            &edits,
-            &changed,
+            edits,
+            changed,
             (table, span),
             &cell.fixed,
             row,

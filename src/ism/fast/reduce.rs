@@ -1,11 +1,12 @@
 //! From the trunk's values to the first dense layer's sums, for a window and for its edits.
 
+use super::blocks::Changed;
 use super::floats::Floats;
 use super::kernels;
 use super::maxima;
 use super::reducer::{Active, Reducer, Way};
 use super::simd::Level;
-use super::view::{Changed, View};
+use super::view::View;
 
 impl Reducer {
     /// Weights of a position or cell, and those of the ones behind it.
@@ -64,8 +65,9 @@ impl Reducer {
         match self.way {
             Way::Linear => self.linear(level, view, out),
             Way::Max => {
+                let mut lists = maxima::Lists::default();
                 for cell in &self.cells {
-                    maxima::sweep(self, level, cell, view, scratch, out);
+                    maxima::sweep(self, level, cell, view, &mut lists, scratch, out);
                 }
             }
             Way::Features => {
@@ -82,7 +84,7 @@ impl Reducer {
         for (edit, out) in view.edits.iter().zip(out.chunks_exact_mut(3 * heads)) {
             let (from, to) = edit.reached(view.span, (self.from, self.to));
             // A trunk with weights by position has no other values.
-            let Changed::Block(block) = edit.values else {
+            let Changed::Block(block) = view.values(edit) else {
                 continue;
             };
             if from < to {

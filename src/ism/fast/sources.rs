@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::blocks::Blocks;
 use super::strip::{Context, Lookup, Scratch, Strip};
 use super::tables::Tables;
-use super::view::Edit;
+use super::view::{Edit, View};
 use crate::encode::UNKNOWN;
 
 /// Bases whose edits are made at a time.
@@ -53,6 +53,8 @@ pub(super) struct Sources {
     edges: Edges,
     /// The wanted columns of the window.
     pub(super) columns: Vec<usize>,
+    /// Their edits.
+    edits: Vec<Edit>,
 }
 
 /// Blocks of edits of the latest bases, by index modulo the capacity.
@@ -129,6 +131,7 @@ impl Sources {
             edge: Edge::default(),
             edges: Edges::of(tables),
             columns: Vec::new(),
+            edits: Vec::new(),
             tables: tables.clone(),
         }
     }
@@ -156,6 +159,7 @@ impl Sources {
             self.edge_strips(run, start);
             self.edge_blocks();
         }
+        self.note_edits(start);
     }
 
     /// Where rows of the table are, and those it does not hold.
@@ -187,9 +191,27 @@ impl Sources {
         ring.done = end.max(ring.done);
     }
 
-    /// Reference rows of the window at `start`, whose values are made: by position, from the
-    /// reducer's `from`.
-    pub(super) fn rows(&self, start: usize) -> Vec<&[f32]> {
+    /// The window at `start`, whose values are made; its reference rows go into `rows`.
+    pub(super) fn view<'r, 'a: 'r>(
+        &'a self,
+        start: usize,
+        rows: &'r mut Vec<&'a [f32]>,
+    ) -> View<'r> {
+        self.rows(start, rows);
+        let tables = &*self.tables;
+        View {
+            rows,
+            edits: &self.edits,
+            tables,
+            made: [&self.ring.made, &self.edge.made],
+            span: tables.tabled.trunk.span,
+            row: tables.reducer.row,
+            lookup: self.lookup(),
+        }
+    }
+
+    /// Reference rows of that window: by position, from the reducer's `from`.
+    fn rows<'a>(&'a self, start: usize, rows: &mut Vec<&'a [f32]>) {
         let (tables, lookup) = (&*self.tables, self.lookup());
         let reducer = &tables.reducer;
         let (span, row, interior) = (tables.tabled.trunk.span, reducer.row, tables.interior());
@@ -205,31 +227,29 @@ impl Sources {
         };
         let from = interior.0.clamp(reducer.from, reducer.to);
         let to = interior.1.clamp(from, reducer.to);
-        let mut rows = Vec::with_capacity(reducer.to - reducer.from);
+        rows.clear();
         rows.extend((reducer.from..from).map(edge));
         if from < to {
             let at = start + from - tables.first - self.shared.from;
-            lookup.values(&self.shared, (at, at + to - from), &mut rows);
+            lookup.values(&self.shared, (at, at + to - from), rows);
         }
         rows.extend((to..reducer.to).map(edge));
-        rows
     }
 
-    /// The edits of the columns of that window.
-    pub(super) fn edits(&self, start: usize) -> Vec<Edit<'_>> {
-        let tables = &*self.tables;
-        let mut edged = 0;
+    /// Where the edits of the window's columns are.
+    fn note_edits(&mut self, start: usize) {
+        let first = self.tables.first as isize + 1 - self.tables.tabled.trunk.span as isize;
+        let mut edged = 0..;
         let edit = |&column: &usize| {
-            let first = (tables.first + column + 1) as isize - tables.tabled.trunk.span as isize;
-            if self.edges.side(column).is_some() {
-                edged += 1;
-                self.edge.made.edit(tables, edged - 1, first)
-            } else {
-                let slot = self.ring.slot(start + column);
-                self.ring.made.edit(tables, slot, first)
+            let own = self.edges.side(column).and_then(|_| edged.next());
+            Edit {
+                first: first + column as isize,
+                slot: own.unwrap_or_else(|| self.ring.slot(start + column)),
+                own: own.is_some(),
             }
         };
-        self.columns.iter().map(edit).collect()
+        self.edits.clear();
+        self.edits.extend(self.columns.iter().map(edit));
     }
 
     /// Reference values next to the window's edges, from its own frame.

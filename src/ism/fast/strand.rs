@@ -7,7 +7,12 @@ use super::predict::Predictions;
 use super::predictor::Predictor;
 use super::sources::{Run, Sources};
 use super::tables::Tables;
-use super::view::View;
+
+/// A list without its items, for others that live elsewhere: `collect` keeps the memory.
+fn emptied<'b>(mut rows: Vec<&[f32]>) -> Vec<&'b [f32]> {
+    rows.clear();
+    rows.into_iter().map(|_| &[][..]).collect()
+}
 
 /// The state of one thread and strand.
 #[derive(Debug)]
@@ -57,18 +62,19 @@ impl Strand {
         let level = sources.scratch.level;
         let linear = tables.head.is_linear();
         let mut finite = true;
+        let mut spare = Vec::new();
         for (w, &start) in run.starts.iter().enumerate() {
             sources.window(run, start);
-            let (rows, edits) = (sources.rows(start), sources.edits(start));
-            let view = View {
-                rows: &rows,
-                edits: &edits,
-                span: tables.tabled.trunk.span,
-                row: reducer.row,
-                lookup: sources.lookup(),
-            };
+            let mut rows = spare;
+            let view = sources.view(start, &mut rows);
             let reference = reducer.window(level, view, &mut self.floats);
             let heads = reducer.padded_heads;
+            if run.effects {
+                self.sums.clear();
+                self.sums.resize(view.edits.len() * 3 * heads, 0.0);
+                reducer.edits(level, view, &mut self.floats, &mut self.sums);
+            }
+            spare = emptied(rows);
             let activity = if linear {
                 reference[..tasks].to_vec()
             } else {
@@ -79,12 +85,9 @@ impl Strand {
             if !run.effects {
                 continue;
             }
-            self.sums.clear();
-            self.sums.resize(edits.len() * 3 * heads, 0.0);
-            reducer.edits(level, view, &mut self.floats, &mut self.sums);
             let mut step = heads;
             if !linear {
-                self.head_rows += edits.len() as u64 * 3;
+                self.head_rows += sources.columns.len() as u64 * 3;
                 for row in self.sums.chunks_exact_mut(heads) {
                     for (x, r) in row.iter_mut().zip(&reference) {
                         *x += r;
@@ -132,5 +135,20 @@ impl Strand {
         self.predictions.run(
             &tables, plan, scratch, run.codes, run.starts, shared, activities,
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::emptied;
+
+    #[test]
+    fn an_emptied_list_keeps_its_memory() {
+        let values = [0.0f32; 4];
+        let rows: Vec<&[f32]> = vec![&values; 100];
+        let at = rows.as_ptr().addr();
+        let rows = emptied(rows);
+        assert!(rows.is_empty() && rows.capacity() >= 100);
+        assert_eq!(rows.as_ptr().addr(), at);
     }
 }
