@@ -395,54 +395,11 @@ unsafe fn table_maxima_body<S: Simd>(
     out: &mut [f32],
 ) {
     let (table, out) = (table.as_ptr(), out.as_mut_ptr());
-    // SAFETY: the caller's promise; a chunk is `span` ids, at least one, and the blocks of 4, 2 and
-    // 1 vectors end with the row, which is a whole number of them.
+    // SAFETY: the caller's promise; a chunk is `span` ids, at least one, all in the table.
     unsafe {
         for (i, ids) in ids.chunks_exact(span).enumerate() {
-            let out = out.add(i * row);
-            let mut v = 0;
-            while v + 4 * S::LANES <= row {
-                block_maxima::<S, 4>(table, ids, row, v, out);
-                v += 4 * S::LANES;
-            }
-            if v + 2 * S::LANES <= row {
-                block_maxima::<S, 2>(table, ids, row, v, out);
-                v += 2 * S::LANES;
-            }
-            if v < row {
-                block_maxima::<S, 1>(table, ids, row, v, out);
-            }
-        }
-    }
-}
-
-/// Maxima of `N` vectors at `v` of the rows; several at once, so that an id is read once for all.
-///
-/// # Safety
-/// `ids` holds at least one, `table` all their rows, `out` a row; `v` and the vectors behind it stay
-/// below `row`.
-#[inline(always)]
-unsafe fn block_maxima<S: Simd, const N: usize>(
-    table: *const f32,
-    ids: &[u32],
-    row: usize,
-    v: usize,
-    out: *mut f32,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let values = |id: u32| -> [S::V; N] {
-            let from = table.add(id as usize * row + v);
-            std::array::from_fn(|k| S::load(from.add(k * S::LANES)))
-        };
-        let mut best = values(*ids.get_unchecked(0));
-        for &id in ids.get_unchecked(1..) {
-            for (best, value) in best.iter_mut().zip(values(id)) {
-                *best = S::max(*best, value);
-            }
-        }
-        for (k, best) in best.into_iter().enumerate() {
-            S::store(out.add(v + k * S::LANES), best);
+            let of = |id: &u32| table.add(*id as usize * row);
+            row_maxima::<S, _>(ids, of, row, out.add(i * row));
         }
     }
 }
@@ -458,17 +415,68 @@ kernel! {
 #[inline(always)]
 unsafe fn edit_maxima_body<S: Simd>(rows: &[&[f32]], span: usize, row: usize, out: &mut [f32]) {
     let out = out.as_mut_ptr();
-    // SAFETY: the caller's promise; `v` stays a vector below `row`, and a chunk is `span` rows, at
-    // least one.
+    // SAFETY: the caller's promise; a chunk is `span` rows, at least one.
     unsafe {
         for (i, rows) in rows.chunks_exact(span).enumerate() {
-            for v in (0..row).step_by(S::LANES) {
-                let mut best = S::load(rows.get_unchecked(0).as_ptr().add(v));
-                for from in rows.get_unchecked(1..) {
-                    best = S::max(best, S::load(from.as_ptr().add(v)));
-                }
-                S::store(out.add(i * row + v), best);
+            row_maxima::<S, _>(rows, |r: &&[f32]| r.as_ptr(), row, out.add(i * row));
+        }
+    }
+}
+
+/// Maxima of the rows that `of` says the items' are, over one row.
+///
+/// # Safety
+/// There is at least one item, `of` gives rows of `row` floats, a whole number of vectors, and `out`
+/// points at as many.
+#[inline(always)]
+pub(super) unsafe fn row_maxima<S: Simd, T>(
+    items: &[T],
+    of: impl Fn(&T) -> *const f32,
+    row: usize,
+    out: *mut f32,
+) {
+    let mut v = 0;
+    // SAFETY: the caller's promise; the blocks of 4, 2 and 1 vectors end with the row.
+    unsafe {
+        while v + 4 * S::LANES <= row {
+            block_maxima::<S, T, 4>(items, &of, v, out);
+            v += 4 * S::LANES;
+        }
+        if v + 2 * S::LANES <= row {
+            block_maxima::<S, T, 2>(items, &of, v, out);
+            v += 2 * S::LANES;
+        }
+        if v < row {
+            block_maxima::<S, T, 1>(items, &of, v, out);
+        }
+    }
+}
+
+/// Maxima of `N` vectors at `v` of the rows; several at once, so that an item is read once for all.
+///
+/// # Safety
+/// As of [`row_maxima`]; `v` and the vectors behind it stay below its `row`.
+#[inline(always)]
+unsafe fn block_maxima<S: Simd, T, const N: usize>(
+    items: &[T],
+    of: &impl Fn(&T) -> *const f32,
+    v: usize,
+    out: *mut f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let values = |item: &T| -> [S::V; N] {
+            let from = of(item).add(v);
+            std::array::from_fn(|k| S::load(from.add(k * S::LANES)))
+        };
+        let mut best = values(items.get_unchecked(0));
+        for item in items.get_unchecked(1..) {
+            for (best, value) in best.iter_mut().zip(values(item)) {
+                *best = S::max(*best, value);
             }
+        }
+        for (k, best) in best.into_iter().enumerate() {
+            S::store(out.add(v + k * S::LANES), best);
         }
     }
 }

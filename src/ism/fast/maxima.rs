@@ -2,6 +2,7 @@
 
 use super::blocks::Changed;
 use super::floats::Floats;
+use super::kernels::row_maxima;
 use super::reducer::{Active, Reducer};
 use super::simd::{Level, PAD, Simd, kernel};
 use super::view::{Edit, View};
@@ -187,33 +188,19 @@ unsafe fn cell_edits_body<S: Simd>(
                 None => {}
                 Some(Part::Ids(ids, before)) => {
                     for e in 0..3 {
-                        let ids = ids.get_unchecked(e * span + before..);
-                        for v in (0..row).step_by(S::LANES) {
-                            let value = |i: usize| {
-                                let id = *ids.get_unchecked(i) as usize;
-                                S::load(table.as_ptr().add(id * row + v))
-                            };
-                            let mut best = value(0);
-                            for i in 1..count {
-                                best = S::max(best, value(i));
-                            }
-                            S::store(partial.add(e * row + v), best);
-                        }
+                        let at = e * span + before;
+                        let ids = ids.get_unchecked(at..at + count);
+                        let of = |id: &u32| table.as_ptr().add(*id as usize * row);
+                        row_maxima::<S, _>(ids, of, row, partial.add(e * row));
                     }
                     maxima = partial;
                 }
                 Some(Part::Rows(at)) => {
                     for e in 0..3 {
                         let at = at + e * count;
-                        for v in (0..row).step_by(S::LANES) {
-                            let value =
-                                |i: usize| S::load(changed.get_unchecked(at + i).as_ptr().add(v));
-                            let mut best = value(0);
-                            for i in 1..count {
-                                best = S::max(best, value(i));
-                            }
-                            S::store(partial.add(e * row + v), best);
-                        }
+                        let rows = changed.get_unchecked(at..at + count);
+                        let of = |r: &&[f32]| r.as_ptr();
+                        row_maxima::<S, _>(rows, of, row, partial.add(e * row));
                     }
                     maxima = partial;
                 }
