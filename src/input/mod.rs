@@ -2,10 +2,11 @@
 //! places by name, columns of Parquet.
 //!
 //! A file is read once, from its beginning, so that a pipe is as good as a file. What it is packed
-//! in, its content tells. Formats that are read at any place (FASTA with its index, bigWig) are opened
+//! in, its content tells. Formats that are read at any place (FASTA with its index, bigWig) are read
 //! by the rooms that know them.
 
 pub mod bed;
+mod big;
 pub mod columns;
 mod lines;
 mod open;
@@ -13,6 +14,8 @@ mod places;
 mod table;
 
 pub use bed::BedRow;
+pub use big::BigFileError;
+pub(crate) use big::open_big;
 pub use lines::{Lines, excerpt, shorten};
 pub use open::{BGZF_EOF, Input, Packing, Watch};
 pub use places::{Coordinates, Place, read_places};

@@ -1,14 +1,12 @@
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use bigtools::BigBedRead;
-use bigtools::utils::reopen::ReopenableFile;
 use bio::data_structures::interval_tree::ArrayBackedIntervalTree;
 
 use super::IntervalError;
 use crate::genome::{Aliases, ContigId, Contigs, Interval};
-use crate::input::{Input, bed, excerpt};
+use crate::input::{BigFileError, Input, bed, excerpt, open_big};
 
 /// One interval of an annotation file.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,16 +126,8 @@ impl Annotation {
     }
 
     fn read_big_bed(path: &Path) -> Result<Self, IntervalError> {
-        let fail = |problem: String| IntervalError::Binary {
-            path: path.into(),
-            problem,
-        };
-        // Not `open_file`, which prints.
-        let file = ReopenableFile {
-            path: path.into(),
-            file: File::open(path).map_err(|e| IntervalError::Open(e, path.into()))?,
-        };
-        let mut file = BigBedRead::open(file).map_err(|e| fail(e.to_string()))?;
+        let fail = |problem: String| BigFileError::binary(path, problem);
+        let mut file = BigBedRead::open(open_big(path)?).map_err(|e| fail(e.to_string()))?;
         let chroms: Vec<(String, u32)> = file
             .chroms()
             .iter()
@@ -344,7 +334,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.bed");
         if gzip {
-            let file = File::create(&path).unwrap();
+            let file = std::fs::File::create(&path).unwrap();
             let mut gz = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
             gz.write_all(text.as_bytes()).unwrap();
             gz.finish().unwrap();

@@ -5,10 +5,9 @@ mod annotation;
 
 pub use annotation::{Annotation, Placed, Site};
 
-use std::io;
 use std::path::PathBuf;
 
-use crate::input::InputError;
+use crate::input::{BigFileError, InputError};
 
 /// A file and what it is called in tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,17 +24,9 @@ pub enum IntervalError {
     /// The file as such, or a line that is not BED.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// A bigBed cannot be opened.
-    #[error("cannot open {1}")]
-    Open(#[source] io::Error, PathBuf),
-    /// A bigBed cannot be read.
-    #[error("cannot read {path}: {problem}")]
-    Binary {
-        /// The file.
-        path: PathBuf,
-        /// What the reader says.
-        problem: String,
-    },
+    /// A bigBed.
+    #[error(transparent)]
+    Big(#[from] BigFileError),
     /// No interval.
     #[error("{0} holds no interval")]
     Empty(PathBuf),

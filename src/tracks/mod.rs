@@ -12,10 +12,9 @@ pub use bedgraph::{format_value, write_bedgraph};
 
 pub use scores::{Reader, Scores};
 
-use std::io;
 use std::path::PathBuf;
 
-use crate::input::InputError;
+use crate::input::{BigFileError, InputError};
 use crate::output::OutputError;
 
 /// A value over the bases `[start, end)` of a contig.
@@ -41,17 +40,9 @@ pub enum TrackError {
     /// A text file that is read.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// A bigWig cannot be opened.
-    #[error("cannot open {1}")]
-    Open(#[source] io::Error, PathBuf),
-    /// A bigWig cannot be read.
-    #[error("cannot read {path}: {problem}")]
-    Binary {
-        /// The file.
-        path: PathBuf,
-        /// What the reader says.
-        problem: String,
-    },
+    /// A bigWig that is read.
+    #[error(transparent)]
+    Big(#[from] BigFileError),
     /// A score that is NaN or infinite.
     #[error("{path}: the score at {place} is {value}; expected finite numbers")]
     NotFinite {

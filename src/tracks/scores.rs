@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -8,7 +7,9 @@ use bigtools::utils::reopen::ReopenableFile;
 
 use super::{Item, TrackError};
 use crate::genome::{Contig, ContigId, Contigs, Interval};
-use crate::input::{Coordinates, Input, InputError, Lines, Place, bed, shorten};
+use crate::input::{
+    BigFileError, Coordinates, Input, InputError, Lines, Place, bed, open_big, shorten,
+};
 
 const BIG_WIG: [u8; 4] = [0x26, 0xfc, 0x8f, 0x88];
 
@@ -75,7 +76,7 @@ impl Scores {
         let path = &input.path().to_owned();
         let (contigs, kind) = if input.has_magic(BIG_WIG) {
             input.needs_file("bigWig")?;
-            let file = open_big(path)?;
+            let file = open_big_wig(path)?;
             let list = file.chroms().iter().map(|c| Contig {
                 name: c.name.clone(),
                 length: c.length,
@@ -101,9 +102,8 @@ impl Scores {
         }
         // bigWig lists names in its own order; ids follow it.
         contigs.dedup_by(|a, b| a.name == b.name);
-        let contigs = Contigs::new(contigs).map_err(|name| TrackError::Binary {
-            path: path.into(),
-            problem: format!("contig {name:?} is listed twice"),
+        let contigs = Contigs::new(contigs).map_err(|name| {
+            BigFileError::binary(path, format!("contig {name:?} is listed twice"))
         })?;
         Ok(Self {
             name: name.into(),
@@ -134,7 +134,7 @@ impl Scores {
         Ok(Reader {
             scores: self,
             source: match &self.kind {
-                Kind::BigWig => Source::BigWig(Box::new(open_big(&self.path)?)),
+                Kind::BigWig => Source::BigWig(Box::new(open_big_wig(&self.path)?)),
                 Kind::Items(items) => Source::Items(items),
                 Kind::Table(table) => Source::Table(table),
             },
@@ -142,17 +142,9 @@ impl Scores {
     }
 }
 
-fn open_big(path: &Path) -> Result<BigWigRead<ReopenableFile>, TrackError> {
-    let file = File::open(path).map_err(|e| TrackError::Open(e, path.into()))?;
-    // Not `open_file`, which prints.
-    let file = ReopenableFile {
-        path: path.into(),
-        file,
-    };
-    BigWigRead::open(file).map_err(|e| TrackError::Binary {
-        path: path.into(),
-        problem: e.to_string(),
-    })
+fn open_big_wig(path: &Path) -> Result<BigWigRead<ReopenableFile>, TrackError> {
+    let file = BigWigRead::open(open_big(path)?);
+    Ok(file.map_err(|e| BigFileError::binary(path, e))?)
 }
 
 /// Reads stretches of a track.
@@ -210,15 +202,11 @@ impl Reader<'_> {
                 if span.start() >= end {
                     return Ok(());
                 }
-                let fail = |problem: String| TrackError::Binary {
-                    path: path.clone(),
-                    problem,
-                };
                 let values = file
                     .get_interval(name, span.start(), end)
-                    .map_err(|e| fail(e.to_string()))?;
+                    .map_err(|e| BigFileError::binary(path, e))?;
                 for value in values {
-                    let v = value.map_err(|e| fail(e.to_string()))?;
+                    let v = value.map_err(|e| BigFileError::binary(path, e))?;
                     set(v.start, v.end, v.value)?;
                 }
             }
