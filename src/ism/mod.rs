@@ -14,10 +14,12 @@
 mod choice;
 pub mod fast;
 mod full;
+mod sequence;
 mod stretch;
 
 pub use choice::{EngineChoice, EngineSettings, Engines, Strand};
 pub use full::FullEngine;
+pub use sequence::SequenceWindows;
 pub use stretch::{Scores, Stretch, Want, pick_tasks};
 
 use crate::model::ModelError;

@@ -10,10 +10,8 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::{Examples, TrainError};
-use crate::encode::{UNKNOWN, reverse_complement};
-use crate::genome::{Interval, Lattice};
 use crate::ism::{
-    Engine, EngineChoice, EngineSettings, Engines, IsmError, Scores, Strand, Stretch, Want,
+    Engine, EngineChoice, EngineSettings, Engines, IsmError, SequenceWindows, Strand,
 };
 use crate::model::{Model, ModelError};
 use crate::output::write_whole;
@@ -123,10 +121,20 @@ pub fn label(
                         Some(engine) => engine,
                         None => chosen.engine(&teacher.model, cancel)?,
                     };
-                    let mut work = Work::new(examples, window);
+                    let step = examples.step.min(window) as u32;
+                    let mut windows = SequenceWindows::new(window as u32, step)
+                        .ok_or_else(|| ModelError::Run("the windows have no lattice".into()))?;
                     for (k, sums) in sums.outer_iter_mut().enumerate() {
-                        let codes = examples.sequence(c * chunk + k);
-                        work.add(engine.as_mut(), codes, strand == 1, teacher, sums)?;
+                        let used = (examples.windows - 1) * step as usize + window;
+                        let codes = &examples.sequence(c * chunk + k)[..used];
+                        add(
+                            &mut windows,
+                            engine.as_mut(),
+                            codes,
+                            strand == 1,
+                            teacher,
+                            sums,
+                        )?;
                     }
                     if let Ok(mut engines) = engines.lock() {
                         engines.push(engine);
@@ -163,85 +171,33 @@ pub fn label(
     Ok(())
 }
 
-/// One thread's buffers for running an engine on single sequences.
-struct Work {
-    lattice: Option<Lattice>,
-    window: usize,
-    step: usize,
-    windows: usize,
-    codes: Vec<u8>,
-    scores: Scores,
-}
-
-impl Work {
-    fn new(examples: &Examples, window: usize) -> Self {
-        let step = examples.step.min(window);
-        Self {
-            lattice: Lattice::genome(window as u32, step as u32),
-            window,
-            step,
-            windows: examples.windows,
-            codes: Vec::new(),
-            scores: Scores::default(),
-        }
+/// Adds the teacher's outputs for the windows of a sequence, in its forward order.
+fn add(
+    windows: &mut SequenceWindows,
+    engine: &mut dyn Engine,
+    codes: &[u8],
+    reverse: bool,
+    teacher: &Teacher,
+    mut sums: ArrayViewMut2<'_, f32>,
+) -> Result<(), ModelError> {
+    let activities = windows.run(engine, codes, reverse)?;
+    let last = activities.nrows() - 1;
+    if last + 1 != sums.nrows() {
+        return Err(ModelError::Run(format!(
+            "{} of {} windows were scored",
+            last + 1,
+            sums.nrows()
+        )));
     }
-
-    /// Adds the teacher's outputs for the windows of a sequence, in its forward order.
-    fn add(
-        &mut self,
-        engine: &mut dyn Engine,
-        codes: &[u8],
-        reverse: bool,
-        teacher: &Teacher,
-        mut sums: ArrayViewMut2<'_, f32>,
-    ) -> Result<(), ModelError> {
-        let Some(lattice) = self.lattice else {
-            return Err(ModelError::Run("the windows have no lattice".into()));
-        };
-        // The engines score lattices on contigs: the sequence lies at a multiple of the step, far
-        // enough from 0, with unknown bases around it that no window of its own reaches.
-        let first = self.window * self.step;
-        let centre = lattice.centre_offset() as usize;
-        let wanted = Interval::new(
-            (first + centre) as u32,
-            (first + centre + self.windows * self.step) as u32,
-        );
-        let wanted = [wanted.unwrap_or_default()];
-        let (origin, len) = Stretch::needs(self.window as u32, &wanted);
-        self.codes.clear();
-        self.codes.resize(len, UNKNOWN);
-        let at = first - origin as usize;
-        let used = (self.windows - 1) * self.step + self.window;
-        let place = &mut self.codes[at..at + used];
-        // Of a longer sequence the rest belongs to no window, on either strand.
-        match reverse {
-            false => place.copy_from_slice(&codes[..used]),
-            true => reverse_complement(&codes[..used], place),
-        }
-        let stretch = Stretch {
-            lattice,
-            codes: &self.codes,
-            origin,
-            wanted: &wanted,
-        };
-        engine.score(&stretch, Want::Activity, &mut self.scores)?;
-        if self.scores.windows.len() != self.windows {
-            return Err(ModelError::Run(format!(
-                "{} of {} windows were scored",
-                self.scores.windows.len(),
-                self.windows
-            )));
-        }
-        for (k, row) in self.scores.activities.outer_iter().enumerate() {
-            let window = if reverse { self.windows - 1 - k } else { k };
-            for (sum, output) in sums.row_mut(window).into_iter().zip(&teacher.outputs) {
-                if let Some(output) = output {
-                    *sum += row[*output];
-                }
+    for (k, row) in activities.outer_iter().enumerate() {
+        let window = if reverse { last - k } else { k };
+        for (sum, output) in sums.row_mut(window).into_iter().zip(&teacher.outputs) {
+            if let Some(output) = output {
+                *sum += row[*output];
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// A file of labels, so that they need not be made again. It begins with a line that says of what
