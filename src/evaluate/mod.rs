@@ -4,6 +4,7 @@
 
 mod config;
 mod examples;
+mod haplotypes;
 mod measured;
 mod metrics;
 mod output;

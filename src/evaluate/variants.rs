@@ -4,18 +4,16 @@ use std::fmt::Write as _;
 use ndarray::Array2;
 use serde_json::json;
 
+use super::haplotypes::Haplotypes;
 use super::output::{Comparison, Found, Kind, intervals, write};
-use super::predict::letter;
 use super::{
     EvaluateError, MeasuredVariant, Predictor, Summary, VariantsConfig, number, predict,
     read_variants,
 };
-use crate::encode::{self, UNKNOWN};
-use crate::genome::{Fasta, FastaReader};
+use crate::genome::Fasta;
 use crate::job::InputFile;
 use crate::model::Predict;
 use crate::output::OutputDir;
-use crate::variants::{Skip, change, is_acgt, is_allele};
 use crate::{Cancel, Error};
 
 /// Element under which all variants together are reported.
@@ -115,7 +113,11 @@ fn effects(
     cancel: &Cancel,
 ) -> Result<(Vec<&'static str>, Vec<Array2<f32>>), Error> {
     let fasta = Fasta::open(&config.fasta, false)?;
-    let mut reader = fasta.reader()?;
+    let mut haplotypes = Haplotypes {
+        reader: fasta.reader()?,
+        fasta: &fasta,
+        aliases: &config.aliases,
+    };
     let mut status = vec!["ok"; variants.len()];
     let mut effects = Vec::new();
     for model in models {
@@ -123,9 +125,19 @@ fn effects(
         let mut codes = Vec::new();
         let mut used = Vec::new();
         for (i, variant) in variants.iter().enumerate() {
-            match alleles(config, variant, &fasta, &mut reader, window, &mut codes)? {
-                None => used.push(i),
-                Some(reason) => status[i] = reason,
+            let found = if variant.effect.is_nan() {
+                Err("no_effect")
+            } else if variant.barcodes < config.min_barcodes {
+                Err("few_barcodes")
+            } else {
+                haplotypes.of(variant, window, window / 2)?
+            };
+            match found {
+                Ok(both) => {
+                    codes.extend(both.into_iter().flatten());
+                    used.push(i);
+                }
+                Err(reason) => status[i] = reason,
             }
         }
         let (batch, threads) = (config.common.batch, config.common.threads);
@@ -200,76 +212,6 @@ fn columns(
         )));
     }
     Ok(all)
-}
-
-/// Appends the reference and the alternative window of a variant, the variant's first base at
-/// column `window / 2` of both; or says why it is left out.
-fn alleles(
-    config: &VariantsConfig,
-    variant: &MeasuredVariant,
-    fasta: &Fasta,
-    reader: &mut FastaReader,
-    window: usize,
-    codes: &mut Vec<u8>,
-) -> Result<Option<&'static str>, Error> {
-    if variant.effect.is_nan() {
-        return Ok(Some("no_effect"));
-    }
-    if variant.barcodes < config.min_barcodes {
-        return Ok(Some("few_barcodes"));
-    }
-    let Some(contig) = config.aliases.resolve(&variant.contig, fasta.contigs()) else {
-        return Ok(Some(Skip::UnknownContig.as_str()));
-    };
-    let skip = |skip: Skip| Ok(Some(skip.as_str()));
-    let (reference, alternative) = (variant.reference.as_bytes(), variant.alternative.as_bytes());
-    if reference.is_empty() || !is_acgt(reference) {
-        return skip(Skip::RefNotAcgt);
-    }
-    if !is_allele(alternative) {
-        return skip(Skip::AltNotAcgt);
-    }
-    let change = match change(reference, alternative, window) {
-        Ok(change) => change,
-        Err(reason) => return skip(reason),
-    };
-    let half = window / 2;
-    if reference.len().max(alternative.len()) > window - half {
-        return skip(Skip::TooLong);
-    }
-    let end = u64::from(variant.position) + reference.len() as u64;
-    if end > u64::from(fasta.contigs().get(contig).length) {
-        return Ok(Some("past_contig_end"));
-    }
-    // As many bases to the right as the longer of both windows needs.
-    let mut around = Vec::new();
-    let start = i64::from(variant.position) - half as i64;
-    reader.fetch(contig, start, window + reference.len(), &mut around)?;
-    let found = &around[half..half + reference.len()];
-    let differs = |(&f, &r): (&u8, &u8)| f != UNKNOWN && encode::code(r) != Some(f);
-    if found.iter().zip(reference).any(differs) {
-        tracing::debug!(
-            "{}:{} (1-based): REF {}, the FASTA has {}",
-            variant.contig,
-            variant.position + 1,
-            variant.reference,
-            found.iter().map(|&c| letter(c)).collect::<String>()
-        );
-        return skip(Skip::RefMismatch);
-    }
-    let (before, after) = (half + change.at, half + change.at + change.deleted);
-    let inserted = change.inserted.iter().filter_map(|&l| encode::code(l));
-    let mut with = around[..before].to_vec();
-    with.extend(inserted);
-    with.extend_from_slice(&around[after..]);
-    with.truncate(window);
-    around.truncate(window);
-    if around.contains(&UNKNOWN) || with.contains(&UNKNOWN) {
-        return Ok(Some("unknown_bases"));
-    }
-    codes.extend(around);
-    codes.extend(with);
-    Ok(None)
 }
 
 /// Numbers of the positions, so that the changes of one base are drawn together.
