@@ -1,11 +1,13 @@
 //! Statistics that several analyses share, with closed forms in their tests.
 
 mod cholesky;
+mod classes;
 mod correlation;
 mod estimates;
 mod random;
 
 pub use cholesky::Cholesky;
+pub use classes::{Ranking, StrataRanking, strata};
 pub(crate) use correlation::Moments;
 pub use correlation::{pearson, ranks, spearman};
 pub(crate) use estimates::{curvature, interval, p_from_normal, p_from_null};
