@@ -1,10 +1,12 @@
 //! Small figures as SVG: lines, histograms, two-dimensional densities. They show what a table says;
 //! the table is what to compute with.
 
+mod forest;
 pub mod logo;
 mod overlap;
 pub mod variant;
 
+pub use forest::{Forest, ForestPanel, ForestRow, forest};
 pub use overlap::{Heat, Hexes, Labelled, Ranked, Scatter, heat, hexes, profiles, ranked, scatter};
 
 use std::fs;
