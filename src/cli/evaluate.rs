@@ -8,13 +8,15 @@ use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, CommandFactory, ValueEnum};
 use mpra_score::dataset::Split;
 use mpra_score::evaluate::{
-    self, Against, Bootstrap, Common, ExamplesConfig, Fields, Side, Summary, VariantsConfig,
+    self, Against, Bootstrap, Common, ExamplesConfig, Fields, Side, SuiteConfig, SuiteSummary,
+    Summary, VariantsConfig,
 };
 use mpra_score::labelled::Source;
 use mpra_score::model::ModelSource;
 use mpra_score::output::Existing;
 
 use super::interrupt;
+use super::progress::Bar;
 use super::shared::{ModelFlags, aliases, all_cores, command_line, say};
 use super::train_kmer::ValuesFlag;
 
@@ -31,7 +33,15 @@ Variants (--variants): VCF with the effect in INFO, or a table with chrom, pos (
 the effect's column. The window starts window / 2 bases before the variant's first base; its
 effect is activity(alternative) - activity(reference). Only windows without unknown bases count.
 
-Output:
+Suites (--suite): TOML with a [[judge]] each, of kind labels, values, alleles or effects, with cells and
+their differences; docs/evaluate.md has an example and all keys. Every judge has four predictors: the
+model, the --baseline, the share of G and C, and a k-mer regression fitted to the judge, fold by fold.
+  judges.tsv       judge, kind, cell, subset, predictor (or a difference of two, on the same draws),
+                   task, statistic, value, low, high, n, positives, groups
+  judges.json      the same with the settings; judges.svg  the figure
+  predictions.tsv.gz  every item of every cell: measured, the predictions, stratum, fold, or why not
+
+Output of the others:
   metrics.tsv      one row a label (or element) and task, and model
     n, groups            rows (or variants) and groups (regions, positions) they are in
     mse                  mean squared error
@@ -54,7 +64,7 @@ Output:
 #[derive(Debug, Args)]
 #[command(
     after_long_help = OUTPUT,
-    group(ArgGroup::new("measured").required(true).args(["data", "variants"]))
+    group(ArgGroup::new("measured").required(true).args(["data", "variants", "suite"]))
 )]
 pub struct EvaluateArgs {
     /// Sequences with measured values
@@ -63,7 +73,14 @@ pub struct EvaluateArgs {
     /// Measured variant effects
     #[arg(long, value_name = "FILE", requires = "fasta")]
     variants: Option<PathBuf>,
-    /// The genome, for a BED or variants
+    /// Many judges: a TOML file, docs/evaluate.md
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["split", "values", "tasks", "effect_field", "element_field", "barcode_field", "min_barcodes"]
+    )]
+    suite: Option<PathBuf>,
+    /// The genome, for a BED, variants, or a suite that names none
     #[arg(long, value_name = "FILE")]
     fasta: Option<PathBuf>,
     /// How contigs are found under other names: a tab-separated file with one contig's names a
@@ -77,10 +94,12 @@ pub struct EvaluateArgs {
     /// A second model to compare with, such as a k-mer regression
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Compare a label with this task; repeatable
+    /// Compare a label with this task; repeatable. With --suite, TASK=TASK: the suite's and the
+    /// model's
     #[arg(long, value_name = "LABEL=TASK", value_parser = pair, value_delimiter = ',', conflicts_with = "variants")]
     map: Vec<(String, String)>,
-    /// The same for the baseline; with --variants, TASK=TASK: the model's and the baseline's
+    /// The same for the baseline; with --variants, TASK=TASK: the model's and the baseline's, with
+    /// --suite the suite's and the baseline's
     #[arg(long, value_name = "LABEL=TASK", value_parser = pair, value_delimiter = ',', requires = "baseline")]
     baseline_map: Vec<(String, String)>,
     /// Rows of which side of the split [default: test where there is one, else all]
@@ -134,15 +153,16 @@ pub struct EvaluateArgs {
         conflicts_with = "data"
     )]
     min_barcodes: f64,
-    /// Bootstrap replicates for the intervals; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    bootstrap: u64,
-    /// Share of the bootstrap distribution that an interval holds
-    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
-    interval: f64,
-    /// Seed of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    /// Bootstrap replicates for the intervals; 0 for none [default: as the suite says, else 1000]
+    #[arg(long, value_name = "N")]
+    bootstrap: Option<u64>,
+    /// Share of the bootstrap distribution that an interval holds [default: as the suite says, else
+    /// 0.95]
+    #[arg(long, value_name = "SHARE")]
+    interval: Option<f64>,
+    /// Seed of the bootstrap [default: as the suite says, else 1]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     #[command(flatten)]
     model_flags: ModelFlags,
     /// Windows given to a model at a time
@@ -179,7 +199,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl EvaluateArgs {
     /// Runs the subcommand.
     pub fn run(self, quiet: bool) -> Result<()> {
-        if !(self.interval > 0.0 && self.interval < 1.0) {
+        if !(self.interval).is_none_or(|share| share > 0.0 && share < 1.0) {
             return Err(super::Cli::command()
                 .error(
                     ErrorKind::ValueValidation,
@@ -188,6 +208,7 @@ impl EvaluateArgs {
                 .into());
         }
         let aliases = aliases(self.chrom_alias.as_deref())?;
+        let default = Bootstrap::default();
         let common = Common {
             model: ModelSource::from_arg(self.model.as_deref()),
             model_options: self.model_flags.options(),
@@ -198,9 +219,9 @@ impl EvaluateArgs {
                 map: self.baseline_map,
             }),
             bootstrap: Bootstrap {
-                replicates: self.bootstrap,
-                share: self.interval,
-                seed: self.seed,
+                replicates: self.bootstrap.unwrap_or(default.replicates),
+                share: self.interval.unwrap_or(default.share),
+                seed: self.seed.unwrap_or(default.seed),
             },
             batch: self.batch,
             threads: self.threads.unwrap_or_else(all_cores),
@@ -212,6 +233,22 @@ impl EvaluateArgs {
             command: command_line(),
         };
         let cancel = interrupt::watch()?;
+        if let Some(suite) = self.suite {
+            let config = SuiteConfig {
+                suite,
+                fasta: self.fasta,
+                aliases,
+                replicates: self.bootstrap,
+                share: self.interval,
+                seed: self.seed,
+                common,
+            };
+            let summary = evaluate::run_suite(&config, &Bar::of(quiet, "sequences"), &cancel)?;
+            if !quiet {
+                report_suite(&summary);
+            }
+            return Ok(());
+        }
         let summary = match (self.data, self.variants) {
             (Some(data), _) => {
                 let config = ExamplesConfig {
@@ -254,6 +291,46 @@ impl EvaluateArgs {
             report(&summary);
         }
         Ok(())
+    }
+}
+
+/// The first statistic of every whole cell and element, and the one within strata.
+fn report_suite(summary: &SuiteSummary) {
+    let shown = |statistic: &str| {
+        ["auroc", "conditional_auroc", "pearson", "stratum_pearson"].contains(&statistic)
+    };
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for row in &summary.rows {
+        let part = row.kind != "labels" && row.subset != "all";
+        if !shown(row.statistic) || row.predictor.contains(" - ") || !(part || row.subset == "all")
+        {
+            continue;
+        }
+        let subset = if part {
+            format!(", {}", row.subset)
+        } else {
+            String::new()
+        };
+        let key = format!("{}, {}{subset}: {}", row.judge, row.cell, row.statistic);
+        let figure = match row.estimate.value.is_nan() {
+            true => format!("{} NA", row.predictor),
+            false => format!("{} {:.3}", row.predictor, row.estimate.value),
+        };
+        match lines.last_mut() {
+            Some((last, figures)) if *last == key => *figures += &format!(", {figure}"),
+            _ => lines.push((key, figure)),
+        }
+    }
+    for (key, figures) in lines {
+        say(format!("{key} {figures}"));
+    }
+    for (judge, reasons) in &summary.left_out {
+        for (reason, count) in reasons {
+            say(format!("{judge}: left out: {count} {reason}"));
+        }
+    }
+    for file in &summary.files {
+        say(format!("  {}", file.display()));
     }
 }
 

@@ -62,7 +62,8 @@ pub fn read_variants(path: &Path, fields: &Fields) -> Result<Vec<MeasuredVariant
     }
 }
 
-fn from_vcf(
+/// Reads a VCF that is open.
+pub(super) fn from_vcf(
     input: Input,
     path: &Path,
     fields: &Fields,

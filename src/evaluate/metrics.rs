@@ -147,7 +147,8 @@ fn draws<T: Send>(
         .collect()
 }
 
-fn estimate(value: f64, drawn: impl Iterator<Item = f64>, share: f64) -> Estimate {
+/// A figure with the central share of what it is on the draws.
+pub(super) fn estimate(value: f64, drawn: impl Iterator<Item = f64>, share: f64) -> Estimate {
     let (low, high) = stats::interval(drawn, share)
         .filter(|_| !value.is_nan())
         .unwrap_or((f64::NAN, f64::NAN));

@@ -1,6 +1,7 @@
 //! How good is a model? Predictions against measurements: activities of sequences
 //! ([`run_examples`]) and effects of variants ([`run_variants`]), with bootstrap intervals, the ceiling that
-//! replicates set, and a second model for comparison.
+//! replicates set, and a second model for comparison; and many judges at once, beside the share of G and
+//! C and a k-mer regression ([`run_suite`]).
 
 mod config;
 mod examples;
@@ -10,6 +11,7 @@ mod metrics;
 mod output;
 mod predict;
 mod report;
+mod suite;
 mod variants;
 
 pub use config::{Against, Common, ExamplesConfig, Side, Values, VariantsConfig};
@@ -17,6 +19,7 @@ pub use measured::{Fields, MeasuredVariant, read_variants};
 pub use metrics::{Bootstrap, Ceiling, Estimate, Metrics, ceiling, gain, metrics};
 pub use predict::{Predictor, predict};
 pub use report::{Row, Summary};
+pub use suite::{Kind, Pool, SuiteConfig, SuiteRow, SuiteSummary, Who};
 
 pub(crate) use report::{number, table};
 
@@ -82,6 +85,44 @@ pub enum EvaluateError {
         /// What would have been right.
         expected: String,
     },
+    /// A suite file.
+    #[error("{path}, line {line}: {problem}; expected {expected}")]
+    Suite {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line.
+        line: usize,
+        /// What was found.
+        problem: String,
+        /// What would have been right.
+        expected: String,
+    },
+    /// A column that a suite names, or needs.
+    #[error("{path} has no column {name:?} ({key}); it has {known}")]
+    Column {
+        /// The table.
+        path: PathBuf,
+        /// The suite's key that names the column.
+        key: String,
+        /// The name.
+        name: String,
+        /// The columns there are.
+        known: String,
+    },
+    /// A task that a suite names.
+    #[error("judge {judge:?}, {cell}: the {model} has no task {task:?}; it has {known}")]
+    Task {
+        /// The judge.
+        judge: String,
+        /// Its cell.
+        cell: String,
+        /// The task.
+        task: String,
+        /// `model` or `baseline`.
+        model: &'static str,
+        /// Its tasks.
+        known: String,
+    },
     /// The worker threads could not be started, or one ended unexpectedly.
     #[error("a worker thread could not be started, or failed")]
     Thread,
@@ -106,6 +147,23 @@ impl EvaluateError {
                 "do the names of contigs differ? --chrom-alias ucsc-ensembl, or FILE, maps them"
                     .into(),
             ),
+            Self::Suite { .. } => {
+                Some("docs/evaluate.md has a whole suite and all its keys".into())
+            }
+            Self::Column { key, .. } => {
+                Some(format!("the key {key} of the suite names the column"))
+            }
+            Self::Task { model, .. } => Some(format!(
+                "--{} TASK=TASK says which of its tasks is meant by one of the suite",
+                if *model == "baseline" {
+                    "baseline-map"
+                } else {
+                    "map"
+                }
+            )),
+            Self::Setting(text) if text.ends_with("needs the genome") => {
+                Some("`fasta` in the suite, or --fasta FILE, names it".into())
+            }
             Self::Variants { .. } => {
                 Some("--effect-field, --element-field and --barcode-field name the fields".into())
             }
@@ -132,6 +190,20 @@ pub fn run_examples(config: &ExamplesConfig, cancel: &crate::Cancel) -> Result<S
 pub fn run_variants(config: &VariantsConfig, cancel: &crate::Cancel) -> Result<Summary, Error> {
     job::on_threads(config.common.threads.get(), || {
         variants::run(config, cancel)
+    })
+}
+
+/// Measures a model before all judges of a suite file.
+///
+/// # Errors
+/// As [`run_examples`], and for everything that can be wrong with the suite.
+pub fn run_suite(
+    config: &SuiteConfig,
+    progress: &dyn job::Progress,
+    cancel: &crate::Cancel,
+) -> Result<SuiteSummary, Error> {
+    job::on_threads(config.common.threads.get(), || {
+        suite::run(config, progress, cancel)
     })
 }
 

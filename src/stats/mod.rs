@@ -8,7 +8,7 @@ mod random;
 
 pub use cholesky::Cholesky;
 pub use classes::{Ranking, StrataRanking, strata};
-pub(crate) use correlation::Moments;
+pub(crate) use correlation::{Moments, Rows};
 pub use correlation::{pearson, ranks, spearman};
 pub(crate) use estimates::{curvature, interval, p_from_normal, p_from_null};
 pub use random::Random;

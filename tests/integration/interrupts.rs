@@ -19,7 +19,7 @@ use mpra_score::output::Existing;
 use mpra_score::overlap::{by_name, correlate, enrichment, profile};
 use mpra_score::sharpr::{Design, Precision, Recentre, Start, Step};
 use mpra_score::train::kmer;
-use mpra_score::{Cancel, Error, dataset, evaluate, fdr, motifs, overlap, score, sharpr};
+use mpra_score::{Cancel, Error, dataset, evaluate, fdr, job, motifs, overlap, score, sharpr};
 
 use crate::support::jobs::{DATASET, ENRICHMENT, JOBS, folder, succeed, words};
 
@@ -245,6 +245,7 @@ fn of_models(here: &Path) -> Vec<(&'static str, Run)> {
         }
     };
     let measured = file("measured.tsv");
+    let (suite_genome, suite_common) = (genome.clone(), common.clone());
     let of_variants = move |out: &Path, cancel: &Cancel| {
         let config = VariantsConfig {
             variants: measured.clone(),
@@ -263,6 +264,22 @@ fn of_models(here: &Path) -> Vec<(&'static str, Run)> {
             },
         };
         evaluate::run_variants(&config, cancel).map(drop)
+    };
+    let suite = file("suite.toml");
+    let of_suite = move |out: &Path, cancel: &Cancel| {
+        let config = evaluate::SuiteConfig {
+            suite: suite.clone(),
+            fasta: Some(suite_genome.clone()),
+            aliases: Aliases::None,
+            replicates: Some(5),
+            share: None,
+            seed: None,
+            common: evaluate::Common {
+                map: Vec::new(),
+                ..suite_common(out)
+            },
+        };
+        evaluate::run_suite(&config, &job::Silent, cancel).map(drop)
     };
     let of_kmers = move |out: &Path, cancel: &Cancel| {
         let config = kmer::Config {
@@ -291,6 +308,7 @@ fn of_models(here: &Path) -> Vec<(&'static str, Run)> {
         ("model motifs", Box::new(of_motifs)),
         ("evaluate", Box::new(of_examples)),
         ("evaluate variants", Box::new(of_variants)),
+        ("evaluate suite", Box::new(of_suite)),
         ("train kmer", Box::new(of_kmers)),
     ]
 }
@@ -352,7 +370,7 @@ fn every_job_stops_when_it_is_asked_to() {
         fs::remove_dir_all(here.join("made")).unwrap();
         count += 1;
     }
-    assert_eq!(count, 12);
+    assert_eq!(count, 13);
 }
 
 fn start(folder: &Path, line: &str) -> Child {

@@ -398,12 +398,14 @@ fn fixtures_are_what_their_program_writes() {
             std::fs::read(dir.path().join(name)).unwrap() == std::fs::read(fixture(name)).unwrap()
         );
     }
-    for entry in std::fs::read_dir(dir.path().join("models")).unwrap() {
-        let name = entry.unwrap().file_name();
-        let written = std::fs::read(dir.path().join("models").join(&name)).unwrap();
-        assert!(
-            written == std::fs::read(fixture("models").join(&name)).unwrap(),
-            "{name:?}"
-        );
+    for folder in ["models", "suite"] {
+        for entry in std::fs::read_dir(dir.path().join(folder)).unwrap() {
+            let name = entry.unwrap().file_name();
+            let written = std::fs::read(dir.path().join(folder).join(&name)).unwrap();
+            assert!(
+                written == std::fs::read(fixture(folder).join(&name)).unwrap(),
+                "{name:?}"
+            );
+        }
     }
 }

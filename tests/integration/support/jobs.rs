@@ -11,7 +11,7 @@ use super::{fixture, genome, letter};
 
 /// Name of a job in `run.json`, and its arguments but `--out`; relative to [`folder`]. They run in
 /// this order: some read what others wrote into `out/` + the name with `_` for blanks.
-pub const JOBS: [(&str, &str); 17] = [
+pub const JOBS: [(&str, &str); 18] = [
     ("dataset", DATASET),
     (
         "sharpr",
@@ -35,6 +35,7 @@ pub const JOBS: [(&str, &str); 17] = [
         "evaluate --variants measured.tsv --effect-field effect --fasta genome.fa \
          --model count.onnx --bootstrap 5",
     ),
+    ("evaluate suite", SUITE),
     (
         "model motifs",
         "model motifs demo.onnx --fasta genome.fa --motifs known.meme --shuffles 5",
@@ -77,6 +78,8 @@ pub const ENRICHMENT: &str =
     "overlap enrichment --scores a.bedGraph --annotation s=sites.bed --bins 9 --bootstrap 5";
 pub const VARIANTS: &str = "variants --vcf in.vcf --fasta genome.fa --model count.onnx \
     --background none --annotation s=sites.bed";
+pub const SUITE: &str =
+    "evaluate --suite suite.toml --fasta genome.fa --model count.onnx --bootstrap 5";
 const SHARD: &str =
     "score --bed regions.bed --fasta genome.fa --model count.onnx --format bedgraph --shard 1/1";
 
@@ -165,6 +168,13 @@ pub fn folder() -> TempDir {
     write("scored.vcf", &scored);
     write("measured.tsv", &measured);
     write("p.tsv", &p);
+    write(
+        "suite.toml",
+        "[[judge]]\nname = \"CpG\"\nkind = \"values\"\nfile = \"data.tsv\"\nk = 2\n\
+         cells = [{ name = \"CpG\", task = \"G\" }]\n\n\
+         [[judge]]\nname = \"effects\"\nkind = \"effects\"\nfile = \"measured.tsv\"\nmin_barcodes = 0\n\
+         kmer_from = \"CpG\"\ncells = [{ name = \"CpG\", effect = \"effect\", task = \"G\" }]\n",
+    );
     write(
         "known.meme",
         "MEME version 4\n\nALPHABET= ACGT\n\nMOTIF M1 one\nletter-probability matrix: alength= 4 w= 2\n\
