@@ -10,7 +10,7 @@ help:
 	@echo "make demo        target/demo/mpra-score; scores the fixtures, lists the tracks"
 	@echo "make test        all tests, and the cross-checks with other tools"
 	@echo "make build       target/release/mpra-score, the fastest (compiles for longer)"
-	@echo "make crosscheck  only the cross-checks (pyBigWig, numpy, Python onnxruntime)"
+	@echo "make crosscheck  only the cross-checks (pyBigWig, numpy, scikit-learn, Python onnxruntime)"
 	@echo "make bench       speed, beside Python onnxruntime"
 	@echo "make fixtures    write fixtures/ again"
 	@echo "make lint        formatting and clippy, warnings as errors"

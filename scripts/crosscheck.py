@@ -17,6 +17,8 @@ import numpy as np
 import onnxruntime as ort
 import pyBigWig
 
+import crosscheck_suite
+
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = Path(sys.argv[1]).resolve()
 WINDOW, STRIDE, FRAME, OFFSET = 145, 29, 295, 75
@@ -201,5 +203,7 @@ with tempfile.TemporaryDirectory() as scratch:
         found = [float(info[f"MPRA_{task}"]) for task in tasks]
         worst = max(worst, np.abs(expected - found).max())
     check(f"effects of {len(alleles)} alleles within {TOLERANCE} (largest difference {worst:.1e})", worst <= TOLERANCE)
+
+    crosscheck_suite.run(PROGRAM, ROOT, Path(scratch), check, predict, tasks, genome)
 
 print(f"crosscheck: {checks} passed, 0 failed")
