@@ -12,7 +12,7 @@ use mpra_score::model::ModelOptions;
 use mpra_score::output::Existing;
 use mpra_score::train::Mutants;
 use mpra_score::train::cnn::{
-    self, Architecture, Config, Epoch, FitConfig, Hardware, Layers, Schedule, Source,
+    self, Architecture, Config, Epoch, FitConfig, Layers, Schedule, Source,
     TeacherSource, Watch,
 };
 
@@ -204,9 +204,6 @@ pub struct TrainArgs {
     /// Number that decides everything random
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Fitting")]
     seed: u64,
-    /// Where to fit; `cuda` and `wgpu` are for builds with the cargo feature of that name
-    #[arg(long, value_enum, default_value = "cpu", help_heading = "Fitting")]
-    device: DeviceFlag,
     /// Worker threads [default: all cores]
     #[arg(long, value_name = "N", help_heading = "Fitting")]
     threads: Option<NonZeroUsize>,
@@ -221,13 +218,6 @@ enum Preset {
     Authors,
     Dragonn,
     Compact,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum DeviceFlag {
-    Cpu,
-    Cuda,
-    Wgpu,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -356,11 +346,6 @@ impl TrainArgs {
             existing: Existing {
                 force: self.force,
                 resume: self.resume,
-            },
-            hardware: match self.device {
-                DeviceFlag::Cpu => Hardware::Cpu,
-                DeviceFlag::Cuda => Hardware::Cuda,
-                DeviceFlag::Wgpu => Hardware::Wgpu,
             },
             threads: self.threads.unwrap_or_else(all_cores).get(),
             ort_lib: self.ort_lib,

@@ -17,7 +17,7 @@ use mpra_score::model::{Model, ModelFile, ModelOptions, Predict, Runtime};
 use mpra_score::output::{Existing, OutputError};
 use mpra_score::stats::Random;
 use mpra_score::train::cnn::{
-    Architecture, Config, Epoch, FitConfig, Hardware, Layers, Schedule, Source, Summary,
+    Architecture, Config, Epoch, FitConfig, Layers, Schedule, Source, Summary,
     TeacherSource, Unwatched, Watch, run,
 };
 use mpra_score::train::{Mutants, TrainError};
@@ -125,7 +125,6 @@ fn config(data: &Path, out: PathBuf, layers: &str) -> Config {
         description: None,
         out,
         existing: Existing::default(),
-        hardware: Hardware::Cpu,
         threads: 2,
         ort_lib: None,
         command: vec!["test".into()],

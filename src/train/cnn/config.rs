@@ -1,7 +1,5 @@
 use std::path::PathBuf;
 
-use burn::tensor::Device;
-
 use super::{Architecture, Epoch, FitConfig};
 use crate::genome::Aliases;
 use crate::model::ModelOptions;
@@ -57,43 +55,6 @@ pub struct TeacherSource {
     pub cache: Option<PathBuf>,
 }
 
-/// Where networks are fitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hardware {
-    /// burn's `flex` backend.
-    Cpu,
-    /// The first CUDA device; only in builds with the feature `cuda`.
-    Cuda,
-    /// The best GPU that wgpu finds; only in builds with the feature `wgpu`.
-    Wgpu,
-}
-
-impl Hardware {
-    /// The device.
-    ///
-    /// # Errors
-    /// [`TrainError::Setting`] when this build has not got it.
-    pub fn device(self) -> Result<Device, TrainError> {
-        #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
-        let missing = |feature: &str| {
-            Err(TrainError::Setting(format!(
-                "this build cannot use that device: build with `--features {feature}`"
-            )))
-        };
-        match self {
-            Self::Cpu => Ok(Device::flex()),
-            #[cfg(feature = "cuda")]
-            Self::Cuda => Ok(Device::cuda(0)),
-            #[cfg(not(feature = "cuda"))]
-            Self::Cuda => missing("cuda"),
-            #[cfg(feature = "wgpu")]
-            Self::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
-            #[cfg(not(feature = "wgpu"))]
-            Self::Wgpu => missing("wgpu"),
-        }
-    }
-}
-
 /// Most of anything that is counted: far beyond any use, so that sums do not overflow.
 const MANY: usize = 1_000_000;
 
@@ -125,8 +86,6 @@ pub struct Config {
     pub out: PathBuf,
     /// What to do with what is in it.
     pub existing: Existing,
-    /// Where the network is fitted.
-    pub hardware: Hardware,
     /// Worker threads.
     pub threads: usize,
     /// The ONNX Runtime library.

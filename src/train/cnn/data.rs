@@ -166,7 +166,6 @@ pub(super) fn bring_to_units(
     let own = Fit {
         examples,
         scaling: &plain,
-        device: fit.device.clone(),
         ..*fit
     };
     let which = examples.originals(Split::Train);

@@ -1,8 +1,8 @@
 use ndarray::{Array2, Axis};
 
 use super::arch::{Architecture, Padding};
-use super::forward::BN_EPSILON;
 use super::network::{FittedLayer, Network};
+use super::pass::BN_EPSILON;
 use crate::model::onnx::{AttributeProto, GraphBuilder};
 use crate::train::Scaling;
 

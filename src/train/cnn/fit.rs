@@ -1,15 +1,13 @@
 use std::time::Instant;
 
-use burn::optim::{Adam, AdamConfig};
-use burn::tensor::{Device, Tensor};
-use ndarray::{Array2, Axis, Zip};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip};
 use serde::{Deserialize, Serialize};
 
+use super::adam;
 use super::arch::Architecture;
-use super::forward::{Geometry, Mode, forward};
-use super::network::{FittedLayer, Network, array, tensor};
-use super::state::{Moments, State};
-use super::trainee::{Trainee, update_running};
+use super::network::{FittedLayer, Network};
+use super::pass::{Geometry, Mode, Pass, Statistics};
+use super::state::State;
 use super::watch::{Epoch, Watch};
 use crate::dataset::Split;
 use crate::encode::{UNKNOWN, reverse_complement};
@@ -79,13 +77,11 @@ pub struct Fit<'a> {
     pub scaling: &'a Scaling,
     /// How.
     pub config: &'a FitConfig,
-    /// Where tensors live.
-    pub device: Device,
 }
 
 /// Further data that a network learns from at the same time: each step has a batch of it, too.
 pub struct Beside<'a> {
-    /// The data, with the same architecture, tasks and device; its scaling brings the labels to the
+    /// The data, with the same architecture and tasks; its scaling brings the labels to the
     /// units of the main data.
     pub fit: Fit<'a>,
     /// Weight of its loss.
@@ -93,23 +89,34 @@ pub struct Beside<'a> {
 }
 
 impl Beside<'_> {
-    /// The weighted loss of a batch that is drawn anew for each step.
+    /// The weighted loss of a batch that is drawn anew for each step, and its gradients.
     fn learn(
         &self,
-        leaves: &Network<Tensor<2>>,
+        network: &Network,
         units: &[u32],
         epoch: usize,
         step: u64,
-    ) -> Result<Tensor<1>, TrainError> {
+    ) -> Result<(f64, Network), TrainError> {
         let fit = &self.fit;
         let mut random = Random::at(fit.config.seed, &[0xbe51, step]);
         let n = fit.config.batch.min(units.len());
         let chunk: Vec<u32> = (0..n).map(|_| units[random.index(units.len())]).collect();
         let batch = fit.batch(&chunk, &[], epoch, fit.geometry()?, &mut random);
-        // Running statistics are those of the main data.
-        let loss = fit.learn(leaves, &batch, random, &mut Vec::new())?;
-        Ok(loss * self.weight)
+        // Numbers of their own. Running statistics are those of the main data.
+        let mode = Mode::Train {
+            seed: fit.config.seed ^ 0xbe51,
+            batch: step,
+        };
+        let learned = fit.learn(network, &batch, mode, self.weight)?;
+        Ok((learned.loss, learned.gradients))
     }
+}
+
+/// What a batch teaches.
+struct Learned {
+    loss: f64,
+    gradients: Network,
+    statistics: Vec<Statistics>,
 }
 
 /// Sequences with their labels.
@@ -186,9 +193,7 @@ impl Fit<'_> {
     ) -> Result<State, Error> {
         let config = self.config;
         let geometry = self.geometry()?;
-        let plain = self.device.clone();
-        let adam: Adam = AdamConfig::new().with_epsilon(1e-8).build();
-        let mut trainees = self.trainees(&state, &plain);
+        let first = adam::first_learned(&state.current, config.frozen);
         let units = self.examples.originals(Split::Train);
         let copies = self.copies(&units);
         let per_step = match copies.is_empty() {
@@ -199,8 +204,8 @@ impl Fit<'_> {
         let total = (config.epochs * steps) as u64;
         let others = beside.map(|b| b.fit.examples.originals(Split::Train));
         let begun = Instant::now();
-        let first = state.history.len();
-        for epoch in first..until.min(config.epochs) {
+        let begin = state.history.len();
+        for epoch in begin..until.min(config.epochs) {
             if state.waited(config.patience) {
                 break;
             }
@@ -216,14 +221,17 @@ impl Fit<'_> {
                 let mut random = Random::at(config.seed, &[0xba7c, done]);
                 rate = config.rate * config.schedule.factor(done as f64 / total as f64);
                 let batch = self.batch(chunk, &copies, epoch, geometry, &mut random);
-                let leaves = trainees.map(Trainee::leaf);
-                let mut statistics = Vec::new();
-                let mut loss = self.learn(&leaves, &batch, random, &mut statistics)?;
+                let mode = Mode::Train {
+                    seed: config.seed,
+                    batch: done,
+                };
+                let mut learned = self.learn(&state.current, &batch, mode, 1.0)?;
                 if let (Some(beside), Some(others)) = (beside, &others) {
-                    loss = loss + beside.learn(&leaves, others, epoch, done)?;
+                    let (loss, gradients) = beside.learn(&state.current, others, epoch, done)?;
+                    learned.loss += loss;
+                    learned.gradients.add(&gradients);
                 }
-                let gradients = loss.backward();
-                let loss = f64::from(array(loss.reshape([1, 1]))[[0, 0]]);
+                let loss = learned.loss;
                 if !loss.is_finite() {
                     return Err(TrainError::Diverged {
                         loss,
@@ -231,17 +239,14 @@ impl Fit<'_> {
                     }
                     .into());
                 }
-                for (trainee, leaf) in trainees.matrices_mut().zip(leaves.matrices()) {
-                    if let Some(gradient) = leaf.grad(&gradients) {
-                        trainee.step(&adam, rate, gradient);
-                    }
-                }
-                update_running(&mut trainees, statistics, &plain);
+                let State {
+                    current, moments, ..
+                } = &mut state;
+                adam::step(current, moments, &learned.gradients, rate, first);
+                update_running(current, &learned.statistics);
                 sum += loss;
                 watch.step(done + 1, total, epoch + 1, loss);
             }
-            state.current = trainees.map(|t| array(t.value.clone()));
-            state.moments = Moments::of(&trainees.map(|t| t.moments.clone()));
             let (mut validation, pearson) = self.judge(&state.current, Split::Validation)?;
             let mut of_others = Vec::new();
             if let Some(beside) = beside {
@@ -258,7 +263,7 @@ impl Fit<'_> {
                 beside: of_others,
                 seconds: started.elapsed().as_secs_f64(),
             };
-            let each = begun.elapsed().as_secs_f64() / (epoch + 1 - first) as f64;
+            let each = begun.elapsed().as_secs_f64() / (epoch + 1 - begin) as f64;
             watch.epoch(
                 &row,
                 config.epochs,
@@ -270,50 +275,37 @@ impl Fit<'_> {
         Ok(state)
     }
 
-    /// Outputs of the network as it is, `[windows, tasks]`.
-    fn pass(
-        &self,
-        network: &Network<Tensor<2>>,
-        codes: &[u8],
-        mode: Mode<'_>,
-        device: &Device,
-    ) -> Result<Tensor<2>, TrainError> {
-        let geometry = self.geometry()?;
-        forward(self.arch, network, codes, geometry, mode, device)
-    }
-
-    /// The loss of a batch, with what it takes to learn from it.
+    /// The loss of a batch, times `weight`, with its gradients.
     fn learn(
         &self,
-        leaves: &Network<Tensor<2>>,
+        network: &Network,
         batch: &Batch,
-        random: Random,
-        statistics: &mut Vec<(Tensor<2>, Tensor<2>)>,
-    ) -> Result<Tensor<1>, TrainError> {
-        let device = self.device.clone().autodiff();
-        let mode = Mode::Train { random, statistics };
-        let output = self.pass(leaves, &batch.codes, mode, &device)?;
-        Ok(self.loss(output, batch, &device))
+        mode: Mode,
+        weight: f32,
+    ) -> Result<Learned, TrainError> {
+        let mut pass = Pass::forward(self.arch, network, &batch.codes, self.geometry()?, mode)?;
+        let outputs = self.in_tasks(pass.outputs())?;
+        let statistics = std::mem::take(&mut pass.statistics);
+        pass.statistics.clone_from(&statistics);
+        let (loss, gradient) = self.loss(&outputs, batch, weight);
+        let first = adam::first_learned(network, self.config.frozen);
+        Ok(Learned {
+            loss,
+            gradients: pass.backward(&gradient, first),
+            statistics,
+        })
     }
 
-    /// The network of a state with its moments, to be changed but for what is frozen.
-    fn trainees(&self, state: &State, device: &Device) -> Network<Trainee> {
-        let mut moments = state.moments.tensors(device);
-        let mut moments = moments.matrices_mut();
-        let mut convs = 0;
-        let layers = state.current.layers.iter().map(|layer| {
-            convs += usize::from(matches!(layer, FittedLayer::Conv { .. }));
-            let dense = matches!(layer, FittedLayer::Dense { .. });
-            let trained = dense || convs > self.config.frozen;
-            layer.map(|matrix| Trainee {
-                value: tensor(matrix, device),
-                moments: moments.next().and_then(Option::take),
-                trained,
-            })
-        });
-        Network {
-            layers: layers.collect(),
+    /// The outputs, which there are one a task of.
+    fn in_tasks(&self, outputs: Array2<f32>) -> Result<Array2<f32>, TrainError> {
+        let tasks = self.examples.tasks.len();
+        if outputs.ncols() == tasks {
+            return Ok(outputs);
         }
+        Err(TrainError::Setting(format!(
+            "the network has {} output(s), not one for each of {tasks} task(s)",
+            outputs.ncols()
+        )))
     }
 
     /// For each training sequence its mutated copies; empty when there are none at all.
@@ -403,29 +395,41 @@ impl Fit<'_> {
         Targets { labels, weights }
     }
 
-    fn loss(&self, output: Tensor<2>, batch: &Batch, device: &Device) -> Tensor<1> {
-        let error = |output: Tensor<2>, labels: &Array2<f32>, weights: &Array2<f32>| {
-            // One after the other, as the sum has always been rounded. A batch without labels
-            // teaches nothing, but is no error.
-            let sum = weights.iter().sum::<f32>().max(1e-12);
-            let (labels, weights) = (tensor(labels, device), tensor(weights, device));
-            ((output - labels).square() * weights).sum() / sum
-        };
+    /// The loss, times `weight`, and its gradient by the outputs.
+    fn loss(&self, outputs: &Array2<f32>, batch: &Batch, weight: f32) -> (f64, Array2<f32>) {
         let Targets { labels, weights } = &batch.targets;
-        let mut loss = error(output.clone(), labels, weights);
+        let mut gradient = Array2::zeros(outputs.dim());
+        let mut loss = error(
+            outputs.view(),
+            labels.view(),
+            weights.view(),
+            weight,
+            gradient.view_mut(),
+        );
         if batch.pairs && self.config.pair_weight > 0.0 {
-            let rows = labels.nrows();
-            let half = rows / 2;
-            let (originals, copies) = labels.view().split_at(Axis(0), half);
-            let labels = &copies - &originals;
+            let half = labels.nrows() / 2;
+            let change = |matrix: &Array2<f32>| {
+                let (originals, copies) = matrix.view().split_at(Axis(0), half);
+                &copies - &originals
+            };
             let (originals, copies) = weights.view().split_at(Axis(0), half);
             let weights = Zip::from(copies)
                 .and(originals)
                 .map_collect(|c, o| c.min(*o));
-            let change = output.clone().slice_dim(0, half..rows) - output.slice_dim(0, 0..half);
-            loss = loss + error(change, &labels, &weights) * self.config.pair_weight;
+            let (outputs, labels) = (change(outputs), change(labels));
+            let mut of_change = Array2::zeros(outputs.dim());
+            loss += error(
+                outputs.view(),
+                labels.view(),
+                weights.view(),
+                weight * self.config.pair_weight,
+                of_change.view_mut(),
+            );
+            let (mut originals, mut copies) = gradient.view_mut().split_at(Axis(0), half);
+            originals -= &of_change;
+            copies += &of_change;
         }
-        loss
+        (loss, gradient)
     }
 
     /// Standardised outputs for sequences, `[sequences * windows, tasks]`.
@@ -434,23 +438,17 @@ impl Fit<'_> {
     /// As [`Fit::geometry`].
     pub fn predict(&self, network: &Network, which: &[u32]) -> Result<Array2<f32>, TrainError> {
         let geometry = self.geometry()?;
-        let network = network.tensors(&self.device);
         let tasks = self.examples.tasks.len();
         let mut out = Array2::zeros((which.len() * geometry.windows, tasks));
-        let chunk = (128 / geometry.windows).max(16);
+        let chunk = (512 / geometry.windows).max(32);
         let slots = out.axis_chunks_iter_mut(Axis(0), chunk * geometry.windows);
         for (chunk, mut slot) in which.chunks(chunk).zip(slots) {
             let mut codes = vec![UNKNOWN; chunk.len() * geometry.columns];
             for (&i, slot) in chunk.iter().zip(codes.chunks_exact_mut(geometry.columns)) {
                 self.place(i as usize, false, slot);
             }
-            let output = array(self.pass(&network, &codes, Mode::Predict, &self.device)?);
-            if output.dim() != slot.dim() {
-                return Err(TrainError::Setting(format!(
-                    "the network has {} output(s), not one for each of {tasks} task(s)",
-                    output.ncols()
-                )));
-            }
+            let pass = Pass::forward(self.arch, network, &codes, geometry, Mode::Predict)?;
+            let output = self.in_tasks(pass.outputs())?;
             slot.assign(&output);
         }
         Ok(out)
@@ -478,5 +476,44 @@ impl Fit<'_> {
             pearson(&outputs, &labels)
         });
         Ok((sums.0 / sums.1, correlations.collect()))
+    }
+}
+
+/// The mean squared error by weight, times `factor`; adds its gradient by the outputs.
+fn error(
+    outputs: ArrayView2<'_, f32>,
+    labels: ArrayView2<'_, f32>,
+    weights: ArrayView2<'_, f32>,
+    factor: f32,
+    mut gradient: ArrayViewMut2<'_, f32>,
+) -> f64 {
+    // A batch without labels teaches nothing, but is no error.
+    let sum = weights.iter().map(|w| f64::from(*w)).sum::<f64>().max(1e-12);
+    let share = (f64::from(factor) / sum) as f32;
+    let mut loss = 0.0;
+    Zip::from(&mut gradient)
+        .and(outputs)
+        .and(labels)
+        .and(weights)
+        .for_each(|g, o, l, w| {
+            let off = o - l;
+            loss += f64::from(w * off * off);
+            *g += 2.0 * share * w * off;
+        });
+    loss * f64::from(factor) / sum
+}
+
+/// Share of a batch's statistics in the running ones.
+const BN_MOMENTUM: f32 = 0.1;
+
+/// Moves running statistics towards a batch's, which are given in order of the layers.
+fn update_running(network: &mut Network, statistics: &[Statistics]) {
+    let running = network.layers.iter_mut().filter_map(|layer| match layer {
+        FittedLayer::BatchNorm { mean, variance, .. } => Some((mean, variance)),
+        _ => None,
+    });
+    for ((mean, variance), new) in running.zip(statistics) {
+        mean.zip_mut_with(&new.mean, |old, new| *old += BN_MOMENTUM * (new - *old));
+        variance.zip_mut_with(&new.variance, |old, new| *old += BN_MOMENTUM * (new - *old));
     }
 }

@@ -1,26 +1,26 @@
-//! Convolutional networks, fitted by burn.
+//! Convolutional networks: fitted by gradients, written as ONNX.
 
+mod adam;
 mod arch;
 mod config;
 mod data;
 mod export;
 mod fit;
-mod forward;
 mod init;
 mod network;
+mod pass;
 mod report;
 mod run;
 mod search;
 mod start;
 mod state;
-mod trainee;
 mod watch;
 
 pub use arch::{Architecture, Layer, Layers, Padding};
-pub use config::{Config, Hardware, Source, Summary, TeacherSource};
+pub use config::{Config, Source, Summary, TeacherSource};
 pub use export::to_onnx;
 pub use fit::{Beside, Fit, FitConfig, Schedule};
-pub use forward::Geometry;
+pub use pass::Geometry;
 pub use init::start_from;
 pub use network::{FittedLayer, Network};
 pub use run::run;

@@ -1,12 +1,11 @@
 //! What a network has learned: its layers with their matrices, in one list.
 
-use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::Array2;
 
 use super::arch::{Architecture, Layer, Padding};
 use crate::stats::Random;
 
-/// A layer with what it has learned, in matrices `M`: of floats, of tensors on a device, or of what
+/// A layer with what it has learned, in matrices `M`: of floats, or of what
 /// belongs to each matrix while it is fitted. Biases, scales, shifts and statistics have one row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FittedLayer<M = Array2<f32>> {
@@ -59,6 +58,15 @@ pub struct Network<M = Array2<f32>> {
 impl<M> FittedLayer<M> {
     /// The matrices that gradients change: weight and bias, or scale and shift.
     pub fn learned(&self) -> Option<[&M; 2]> {
+        match self {
+            Self::Conv { weight, bias, .. } | Self::Dense { weight, bias } => Some([weight, bias]),
+            Self::BatchNorm { scale, shift, .. } => Some([scale, shift]),
+            Self::Relu | Self::Dropout(_) | Self::MaxPool(_) | Self::AvgPool(_) => None,
+        }
+    }
+
+    /// Likewise, to be changed.
+    pub(super) fn learned_mut(&mut self) -> Option<[&mut M; 2]> {
         match self {
             Self::Conv { weight, bias, .. } | Self::Dense { weight, bias } => Some([weight, bias]),
             Self::BatchNorm { scale, shift, .. } => Some([scale, shift]),
@@ -246,32 +254,4 @@ impl Network {
         let learned = self.layers.iter().filter_map(FittedLayer::learned);
         learned.flatten().map(Array2::len).sum()
     }
-
-    /// The matrices as tensors.
-    pub fn tensors(&self, device: &Device) -> Network<Tensor<2>> {
-        self.map(|m| tensor(m, device))
-    }
-}
-
-/// A matrix on a device.
-pub(super) fn tensor(matrix: &Array2<f32>, device: &Device) -> Tensor<2> {
-    // In the order of rows, whatever the order in memory.
-    let values = matrix.iter().copied().collect();
-    self::matrix(values, [matrix.nrows(), matrix.ncols()], device)
-}
-
-/// Floats, row by row, as a matrix on a device.
-pub(super) fn matrix(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
-    Tensor::from_data(TensorData::new(values, shape), device)
-}
-
-/// A tensor's values.
-pub(super) fn array(tensor: Tensor<2>) -> Array2<f32> {
-    let [rows, columns] = tensor.dims();
-    let tensor = tensor.inner();
-    // Floats made on the CPU or copied back from it are f32, and as many as the shape says: nothing
-    // converts them. Were it otherwise, NaN would end the run.
-    let values = tensor.into_data().try_to_vec::<f32>().unwrap_or_default();
-    Array2::from_shape_vec((rows, columns), values)
-        .unwrap_or_else(|_| Array2::from_elem((rows, columns), f32::NAN))
 }

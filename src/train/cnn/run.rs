@@ -27,7 +27,6 @@ pub fn run(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summar
 
 fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary, Error> {
     config.check()?;
-    config.hardware.device()?;
     // Before any work: without it the export cannot be checked.
     let runtime = Runtime::load(config.ort_lib.as_deref()).map_err(ModelError::from)?;
     cancel.files_begin();
@@ -40,7 +39,6 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
         examples: &examples,
         scaling: &scaling,
         config: &config.fit,
-        device: config.hardware.device()?,
     };
     fit.geometry()?;
     let (start, init) = network(config, &fit)?;
@@ -49,7 +47,6 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
         fit: Fit {
             examples: &measured.examples,
             scaling: &measured.scaling,
-            device: fit.device.clone(),
             ..fit
         },
         weight: measured.weight,

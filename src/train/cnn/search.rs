@@ -109,7 +109,6 @@ pub(super) fn search(
             }
             let fit = Fit {
                 arch: &archs[i],
-                device: fit.device.clone(),
                 ..*fit
             };
             let start = Network::random(&archs[i], tasks.len(), config.seed);

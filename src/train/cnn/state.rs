@@ -1,13 +1,11 @@
 use std::fs;
 use std::path::Path;
 
-use burn::optim::{AdamState, AdaptiveMomentumState};
-use burn::tensor::Device;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::Epoch;
-use super::network::{Network, array, tensor};
+use super::network::Network;
 use crate::job::sha256;
 use crate::output::write_whole;
 use crate::train::TrainError;
@@ -19,33 +17,6 @@ pub struct Moments {
     pub time: usize,
     /// First and second moments in place of each matrix; `None` where it has not been changed.
     pub values: Network<Option<[Array2<f32>; 2]>>,
-}
-
-impl Moments {
-    pub(super) fn of(states: &Network<Option<AdamState<2>>>) -> Self {
-        let known = states.matrices().flatten();
-        let time = known.map(|s| s.momentum.time).max();
-        let values = states.map(|state| {
-            let m = &state.as_ref()?.momentum;
-            Some([array(m.moment_1.clone()), array(m.moment_2.clone())])
-        });
-        Self {
-            time: time.unwrap_or(0),
-            values,
-        }
-    }
-
-    /// As the optimiser has them.
-    pub(super) fn tensors(&self, device: &Device) -> Network<Option<AdamState<2>>> {
-        self.values.map(|moments| {
-            let [first, second] = moments.as_ref()?;
-            Some(AdamState::new(AdaptiveMomentumState::new(
-                self.time,
-                tensor(first, device),
-                tensor(second, device),
-            )))
-        })
-    }
 }
 
 /// Everything from which fitting goes on, after an epoch.

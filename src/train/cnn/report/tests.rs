@@ -1,7 +1,6 @@
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::Device;
 
 use ndarray::{Array3, s};
 
@@ -63,7 +62,6 @@ fn checked(
         examples,
         scaling: &scaling,
         config: &config,
-        device: Device::flex(),
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.onnx");

@@ -1,6 +1,6 @@
-use super::super::arch::{Layer, Layers};
-use super::super::network::array;
+use super::super::arch::{Layer, Layers, Padding};
 use super::*;
+use crate::encode::UNKNOWN;
 
 fn arch(window: usize, layers: &str) -> Architecture {
     let layers: Layers = layers.parse().unwrap();
@@ -12,15 +12,10 @@ fn run(
     network: &Network,
     codes: &[u8],
     geometry: Geometry,
-    mode: Mode<'_>,
+    mode: Mode,
 ) -> Vec<f32> {
-    let device = Device::flex();
-    let network = network.tensors(&device);
-    values(forward(arch, &network, codes, geometry, mode, &device).unwrap())
-}
-
-fn values(tensor: Tensor<2>) -> Vec<f32> {
-    array(tensor).into_iter().collect()
+    let pass = Pass::forward(arch, network, codes, geometry, mode).unwrap();
+    pass.outputs().into_iter().collect()
 }
 
 /// Biases tell zeros that are padding from values that are none.
@@ -204,14 +199,10 @@ fn batch_statistics(layers: &str, left: usize) {
         windows: 1,
         step: 12,
     };
-    let mut statistics = Vec::new();
-    let mode = Mode::Train {
-        random: Random::at(0, &[]),
-        statistics: &mut statistics,
-    };
-    run(&arch, &network, &codes, geometry, mode);
-    let (mean, variance) = statistics.pop().unwrap();
-    let (mean, variance) = (values(mean), values(variance));
+    let mode = Mode::Train { seed: 0, batch: 0 };
+    let mut pass = Pass::forward(&arch, &network, &codes, geometry, mode).unwrap();
+    let Statistics { mean, variance } = pass.statistics.pop().unwrap();
+    let (mean, variance) = (mean.row(0).to_vec(), variance.row(0).to_vec());
     // The convolution alone, position by position, as a dense layer that copies channels.
     let Some(FittedLayer::Conv { weight: w, .. }) = network.layers.first() else {
         unreachable!();
@@ -238,9 +229,7 @@ fn batch_statistics(layers: &str, left: usize) {
 
 #[test]
 fn dropout_keeps_the_mean_and_the_share() {
-    let device = Device::flex();
-    let ones = matrix(vec![1.0; 40_000], [200, 200], &device);
-    let dropped = values(drop_out(ones, 0.25, &mut Random::at(1, &[]), &device));
+    let dropped = part::factors((200, 200), 0.25, &mut Random::at(1, &[]));
     let zeros = dropped.iter().filter(|x| **x == 0.0).count();
     // Five standard deviations.
     assert!((zeros as f64 - 10_000.0).abs() < 5.0 * (40_000.0f64 * 0.1875).sqrt());
@@ -260,16 +249,14 @@ fn layers_in_an_order_that_no_architecture_has_are_refused() {
         windows: 1,
         step: 8,
     };
-    let device = Device::flex();
     let refused = |order: &[usize]| {
         let layers = order.iter().map(|&i| whole.layers[i].clone());
         let network = Network {
             layers: layers.collect(),
         };
-        let network = network.tensors(&device);
         let codes = bases(8, 1);
-        let outputs = forward(&arch, &network, &codes, geometry, Mode::Predict, &device);
-        outputs.err().map(|e| e.to_string())
+        let pass = Pass::forward(&arch, &network, &codes, geometry, Mode::Predict);
+        pass.err().map(|e| e.to_string())
     };
     assert_eq!(refused(&[0, 1, 2, 3, 4]), None);
     for (order, why) in [
@@ -286,4 +273,90 @@ fn layers_in_an_order_that_no_architecture_has_are_refused() {
         let error = refused(order).unwrap();
         assert!(error.contains(why), "{order:?}: {error}");
     }
+}
+
+/// Half the squared outputs and their gradients, whole batch at once.
+fn squares(arch: &Architecture, network: &Network, codes: &[u8], geometry: Geometry) -> (f64, Network) {
+    let mode = Mode::Train { seed: 5, batch: 2 };
+    let pass = Pass::forward(arch, network, codes, geometry, mode).unwrap();
+    let outputs = pass.outputs();
+    let loss = outputs.iter().map(|o| f64::from(*o).powi(2) / 2.0).sum();
+    (loss, pass.backward(&outputs, 0))
+}
+
+#[test]
+fn gradients_are_slopes_of_the_loss() {
+    for (layers, windows, step) in [
+        ("conv 6x3, relu, conv 5x4, relu, dense", 1, 20),
+        ("conv 6x3, relu, conv 5x4, relu, dense", 3, 7),
+        ("conv 6x3, conv 3x1, conv 5x2, relu, dense 7, relu, dense", 4, 5),
+        ("conv 6x3, relu, maxpool 4, dense", 3, 5),
+        ("conv 6x3, relu, avgpool 5, dropout 0.3, dense 3, relu, dense", 2, 6),
+        ("conv 4x3, relu, batchnorm, conv 3x2, batchnorm, relu, dense", 1, 20),
+        ("conv 4x3 same, relu, conv 3x6 same, batchnorm, relu, dropout 0.2, maxpool 3, dense", 1, 20),
+    ] {
+        let arch = arch(20, layers);
+        let mut network = Network::random(&arch, 2, 7);
+        set_biases(&mut network, 0.1);
+        let columns = 20 + (windows - 1) * if windows == 1 { 0 } else { step };
+        // Several parts.
+        let codes = bases((2 * PART / columns + 3) * columns, 11);
+        let geometry = Geometry {
+            columns,
+            windows,
+            step,
+        };
+        let (_, gradients) = squares(&arch, &network, &codes, geometry);
+        let places = network.layers.iter().map(|l| match l.learned() {
+            Some(both) => both.map(Array2::len).to_vec(),
+            None => Vec::new(),
+        });
+        for (layer, lengths) in places.enumerate().collect::<Vec<_>>() {
+            for (which, length) in lengths.into_iter().enumerate() {
+                for at in [0, length / 3, length - 1] {
+                    let moved = |by: f32| {
+                        let mut network = network.clone();
+                        let matrix = network.layers[layer].learned_mut().unwrap();
+                        let value = matrix[which].iter_mut().nth(at).unwrap();
+                        *value += by;
+                        squares(&arch, &network, &codes, geometry).0
+                    };
+                    let step = 1e-3;
+                    let slope = (moved(step) - moved(-step)) / f64::from(2.0 * step);
+                    let both = gradients.layers[layer].learned().unwrap();
+                    let gradient = f64::from(*both[which].iter().nth(at).unwrap());
+                    // A ReLU or a maximum may turn within the step.
+                    let most = 0.02 * slope.abs().max(gradient.abs()).max(1.0);
+                    assert!(
+                        (slope - gradient).abs() < most,
+                        "{layers}, {windows} window(s), layer {layer}, {which}, {at}: {slope} {gradient}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn frozen_layers_have_no_gradient_and_the_rest_the_same() {
+    let arch = arch(20, "conv 6x3, relu, conv 5x4, relu, dense");
+    let network = Network::random(&arch, 2, 7);
+    let codes = bases(40 * 20, 3);
+    let geometry = Geometry {
+        columns: 20,
+        windows: 1,
+        step: 20,
+    };
+    let gradients = |first: usize| {
+        let mode = Mode::Train { seed: 5, batch: 2 };
+        let pass = Pass::forward(&arch, &network, &codes, geometry, mode).unwrap();
+        let outputs = pass.outputs();
+        pass.backward(&outputs, first)
+    };
+    let (whole, part) = (gradients(0), gradients(2));
+    assert_eq!(whole.layers[2..], part.layers[2..]);
+    assert!(part.layers[..2].iter().all(|l| {
+        let learned = l.learned().into_iter().flatten();
+        learned.flatten().all(|v| *v == 0.0)
+    }));
 }

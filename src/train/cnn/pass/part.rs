@@ -1,0 +1,421 @@
+use ndarray::Array2;
+
+use super::super::arch::{Architecture, Padding};
+use super::super::network::{FittedLayer, Network};
+use super::normal::Statistics;
+use super::{Geometry, conv, dense, normal, pool};
+use crate::encode::UNKNOWN;
+use crate::stats::Random;
+use crate::train::TrainError;
+
+/// How a batch's values lie, layer by layer.
+pub(super) struct Plan {
+    pub geometry: Geometry,
+    /// Rows from one sequence's first to the next's.
+    pub stride: usize,
+    /// Rows that convolutions take away.
+    reach: usize,
+    /// What each layer reads.
+    pub inputs: Vec<Input>,
+    /// Outputs of the network.
+    pub outputs: usize,
+}
+
+/// What a layer reads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Input {
+    pub form: Form,
+    /// Channels.
+    pub channels: usize,
+    /// Positions of a window.
+    pub positions: usize,
+    /// Rows of a sequence that depend on nothing but it.
+    pub known: usize,
+    /// Whether a ReLU wrote it, which needs it on the way back.
+    kept: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Base codes.
+    Codes,
+    /// A row a position, all sequences one behind the other: `[rows, channels]`.
+    Positions,
+    /// A row a window: `[sequences * windows, channels]`.
+    Windows,
+}
+
+/// Layers in an order that [`Architecture::new`] refuses.
+fn misplaced<T>(problem: &str) -> Result<T, TrainError> {
+    Err(TrainError::Setting(format!(
+        "the network's layers do not fit together: {problem}"
+    )))
+}
+
+impl Plan {
+    pub fn new(
+        arch: &Architecture,
+        network: &Network,
+        geometry: Geometry,
+    ) -> Result<Self, TrainError> {
+        let gap = arch.widest_padding();
+        debug_assert!(geometry.windows == 1 || gap == 0);
+        let mut input = Input {
+            form: Form::Codes,
+            channels: 4,
+            positions: arch.length,
+            known: geometry.columns,
+            kept: false,
+        };
+        let mut inputs = Vec::with_capacity(network.layers.len());
+        for layer in &network.layers {
+            inputs.push(input);
+            input = Input {
+                kept: matches!(layer, FittedLayer::Relu),
+                ..input.behind(layer)?
+            };
+        }
+        if input.form != Form::Windows {
+            return misplaced("no dense layer ends them");
+        }
+        Ok(Self {
+            geometry,
+            stride: geometry.columns + gap,
+            reach: arch.reach(),
+            inputs,
+            outputs: input.channels,
+        })
+    }
+
+    /// Rows of a part of so many sequences as a layer reads them; `lost` counts those that the
+    /// convolutions before it took away.
+    fn rows(&self, sequences: usize) -> usize {
+        sequences * self.stride + self.reach
+    }
+}
+
+impl Input {
+    /// What the next layer reads.
+    fn behind(self, layer: &FittedLayer) -> Result<Self, TrainError> {
+        Ok(match (layer, self.form) {
+            (FittedLayer::Conv { .. }, Form::Windows) => {
+                return misplaced("a convolution stands behind a pool or a dense layer");
+            }
+            (
+                FittedLayer::Conv {
+                    bias,
+                    width,
+                    padding,
+                    ..
+                },
+                _,
+            ) => {
+                let loss = padding.loss(*width);
+                let left = (self.known.checked_sub(loss)).zip(self.positions.checked_sub(loss));
+                let Some((known, positions)) = left.filter(|l| l.1 > 0) else {
+                    return misplaced("a convolution is wider than what it reads");
+                };
+                Self {
+                    form: Form::Positions,
+                    channels: bias.len(),
+                    positions,
+                    known,
+                    ..self
+                }
+            }
+            (FittedLayer::BatchNorm { .. }, Form::Codes | Form::Windows) => {
+                return misplaced("a batch normalisation does not follow a convolution");
+            }
+            (FittedLayer::MaxPool(_) | FittedLayer::AvgPool(_), Form::Codes | Form::Windows) => {
+                return misplaced("a pool does not follow a convolution");
+            }
+            (_, Form::Codes) => return misplaced("the first is no convolution"),
+            (FittedLayer::MaxPool(size) | FittedLayer::AvgPool(size), _) => Self {
+                form: Form::Windows,
+                channels: self.positions / size * self.channels,
+                ..self
+            },
+            (FittedLayer::Dense { bias, .. }, _) => Self {
+                form: Form::Windows,
+                channels: bias.len(),
+                ..self
+            },
+            (FittedLayer::BatchNorm { .. } | FittedLayer::Relu | FittedLayer::Dropout(_), _) => {
+                self
+            }
+        })
+    }
+}
+
+/// What a layer leaves for its way back, besides what it read and wrote.
+enum Left {
+    Nothing,
+    /// A convolution's input with its zeros on both sides.
+    Padded(Array2<f32>),
+    /// By what values were multiplied.
+    Factors(Array2<f32>),
+    /// For each maximum the row it came from.
+    Places(Vec<u32>),
+}
+
+/// A few sequences of a batch on their way through the network.
+pub(super) struct Part {
+    /// One behind the other, `stride` rows each; unknown ones between and behind them.
+    codes: Vec<u8>,
+    pub sequences: usize,
+    random: Option<Random>,
+    /// What each layer has read, as far as its way back needs it, and at the end the outputs.
+    pub values: Vec<Array2<f32>>,
+    left: Vec<Left>,
+    /// Of what the layers in front of those done backwards give.
+    pub gradient: Array2<f32>,
+}
+
+impl Part {
+    pub fn new(plan: &Plan, codes: &[u8], random: Option<Random>) -> Self {
+        let columns = plan.geometry.columns;
+        let sequences = codes.len() / columns;
+        let mut placed = vec![UNKNOWN; plan.rows(sequences)];
+        for (slot, sequence) in placed
+            .chunks_mut(plan.stride)
+            .zip(codes.chunks_exact(columns))
+        {
+            slot[..columns].copy_from_slice(sequence);
+        }
+        Self {
+            codes: placed,
+            sequences,
+            random,
+            // In place of the codes.
+            values: vec![Array2::zeros((0, 0))],
+            left: Vec::new(),
+            gradient: Array2::zeros((0, 0)),
+        }
+    }
+
+    /// The outputs, `[sequences * windows, outputs]`.
+    pub fn output(&self) -> &Array2<f32> {
+        &self.values[self.values.len() - 1]
+    }
+
+    /// The newest values, to be changed.
+    fn take(&mut self, kept: bool) -> Array2<f32> {
+        let last = self.values.len() - 1;
+        match kept {
+            true => self.values[last].clone(),
+            false => std::mem::take(&mut self.values[last]),
+        }
+    }
+
+    pub fn forward(&mut self, plan: &Plan, at: usize, layer: &FittedLayer, learns: bool) {
+        let input = &plan.inputs[at];
+        let kept = learns && input.kept;
+        let mut left = Left::Nothing;
+        let output = match layer {
+            FittedLayer::Conv {
+                weight,
+                bias,
+                width,
+                padding,
+            } => match (input.form, *padding) {
+                (Form::Codes, _) => {
+                    let rows = self.codes.len() - padding.loss(*width);
+                    let margin = padding.columns(*width).0;
+                    conv::of_codes(&self.codes, margin, rows, weight, bias)
+                }
+                (_, Padding::None) => conv::forward(self.output(), weight, bias, *width),
+                (_, Padding::Same) => {
+                    let masked = plan.only_known(self.take(kept), input, self.sequences);
+                    let padded = conv::with_margins(&masked, padding.columns(*width));
+                    let output = conv::forward(&padded, weight, bias, *width);
+                    left = Left::Padded(padded);
+                    output
+                }
+            },
+            FittedLayer::BatchNorm {
+                scale,
+                shift,
+                mean,
+                variance,
+            } => normal::by(self.take(kept), &Statistics::new(mean, variance), scale, shift),
+            FittedLayer::Dense { weight, bias } => match input.form {
+                Form::Windows => self.output().dot(weight) + bias,
+                _ => dense::over_windows(plan, input, self.output(), self.sequences, weight) + bias,
+            },
+            FittedLayer::Relu => {
+                let mut values = self.take(kept);
+                values.mapv_inplace(|x| x.max(0.0));
+                values
+            }
+            FittedLayer::Dropout(p) => match &mut self.random {
+                None => self.take(kept),
+                Some(random) => {
+                    let factors = factors(self.values[at].dim(), *p, random);
+                    let values = self.take(kept) * &factors;
+                    left = Left::Factors(factors);
+                    values
+                }
+            },
+            FittedLayer::MaxPool(size) => {
+                let (output, places) =
+                    pool::largest(plan, input, self.output(), self.sequences, *size);
+                left = Left::Places(places);
+                output
+            }
+            FittedLayer::AvgPool(size) => {
+                pool::means(plan, input, self.output(), self.sequences, *size)
+            }
+        };
+        if !learns {
+            self.values[at] = Array2::zeros((0, 0));
+            left = Left::Nothing;
+        }
+        self.values.push(output);
+        self.left.push(left);
+    }
+
+    /// Normalises by a batch's statistics; the values before it stay for the way back.
+    pub fn normalise(
+        &mut self,
+        plan: &Plan,
+        at: usize,
+        statistics: &Statistics,
+        scale: &Array2<f32>,
+        shift: &Array2<f32>,
+    ) {
+        debug_assert_eq!(plan.inputs[at].channels, scale.len());
+        let output = normal::by(self.output().clone(), statistics, scale, shift);
+        self.values.push(output);
+        self.left.push(Left::Nothing);
+    }
+
+    pub fn begin_backward(&mut self, gradient: Array2<f32>) {
+        self.gradient = gradient;
+    }
+
+    /// Goes back through a layer: returns its gradients and leaves those of what it read, if
+    /// anything in front of it is learned (`further`). `turned` are a convolution's weights for that.
+    pub fn backward(
+        &mut self,
+        plan: &Plan,
+        at: usize,
+        layer: &FittedLayer,
+        turned: Option<&Array2<f32>>,
+        further: bool,
+    ) -> FittedLayer {
+        let input = &plan.inputs[at];
+        let mut gradient = std::mem::take(&mut self.gradient);
+        let read = &self.values[at];
+        let gradients = match layer {
+            FittedLayer::Conv {
+                weight,
+                bias: _,
+                width,
+                padding,
+            } => {
+                let (width, padding) = (*width, *padding);
+                let bias = super::column_sums(&gradient);
+                let margins = padding.columns(width);
+                let weight = match (&self.left[at], input.form) {
+                    (_, Form::Codes) => {
+                        conv::gradient_of_codes(&self.codes, margins.0, width, &gradient)
+                    }
+                    (Left::Padded(padded), _) => conv::gradient(padded, &gradient, weight.dim()),
+                    _ => conv::gradient(read, &gradient, weight.dim()),
+                };
+                match turned.filter(|_| further && input.form != Form::Codes) {
+                    Some(turned) => {
+                        gradient = conv::backward(&gradient, turned, width, margins);
+                        if padding == Padding::Same {
+                            gradient = plan.only_known(gradient, input, self.sequences);
+                        }
+                    }
+                    None => gradient = Array2::zeros((0, 0)),
+                }
+                FittedLayer::Conv {
+                    weight,
+                    bias,
+                    width,
+                    padding,
+                }
+            }
+            FittedLayer::Dense { weight, .. } => {
+                let bias = super::column_sums(&gradient);
+                let of_weight;
+                (of_weight, gradient) = match input.form {
+                    Form::Windows => (read.t().dot(&gradient), gradient.dot(&weight.t())),
+                    _ => dense::backward(plan, input, read, self.sequences, weight, &gradient),
+                };
+                FittedLayer::Dense {
+                    weight: of_weight,
+                    bias,
+                }
+            }
+            FittedLayer::Relu => {
+                gradient.zip_mut_with(&self.values[at + 1], |g, y| {
+                    *g = if *y > 0.0 { *g } else { 0.0 };
+                });
+                FittedLayer::Relu
+            }
+            FittedLayer::Dropout(p) => {
+                if let Left::Factors(factors) = &self.left[at] {
+                    gradient *= factors;
+                }
+                FittedLayer::Dropout(*p)
+            }
+            FittedLayer::MaxPool(size) => {
+                if let Left::Places(places) = &self.left[at] {
+                    gradient = pool::back_to(places, read.dim(), &gradient);
+                }
+                FittedLayer::MaxPool(*size)
+            }
+            FittedLayer::AvgPool(size) => {
+                gradient =
+                    pool::spread(plan, input, read.nrows(), self.sequences, *size, &gradient);
+                FittedLayer::AvgPool(*size)
+            }
+            // Done by all parts together.
+            FittedLayer::BatchNorm { .. } => layer.clone(),
+        };
+        self.gradient = gradient;
+        gradients
+    }
+}
+
+impl Plan {
+    /// The values with zeros in the rows that are none of a sequence's own.
+    pub fn only_known(
+        &self,
+        mut values: Array2<f32>,
+        input: &Input,
+        sequences: usize,
+    ) -> Array2<f32> {
+        for (row, mut values) in values.rows_mut().into_iter().enumerate() {
+            if !self.is_known(row, input, sequences) {
+                values.fill(0.0);
+            }
+        }
+        values
+    }
+
+    /// Whether a row is one of the first of its sequence that depend on nothing but it.
+    pub fn is_known(&self, row: usize, input: &Input, sequences: usize) -> bool {
+        row < sequences * self.stride && row % self.stride < input.known
+    }
+}
+
+/// Zero with probability `p`, otherwise what keeps the mean.
+pub(super) fn factors(shape: (usize, usize), p: f32, random: &mut Random) -> Array2<f32> {
+    let kept = 1.0 / (1.0 - p);
+    let limit = (f64::from(p) * (1u64 << 32) as f64) as u64;
+    let mut spare = None;
+    Array2::from_shape_simple_fn(shape, || {
+        // Two values a number.
+        let half = spare.take().unwrap_or_else(|| {
+            let bits = random.next();
+            spare = Some(bits & 0xffff_ffff);
+            bits >> 32
+        });
+        if half < limit { 0.0 } else { kept }
+    })
+}
