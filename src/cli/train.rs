@@ -11,9 +11,9 @@ use mpra_score::Error;
 use mpra_score::model::ModelOptions;
 use mpra_score::output::Existing;
 use mpra_score::train::Mutants;
+use mpra_score::train::cnn::recipe::RecipeConfig;
 use mpra_score::train::cnn::{
-    self, Architecture, Config, Epoch, FitConfig, Layers, Schedule, Source,
-    TeacherSource, Watch,
+    self, Architecture, Config, Epoch, FitConfig, Layers, Schedule, Source, TeacherSource, Watch,
 };
 
 use super::interrupt;
@@ -44,7 +44,7 @@ same model.onnx on the same machine.";
     subcommand_negates_reqs = true,
     // So that a negative number is told what is wrong with it, not that it is no flag.
     allow_negative_numbers = true,
-    group(ArgGroup::new("source").required(true).multiple(true).args(["data", "teacher"]))
+    group(ArgGroup::new("source").required(true).multiple(true).args(["data", "teacher", "recipe"]))
 )]
 pub struct TrainArgs {
     #[command(subcommand)]
@@ -53,6 +53,10 @@ pub struct TrainArgs {
     /// brought to its units by their regression on the starting network's outputs
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// A recipe (TOML): several sources at once, measured values, classes, alleles, teachers and
+    /// examples, and how their heads become tasks; docs/training.md says all of it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "teacher", "tasks"])]
+    recipe: Option<PathBuf>,
     /// Weight of the loss on --data beside a teacher
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.1, value_parser = above_zero::<f32>)]
     data_weight: f32,
@@ -201,6 +205,23 @@ pub struct TrainArgs {
     /// Show each sequence as its reverse complement half of the time
     #[arg(long, help_heading = "Fitting")]
     reverse_complements: bool,
+    /// The outputs are the means over the window and its reverse complement, in one network
+    #[arg(long, help_heading = "Network")]
+    both_strands: bool,
+    /// Share of the weights that a step at rate 1 takes away (AdamW)
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.0,
+        help_heading = "Fitting"
+    )]
+    weight_decay: f64,
+    /// Make gradients longer than this as long
+    #[arg(long, value_name = "LENGTH", help_heading = "Fitting")]
+    clip: Option<f64>,
+    /// Judge and keep a running mean of the weights, of which a step leaves this share, as 0.999
+    #[arg(long, value_name = "SHARE", help_heading = "Fitting")]
+    average: Option<f64>,
     /// Number that decides everything random
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Fitting")]
     seed: u64,
@@ -255,6 +276,10 @@ impl TrainArgs {
             arch = layers
                 .and_then(|l| Architecture::new(arch.window, arch.length, arch.offset, l.0))
                 .map_err(|e| usage(&format!("--arch: {e}")))?;
+        }
+        if self.both_strands {
+            let both = arch.on_both_strands();
+            arch = both.map_err(|e| usage(&format!("--both-strands: {e}")))?;
         }
         if self.search.is_none() && self.freeze > arch.convolutions() {
             return Err(usage(&format!(
@@ -340,6 +365,9 @@ impl TrainArgs {
                 reverse_complements: self.reverse_complements,
                 pair_weight: self.pair_weight,
                 frozen: self.freeze,
+                weight_decay: self.weight_decay,
+                clip: self.clip,
+                average: self.average,
             },
             description: self.description,
             out: self.out,
@@ -358,22 +386,41 @@ impl TrainArgs {
         if let Some(TrainCommand::Kmer(args)) = self.command.take() {
             return args.run(quiet);
         }
-        let config = self.config()?;
         let cancel = interrupt::watch()?;
         let watch = Shown::new(quiet);
-        let summary = cnn::run(&config, &watch, &cancel)?;
+        let out = self.out.clone();
+        let of_recipe = self.recipe.is_some();
+        let summary = match self.recipe.take() {
+            Some(recipe) => cnn::recipe::run(&self.recipe_config(recipe), &watch, &cancel)?,
+            None => cnn::run(&self.config()?, &watch, &cancel)?,
+        };
         watch.bar.finish_and_clear();
         if !quiet {
             for (task, r) in &summary.test {
-                say(format!("{task}: Pearson r {r:.3} on the test side"));
+                let figure = if of_recipe { "r or AUROC" } else { "Pearson r" };
+                say(format!("{task}: {figure} {r:.3} on the test side"));
             }
             say(format!(
                 "{} file(s) in {}",
                 summary.files.len(),
-                config.out.display()
+                out.display()
             ));
         }
         Ok(())
+    }
+
+    fn recipe_config(&self, recipe: PathBuf) -> RecipeConfig {
+        RecipeConfig {
+            recipe,
+            out: self.out.clone(),
+            existing: Existing {
+                force: self.force,
+                resume: self.resume,
+            },
+            threads: self.threads.unwrap_or_else(all_cores).get(),
+            ort_lib: self.ort_lib.clone(),
+            command: command_line(),
+        }
     }
 }
 

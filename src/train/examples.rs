@@ -3,6 +3,29 @@ use ndarray::{Array3, ArrayView2, Axis, s};
 use super::TrainError;
 use crate::dataset::Split;
 
+/// What the labels of a sequence with several windows belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Reading {
+    /// Each window has labels of its own.
+    Windows,
+    /// The sequence has: while learning, one window at a random place stands for it, otherwise the mean
+    /// over its windows.
+    Crop,
+    /// The sequence has: always the mean over its windows.
+    Mean,
+}
+
+/// What is learned of labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Objective {
+    /// The labels themselves: squared error.
+    Values,
+    /// Two classes, 0 and 1: the output is the log odds of 1 (logistic loss).
+    Classes,
+    /// Of a sequence and its copy (`parent`) only the difference of their labels: squared error.
+    Differences,
+}
+
 /// Sequences with labels. A sequence holds one window, or several that lie `step` bases apart.
 #[derive(Clone, Debug)]
 pub struct Examples {
@@ -16,7 +39,12 @@ pub struct Examples {
     pub step: usize,
     /// Base codes, `[sequences, columns]`.
     pub codes: Vec<u8>,
-    /// Labels, `[sequences, windows, tasks]`; NaN where one is missing.
+    /// What labels belong to.
+    pub reading: Reading,
+    /// What is learned of them.
+    pub objective: Objective,
+    /// Labels, `[sequences, windows, tasks]`, or `[sequences, 1, tasks]` where sequences have them; NaN
+    /// where one is missing.
     pub labels: Array3<f32>,
     /// Labels of the sequences' reverse complements, in the order of their own windows; `None` where
     /// they are the same as those of the sequence, windows in reverse order.
@@ -52,7 +80,15 @@ impl Examples {
 
     /// Labels of so many sequences, all missing.
     pub(super) fn without_labels(&self, sequences: usize) -> Array3<f32> {
-        Array3::from_elem((sequences, self.windows, self.tasks.len()), f32::NAN)
+        Array3::from_elem((sequences, self.labelled(), self.tasks.len()), f32::NAN)
+    }
+
+    /// Rows of labels a sequence has.
+    pub fn labelled(&self) -> usize {
+        match self.reading {
+            Reading::Windows => self.windows,
+            Reading::Crop | Reading::Mean => 1,
+        }
     }
 
     /// Codes of a sequence.
@@ -77,6 +113,14 @@ impl Examples {
     pub fn originals(&self, side: Split) -> Vec<u32> {
         (0..self.len())
             .filter(|&i| self.sides[i] == side && self.parent[i].is_none())
+            .map(|i| i as u32)
+            .collect()
+    }
+
+    /// Mutated copies on a side.
+    fn copies(&self, side: Split) -> Vec<u32> {
+        (0..self.len())
+            .filter(|&i| self.sides[i] == side && self.parent[i].is_some())
             .map(|i| i as u32)
             .collect()
     }
@@ -111,7 +155,12 @@ impl Examples {
                 })
             };
             let known = |side: Split| {
-                self.originals(side).into_iter().flat_map(move |i| {
+                // Of differences the copies have them.
+                let rows = match self.objective {
+                    Objective::Differences => self.copies(side),
+                    Objective::Values | Objective::Classes => self.originals(side),
+                };
+                rows.into_iter().flat_map(move |i| {
                     let labels = self.labels.slice(s![i as usize, .., task]);
                     labels.into_iter().copied().filter(|v| !v.is_nan())
                 })
@@ -137,6 +186,12 @@ impl Examples {
             if scale <= 1e-9 * mean.abs().max(1e-9) {
                 return fail("all its labels are equal");
             }
+            // Classes are what they are, and no difference has an offset.
+            let (mean, scale) = match self.objective {
+                Objective::Values => (mean, scale),
+                Objective::Classes => (0.0, 1.0),
+                Objective::Differences => (0.0, scale),
+            };
             scaling.mean.push(mean);
             scaling.scale.push(scale);
         }
@@ -192,6 +247,8 @@ impl Examples {
             columns: window,
             windows: 1,
             step: window,
+            reading: Reading::Windows,
+            objective: self.objective,
             codes: Vec::with_capacity(n * window),
             labels: one_each(&self.labels, &kept),
             reversed: self.reversed.as_ref().map(|r| one_each(r, &turned)),

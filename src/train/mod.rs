@@ -12,13 +12,14 @@ mod parquet;
 mod stretches;
 pub mod teacher;
 
-pub use examples::{Examples, Scaling};
+pub use examples::{Examples, Objective, Reading, Scaling};
 pub use parquet::read_examples;
 pub use stretches::{Mutants, StretchSource, stretches};
 
 use std::io;
 use std::path::PathBuf;
 
+use crate::input::InputError;
 use crate::input::columns::ColumnsError;
 use crate::job::JobError;
 use crate::output::{OutputError, write_hint};
@@ -39,6 +40,9 @@ pub enum TrainError {
     /// Threads, being asked to stop, or the unfinished run of another job.
     #[error(transparent)]
     Job(#[from] JobError),
+    /// A text file.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// A Parquet file.
     #[error(transparent)]
     Columns(#[from] ColumnsError),
@@ -117,6 +121,7 @@ impl TrainError {
             ),
             Self::Diverged { .. } => Some("--lr lowers the learning rate".into()),
             Self::Output(e) => e.hint(),
+            Self::Input(e) => e.hint(),
             Self::Columns(e) => e.hint(),
             Self::Job(e) => e.hint(),
             Self::Plot(PlotError::Write(e, _)) => write_hint(e),

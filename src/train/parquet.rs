@@ -2,7 +2,7 @@ use std::path::Path;
 
 use ndarray::Array3;
 
-use super::{Examples, TrainError};
+use super::{Examples, Objective, Reading, TrainError};
 use crate::dataset::Split;
 use crate::encode;
 use crate::input::columns::{Batch, ParquetFile};
@@ -45,6 +45,8 @@ pub fn read_examples(path: &Path, tasks: Option<&[String]>) -> Result<Examples, 
         columns: 0,
         windows: 1,
         step: 0,
+        reading: Reading::Windows,
+        objective: Objective::Values,
         codes: Vec::new(),
         labels: Array3::zeros((0, 1, 0)),
         reversed: None,

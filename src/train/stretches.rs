@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use ndarray::Array3;
 
-use super::{Examples, TrainError};
+use super::{Examples, Objective, Reading, TrainError};
 use crate::dataset::Split;
 use crate::encode::UNKNOWN;
 use crate::genome::{ContigId, Fasta, GenomeError, Interval, Regions};
@@ -66,6 +66,8 @@ pub fn stretches(
         columns: bases,
         windows: (bases - window) / step + 1,
         step,
+        reading: Reading::Windows,
+        objective: Objective::Values,
         codes: Vec::new(),
         labels: Array3::zeros((0, 0, 0)),
         reversed: None,

@@ -4,6 +4,7 @@ mod flags;
 mod frames;
 mod full_disk;
 mod padding;
+mod recipe;
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,8 +18,8 @@ use mpra_score::model::{Model, ModelFile, ModelOptions, Predict, Runtime};
 use mpra_score::output::{Existing, OutputError};
 use mpra_score::stats::Random;
 use mpra_score::train::cnn::{
-    Architecture, Config, Epoch, FitConfig, Layers, Schedule, Source, Summary,
-    TeacherSource, Unwatched, Watch, run,
+    Architecture, Config, Epoch, FitConfig, Layers, Schedule, Source, Summary, TeacherSource,
+    Unwatched, Watch, run,
 };
 use mpra_score::train::{Mutants, TrainError};
 use mpra_score::{Cancel, Error, genome::Aliases};
@@ -121,6 +122,9 @@ fn config(data: &Path, out: PathBuf, layers: &str) -> Config {
             reverse_complements: false,
             pair_weight: 0.0,
             frozen: 0,
+            weight_decay: 0.0,
+            clip: None,
+            average: None,
         },
         description: None,
         out,

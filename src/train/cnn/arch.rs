@@ -49,12 +49,22 @@ pub enum Layer {
     BatchNorm,
     /// Sets values to zero with this probability while training.
     Dropout(f32),
+    /// Likewise whole channels of a sequence (Tompson et al. 2015), between positions.
+    SpatialDropout(f32),
     /// Largest value of so many neighbouring positions; a rest at the end is left out.
     MaxPool(usize),
     /// Mean of so many neighbouring positions; a rest at the end is left out.
     AvgPool(usize),
     /// Dense layer with so many outputs; `None` for the last, which has one a task.
     Dense(Option<usize>),
+    /// Likewise the first dense layer, behind positions that no pool has joined: each channel's
+    /// weights change linearly along the window between so many equally spaced knots.
+    SmoothDense {
+        /// Outputs; `None` for the last.
+        outputs: Option<usize>,
+        /// Knots, at least 2, the first and the last at the ends.
+        knots: usize,
+    },
 }
 
 /// A network: what it reads and its layers. The first layer is a convolution, the last a dense layer;
@@ -62,7 +72,8 @@ pub enum Layer {
 /// value).
 ///
 /// As text: `conv 128x5, relu, conv 32x1, conv 48x5, relu, maxpool 4, dropout 0.1, dense 100, relu,
-/// dense`. A convolution without `relu` behind it is linear; `conv 64x9 same` is padded.
+/// dense`. A convolution without `relu` behind it is linear; `conv 64x9 same` is padded; `dense smooth
+/// 8` and `dense 100 smooth 8` have weights that change smoothly along the window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
     /// Bases of a window.
@@ -73,6 +84,9 @@ pub struct Architecture {
     pub offset: usize,
     /// The layers.
     pub layers: Vec<Layer>,
+    /// Whether the outputs are the means of those for the window and for its reverse complement, which
+    /// goes through the same layers. Only without a frame.
+    pub both_strands: bool,
 }
 
 /// The named architectures: name, window, columns, offset, layers.
@@ -150,7 +164,7 @@ impl Architecture {
         if !matches!(layers.first(), Some(Layer::Conv { .. })) {
             return no("the first layer must be a convolution");
         }
-        if layers.last() != Some(&Layer::Dense(None)) {
+        if layers.last().is_none_or(|l| l.outputs() != Some(None)) {
             return no("the last layer must be `dense` without a number: one output a task");
         }
         let mut positions = length;
@@ -188,7 +202,16 @@ impl Architecture {
                     positions /= size;
                     pooled = true;
                 }
-                Layer::Dense(outputs) => {
+                Layer::Dense(_) | Layer::SmoothDense { .. } => {
+                    let outputs = layer.outputs().flatten();
+                    if let Layer::SmoothDense { knots, .. } = *layer {
+                        if pooled || flat {
+                            return no("a smooth dense layer stands behind a pool or another one");
+                        }
+                        if !(2..=positions).contains(&knots) {
+                            return no(&format!("`{layer}` on {positions} positions"));
+                        }
+                    }
                     if outputs.is_none() && i + 1 != layers.len() {
                         return no("only the last dense layer has no number");
                     }
@@ -203,10 +226,13 @@ impl Architecture {
                 Layer::BatchNorm if flat => {
                     return no("batch normalisation behind a dense layer is not supported");
                 }
-                Layer::Dropout(p) if !(0.0..1.0).contains(&p) => {
+                Layer::SpatialDropout(_) if pooled || flat => {
+                    return no("a spatial dropout stands behind a pool or a dense layer");
+                }
+                Layer::Dropout(p) | Layer::SpatialDropout(p) if !(0.0..1.0).contains(&p) => {
                     return no(&format!("a dropout of {p} is not from 0 to below 1"));
                 }
-                Layer::Relu | Layer::BatchNorm | Layer::Dropout(_) => {}
+                Layer::Relu | Layer::BatchNorm | Layer::Dropout(_) | Layer::SpatialDropout(_) => {}
             }
             if weights > MOST_WEIGHTS {
                 return no("a layer has more than 67 million weights");
@@ -217,7 +243,39 @@ impl Architecture {
             length,
             offset,
             layers,
+            both_strands: false,
         })
+    }
+
+    /// The same with the mean over both strands as its outputs.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] where the window does not fill the input, or a layer has no mirror
+    /// image: a padded convolution of even width, a pool that leaves a rest.
+    pub fn on_both_strands(mut self) -> Result<Self, TrainError> {
+        let no = |text: String| Err(TrainError::Setting(format!("both strands: {text}")));
+        if !self.is_bare() {
+            return no("the window does not fill the input".into());
+        }
+        for layer in &self.layers {
+            match *layer {
+                Layer::Conv {
+                    width,
+                    padding: Padding::Same,
+                    ..
+                } if width % 2 == 0 => {
+                    return no(format!("`{layer}` has more zeros on one side"));
+                }
+                Layer::MaxPool(size) | Layer::AvgPool(size)
+                    if !(self.length - self.reach()).is_multiple_of(size) =>
+                {
+                    return no(format!("`{layer}` leaves a rest at one end"));
+                }
+                _ => {}
+            }
+        }
+        self.both_strands = true;
+        Ok(self)
     }
 
     /// Bases by which the convolutions shorten the input.
@@ -257,6 +315,16 @@ impl Architecture {
     }
 }
 
+impl Layer {
+    /// Of a dense layer the number of outputs, `Some(None)` where it is that of the tasks.
+    pub fn outputs(&self) -> Option<Option<usize>> {
+        match self {
+            Self::Dense(outputs) | Self::SmoothDense { outputs, .. } => Some(*outputs),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, layer) in self.layers.iter().enumerate() {
@@ -265,7 +333,10 @@ impl fmt::Display for Architecture {
             }
             write!(f, "{layer}")?;
         }
-        Ok(())
+        match self.both_strands {
+            true => f.write_str(" (both strands)"),
+            false => Ok(()),
+        }
     }
 }
 
@@ -286,10 +357,15 @@ impl fmt::Display for Layer {
             Self::Relu => f.write_str("relu"),
             Self::BatchNorm => f.write_str("batchnorm"),
             Self::Dropout(p) => write!(f, "dropout {p}"),
+            Self::SpatialDropout(p) => write!(f, "spatialdropout {p}"),
             Self::MaxPool(n) => write!(f, "maxpool {n}"),
             Self::AvgPool(n) => write!(f, "avgpool {n}"),
             Self::Dense(Some(n)) => write!(f, "dense {n}"),
             Self::Dense(None) => f.write_str("dense"),
+            Self::SmoothDense { outputs, knots } => match outputs {
+                Some(n) => write!(f, "dense {n} smooth {knots}"),
+                None => write!(f, "dense smooth {knots}"),
+            },
         }
     }
 }
@@ -306,7 +382,7 @@ impl FromStr for Layers {
             let words: Vec<&str> = part.split_whitespace().collect();
             layer(&words).ok_or_else(|| {
                 TrainError::Setting(format!(
-                    "{:?} is no layer; expected conv FILTERSxWIDTH, conv FILTERSxWIDTH same, relu, batchnorm, dropout P, maxpool N, avgpool N, dense N or dense",
+                    "{:?} is no layer; expected conv FILTERSxWIDTH, conv FILTERSxWIDTH same, relu, batchnorm, dropout P, spatialdropout P, maxpool N, avgpool N, dense N, dense, dense N smooth KNOTS or dense smooth KNOTS",
                     part.trim()
                 ))
             })
@@ -332,10 +408,19 @@ fn layer(words: &[&str]) -> Option<Layer> {
         ["relu"] => Layer::Relu,
         ["batchnorm"] => Layer::BatchNorm,
         ["dropout", p] => Layer::Dropout(p.parse().ok()?),
+        ["spatialdropout", p] => Layer::SpatialDropout(p.parse().ok()?),
         ["maxpool", n] => Layer::MaxPool(n.parse().ok()?),
         ["avgpool", n] => Layer::AvgPool(n.parse().ok()?),
         ["dense"] => Layer::Dense(None),
         ["dense", n] => Layer::Dense(Some(n.parse().ok()?)),
+        ["dense", "smooth", knots] => Layer::SmoothDense {
+            outputs: None,
+            knots: knots.parse().ok()?,
+        },
+        ["dense", n, "smooth", knots] => Layer::SmoothDense {
+            outputs: Some(n.parse().ok()?),
+            knots: knots.parse().ok()?,
+        },
         _ => return None,
     })
 }
@@ -353,6 +438,23 @@ mod tests {
         }
         assert_eq!(Architecture::preset("dragonn").unwrap().reach(), 12);
         assert!(Architecture::preset("alexnet").is_err());
+    }
+
+    #[test]
+    fn smooth_layers_print_as_they_read() {
+        let text = "conv 8x5, relu, spatialdropout 0.1, dense 6 smooth 8, relu, dense";
+        let layers: Layers = text.parse().unwrap();
+        let arch = Architecture::new(145, 145, 0, layers.0).unwrap();
+        assert_eq!(arch.to_string(), text);
+        let both = arch.on_both_strands().unwrap();
+        assert_eq!(both.to_string(), format!("{text} (both strands)"));
+        let framed = Architecture::preset("paper").unwrap();
+        assert!(framed.on_both_strands().is_err());
+        for text in ["conv 8x4 same, dense", "conv 8x5, maxpool 4, dense"] {
+            let layers: Layers = text.parse().unwrap();
+            let arch = Architecture::new(145, 145, 0, layers.0).unwrap();
+            assert!(arch.on_both_strands().is_err(), "{text}");
+        }
     }
 
     #[test]
@@ -382,6 +484,14 @@ mod tests {
             ("conv 8x5, dropout 1.5, dense", "dropout"),
             ("conv 8x5, dense, dense", "no number"),
             ("conv 8x5, dense 9, batchnorm, dense", "batch norm"),
+            ("conv 8x5, spatialdropout 1, dense", "dropout"),
+            (
+                "conv 8x5, maxpool 4, spatialdropout 0.1, dense",
+                "behind a pool",
+            ),
+            ("conv 8x5, maxpool 4, dense smooth 4", "behind a pool"),
+            ("conv 8x5, dense 9, dense smooth 4", "or another one"),
+            ("conv 8x5, dense smooth 1", "on 141 positions"),
         ] {
             let error = Architecture::new(145, 145, 0, text.parse::<Layers>().unwrap().0);
             assert!(error.unwrap_err().to_string().contains(why), "{text}");

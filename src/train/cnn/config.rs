@@ -118,6 +118,16 @@ impl Config {
         if !above_zero(fit.rate) {
             return fail(format!("--lr is a number above 0, not {}", fit.rate));
         }
+        if !(fit.weight_decay >= 0.0 && fit.weight_decay.is_finite()) {
+            let decay = fit.weight_decay;
+            return fail(format!("--weight-decay is 0 or more, not {decay}"));
+        }
+        if fit.clip.is_some_and(|c| !above_zero(c)) {
+            return fail("--clip is a number above 0".into());
+        }
+        if fit.average.is_some_and(|a| !(0.0..1.0).contains(&a)) {
+            return fail("--average is from 0 to below 1".into());
+        }
         if let Some((_, weight)) = &self.beside
             && !above_zero((*weight).into())
         {
@@ -147,6 +157,9 @@ impl Config {
                 fit.frozen,
                 self.arch.convolutions()
             ));
+        }
+        if self.search.is_some() && self.arch.both_strands {
+            return fail("--search draws networks of one strand".into());
         }
         if self.search.is_some() && (self.init.is_some() || self.beside.is_some()) {
             let text = "--search draws its networks: --init, and --data beside a teacher, do not go with it";

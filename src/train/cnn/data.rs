@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{Config, Fit, Network, Source, draw};
+use super::{Config, Fit, Network, Source, TeacherSource, draw};
 use crate::dataset::Split;
 use crate::genome::{BedSource, Fasta, InvalidPolicy, Regions, read_bed};
 use crate::job::sha256;
-use crate::model::{Model, ModelFile, Runtime};
+use crate::model::{Model, ModelSource, Runtime};
 use crate::train::teacher::{LabelCache, Teacher, find_output, label};
 use crate::train::{Examples, Scaling, StretchSource, TrainError, read_examples, stretches};
 use crate::{Cancel, Error};
@@ -32,10 +32,26 @@ pub(super) fn examples(
         }
         Source::Teacher(source) => source,
     };
+    let (mut examples, what) =
+        labelled_stretches(source, window, config.fit.seed, runtime, cancel)?;
+    if examples.windows > 1 && !shares_convolutions(config)? {
+        examples = examples.split_windows(window, 1);
+    }
+    Ok((examples, what))
+}
+
+/// Stretches of a genome as a teacher labels them, and what to say of them.
+pub(super) fn labelled_stretches(
+    source: &TeacherSource,
+    window: usize,
+    seed: u64,
+    runtime: &Runtime,
+    cancel: &Cancel,
+) -> Result<(Examples, Value), Error> {
     let mut teachers = Vec::new();
     let mut models = Vec::new();
     for path in &source.models {
-        let file = ModelFile::read(path)?;
+        let file = ModelSource::from_arg(Some(path)).read()?;
         models.push(json!({"path": path, "sha256": file.sha256()}));
         let model = Model::open(file, &source.options, runtime)?;
         teachers.push(Teacher::new(model, &source.tasks, &source.pairs)?);
@@ -72,7 +88,7 @@ pub(super) fn examples(
             step: if bases == window { window } else { step },
             validation: &source.validation,
             test: &source.test,
-            seed: config.fit.seed,
+            seed: seed,
         },
         source.tasks.clone(),
     )?;
@@ -80,7 +96,7 @@ pub(super) fn examples(
         tracing::info!("{left_out} stretch(es) left out: unknown bases, doubles or too short");
     }
     if let Some(mutants) = &source.mutants {
-        mutants.append(&mut examples, config.fit.seed);
+        mutants.append(&mut examples, seed);
     }
     let cache = source
         .cache
@@ -118,9 +134,6 @@ pub(super) fn examples(
         "left_out": left_out,
         "sequences_sha256": sha256(&examples.codes),
     });
-    if examples.windows > 1 && !shares_convolutions(config)? {
-        examples = examples.split_windows(window, 1);
-    }
     Ok((examples, what))
 }
 
@@ -166,6 +179,7 @@ pub(super) fn bring_to_units(
     let own = Fit {
         examples,
         scaling: &plain,
+        heads: 0..examples.tasks.len(),
         ..*fit
     };
     let which = examples.originals(Split::Train);

@@ -1,3 +1,5 @@
+mod strands;
+
 use ndarray::{Array2, Axis};
 
 use super::arch::{Architecture, Padding};
@@ -15,6 +17,7 @@ pub fn to_onnx(
     tasks: &[String],
     description: &str,
 ) -> Vec<u8> {
+    let network = &strands::plain(arch, network);
     let mut graph = GraphBuilder::new("mpra-score");
     graph.input("sequence", &[Err("batch"), Ok(4), Ok(arch.length)]);
     let mut writer = Writer {
@@ -35,7 +38,7 @@ pub fn to_onnx(
             } => writer.conv(name, weight, bias, *width, *padding),
             FittedLayer::Relu => writer.node("Relu", &[], vec![]),
             // Off when a model is used.
-            FittedLayer::Dropout(_) => {}
+            FittedLayer::Dropout(_) | FittedLayer::SpatialDropout(_) => {}
             FittedLayer::BatchNorm {
                 scale,
                 shift,

@@ -1,19 +1,20 @@
+use std::ops::Range;
 use std::time::Instant;
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip};
+use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 
 use super::adam;
 use super::arch::Architecture;
+use super::loss::Targets;
 use super::network::{FittedLayer, Network};
 use super::pass::{Geometry, Mode, Pass, Statistics};
 use super::state::State;
-use super::watch::{Epoch, Watch};
+use super::watch::{Epoch, Judged, Watch};
 use crate::dataset::Split;
 use crate::encode::{UNKNOWN, reverse_complement};
 use crate::stats::Random;
-use crate::stats::pearson;
-use crate::train::{Examples, Scaling, TrainError};
+use crate::train::{Examples, Objective, Reading, Scaling, TrainError};
 use crate::{Cancel, Error};
 
 /// How the learning rate goes.
@@ -65,6 +66,13 @@ pub struct FitConfig {
     pub pair_weight: f32,
     /// Leading convolutions that are not changed.
     pub frozen: usize,
+    /// Share of each weight, but for biases, that a step at rate 1 takes away (Loshchilov and Hutter
+    /// 2019).
+    pub weight_decay: f64,
+    /// Gradients longer than this, over all weights, are made as long.
+    pub clip: Option<f64>,
+    /// Judge and keep a running mean of the weights; so much of it is left of what it was a step ago.
+    pub average: Option<f64>,
 }
 
 /// A network and the data it is fitted to.
@@ -75,40 +83,63 @@ pub struct Fit<'a> {
     pub examples: &'a Examples,
     /// The labels' scaling.
     pub scaling: &'a Scaling,
+    /// Which of the network's outputs the data's tasks are, in their order.
+    pub heads: Range<usize>,
     /// How.
     pub config: &'a FitConfig,
 }
 
-/// Further data that a network learns from at the same time: each step has a batch of it, too.
+/// Further data that a network learns from at the same time: each step has a batch of them, too.
 pub struct Beside<'a> {
     /// The data, with the same architecture and tasks; its scaling brings the labels to the
     /// units of the main data.
     pub fit: Fit<'a>,
     /// Weight of its loss.
     pub weight: f32,
+    /// Sequences of a batch.
+    pub batch: usize,
 }
 
 impl Beside<'_> {
-    /// The weighted loss of a batch that is drawn anew for each step, and its gradients.
+    /// The weighted loss of a batch that is drawn anew for each step, and its gradients. `which` counts
+    /// the further data.
     fn learn(
         &self,
         network: &Network,
-        units: &[u32],
+        (which, units): (u64, &Units),
         epoch: usize,
         step: u64,
-    ) -> Result<(f64, Network), TrainError> {
+    ) -> Result<Learned, TrainError> {
         let fit = &self.fit;
-        let mut random = Random::at(fit.config.seed, &[0xbe51, step]);
-        let n = fit.config.batch.min(units.len());
-        let chunk: Vec<u32> = (0..n).map(|_| units[random.index(units.len())]).collect();
-        let batch = fit.batch(&chunk, &[], epoch, fit.geometry()?, &mut random);
+        let place = 0xbe51 + (which << 16);
+        let mut random = Random::at(fit.config.seed, &[place, step]);
+        let all = &units.originals;
+        let n = units.each(self.batch).min(all.len());
+        let chunk: Vec<u32> = (0..n).map(|_| all[random.index(all.len())]).collect();
+        let batch = fit.batch(&chunk, units, epoch, &mut random)?;
         // Numbers of their own. Running statistics are those of the main data.
         let mode = Mode::Train {
-            seed: fit.config.seed ^ 0xbe51,
+            seed: fit.config.seed ^ place,
             batch: step,
         };
-        let learned = fit.learn(network, &batch, mode, self.weight)?;
-        Ok((learned.loss, learned.gradients))
+        fit.learn(network, &batch, mode, self.weight)
+    }
+}
+
+/// Sequences to learn from, with their mutated copies.
+struct Units {
+    originals: Vec<u32>,
+    /// By original; empty when there are none at all.
+    copies: Vec<Vec<u32>>,
+}
+
+impl Units {
+    /// Originals of a batch of so many sequences.
+    fn each(&self, batch: usize) -> usize {
+        match self.copies.is_empty() {
+            true => batch,
+            false => (batch / 2).max(1),
+        }
     }
 }
 
@@ -123,17 +154,10 @@ struct Learned {
 struct Batch {
     /// Base codes, `[sequences, columns]`.
     codes: Vec<u8>,
+    geometry: Geometry,
     targets: Targets,
     /// Whether the second half holds the mutated copies of the first.
     pairs: bool,
-}
-
-/// What a network is to give for windows.
-struct Targets {
-    /// Standardised labels, `[windows, tasks]`, 0 where one is missing.
-    labels: Array2<f32>,
-    /// Their weights, 0 where a label is missing.
-    weights: Array2<f32>,
 }
 
 impl Fit<'_> {
@@ -186,23 +210,19 @@ impl Fit<'_> {
         &self,
         mut state: State,
         until: usize,
-        beside: Option<&Beside<'_>>,
+        beside: &[Beside<'_>],
         save: &mut dyn FnMut(&State) -> Result<(), Error>,
         watch: &dyn Watch,
         cancel: &Cancel,
     ) -> Result<State, Error> {
         let config = self.config;
-        let geometry = self.geometry()?;
+        self.geometry()?;
         let first = adam::first_learned(&state.current, config.frozen);
-        let units = self.examples.originals(Split::Train);
-        let copies = self.copies(&units);
-        let per_step = match copies.is_empty() {
-            true => config.batch,
-            false => (config.batch / 2).max(1),
-        };
-        let steps = units.len().div_ceil(per_step);
+        let units = self.units();
+        let per_step = units.each(config.batch);
+        let steps = units.originals.len().div_ceil(per_step);
         let total = (config.epochs * steps) as u64;
-        let others = beside.map(|b| b.fit.examples.originals(Split::Train));
+        let others: Vec<Units> = beside.iter().map(|b| b.fit.units()).collect();
         let begun = Instant::now();
         let begin = state.history.len();
         for epoch in begin..until.min(config.epochs) {
@@ -210,7 +230,7 @@ impl Fit<'_> {
                 break;
             }
             let started = Instant::now();
-            let mut order = units.clone();
+            let mut order = units.originals.clone();
             Random::at(config.seed, &[0x0de7, epoch as u64]).shuffle(&mut order);
             let (mut sum, mut rate) = (0.0, 0.0);
             for (step, chunk) in order.chunks(per_step).enumerate() {
@@ -220,16 +240,16 @@ impl Fit<'_> {
                 let done = (epoch * steps + step) as u64;
                 let mut random = Random::at(config.seed, &[0xba7c, done]);
                 rate = config.rate * config.schedule.factor(done as f64 / total as f64);
-                let batch = self.batch(chunk, &copies, epoch, geometry, &mut random);
+                let batch = self.batch(chunk, &units, epoch, &mut random)?;
                 let mode = Mode::Train {
                     seed: config.seed,
                     batch: done,
                 };
                 let mut learned = self.learn(&state.current, &batch, mode, 1.0)?;
-                if let (Some(beside), Some(others)) = (beside, &others) {
-                    let (loss, gradients) = beside.learn(&state.current, others, epoch, done)?;
-                    learned.loss += loss;
-                    learned.gradients.add(&gradients);
+                for ((which, beside), units) in (0..).zip(beside).zip(&others) {
+                    let more = beside.learn(&state.current, (which, units), epoch, done)?;
+                    learned.loss += more.loss;
+                    learned.gradients.add(&more.gradients);
                 }
                 let loss = learned.loss;
                 if !loss.is_finite() {
@@ -239,28 +259,33 @@ impl Fit<'_> {
                     }
                     .into());
                 }
-                let State {
-                    current, moments, ..
-                } = &mut state;
-                adam::step(current, moments, &learned.gradients, rate, first);
-                update_running(current, &learned.statistics);
+                if let Some(longest) = config.clip {
+                    adam::clip(&mut learned.gradients, longest);
+                }
+                let decay = config.weight_decay;
+                state.step(&learned.gradients, rate, decay, first);
+                update_running(&mut state.current, &learned.statistics);
+                if let Some(left) = config.average {
+                    state.average(left);
+                }
                 sum += loss;
                 watch.step(done + 1, total, epoch + 1, loss);
             }
-            let (mut validation, pearson) = self.judge(&state.current, Split::Validation)?;
-            let mut of_others = Vec::new();
-            if let Some(beside) = beside {
-                let (loss, r) = beside.fit.judge(&state.current, Split::Validation)?;
-                validation += f64::from(beside.weight) * loss;
-                of_others = r;
+            let judged = self.judge(state.kept(), Split::Validation)?;
+            let mut validation = judged.loss;
+            let mut of_others = Vec::with_capacity(beside.len());
+            for beside in beside {
+                let other = beside.fit.judge(state.kept(), Split::Validation)?;
+                validation += f64::from(beside.weight) * other.loss;
+                of_others.push(other);
             }
             let row = Epoch {
                 epoch: epoch + 1,
                 rate,
                 train: sum / steps as f64,
                 validation,
-                pearson,
-                beside: of_others,
+                pearson: judged.figures,
+                others: of_others,
                 seconds: started.elapsed().as_secs_f64(),
             };
             let each = begun.elapsed().as_secs_f64() / (epoch + 1 - begin) as f64;
@@ -283,11 +308,31 @@ impl Fit<'_> {
         mode: Mode,
         weight: f32,
     ) -> Result<Learned, TrainError> {
-        let mut pass = Pass::forward(self.arch, network, &batch.codes, self.geometry()?, mode)?;
-        let outputs = self.in_tasks(pass.outputs())?;
-        let statistics = std::mem::take(&mut pass.statistics);
-        pass.statistics.clone_from(&statistics);
-        let (loss, gradient) = self.loss(&outputs, batch, weight);
+        let pass = Pass::forward(self.arch, network, &batch.codes, batch.geometry, mode)?;
+        let statistics = pass.statistics.clone();
+        let all = pass.outputs();
+        let outputs = self.pooled(self.own(all.view())?, batch.geometry.windows);
+        let (loss, of_outputs) = batch.targets.loss(
+            &outputs,
+            self.examples.objective,
+            batch.pairs,
+            self.config.pair_weight,
+        );
+        // Back to every window and every output of the network.
+        let mut gradient = Array2::<f32>::zeros(all.dim());
+        let mut own = gradient.slice_mut(s![.., self.heads.clone()]);
+        let share = match self.examples.reading {
+            Reading::Windows => 1,
+            Reading::Crop | Reading::Mean => batch.geometry.windows,
+        };
+        for (mut rows, of_output) in own
+            .axis_chunks_iter_mut(Axis(0), share)
+            .zip(of_outputs.rows())
+        {
+            rows.assign(&of_output);
+            rows *= weight / share as f32;
+        }
+        let loss = loss * f64::from(weight);
         let first = adam::first_learned(network, self.config.frozen);
         Ok(Learned {
             loss,
@@ -296,16 +341,39 @@ impl Fit<'_> {
         })
     }
 
-    /// The outputs, which there are one a task of.
-    fn in_tasks(&self, outputs: Array2<f32>) -> Result<Array2<f32>, TrainError> {
+    /// Those of the network's outputs that are the data's tasks.
+    fn own<'b>(&self, outputs: ArrayView2<'b, f32>) -> Result<ArrayView2<'b, f32>, TrainError> {
         let tasks = self.examples.tasks.len();
-        if outputs.ncols() == tasks {
-            return Ok(outputs);
+        if self.heads.end <= outputs.ncols() && self.heads.len() == tasks {
+            return Ok(outputs.slice_move(s![.., self.heads.clone()]));
         }
         Err(TrainError::Setting(format!(
             "the network has {} output(s), not one for each of {tasks} task(s)",
             outputs.ncols()
         )))
+    }
+
+    /// Outputs of windows as those of what has labels.
+    fn pooled(&self, outputs: ArrayView2<'_, f32>, windows: usize) -> Array2<f32> {
+        if self.examples.reading == Reading::Windows || windows == 1 {
+            return outputs.to_owned();
+        }
+        let mut means = Array2::zeros((outputs.nrows() / windows, outputs.ncols()));
+        let sequences = outputs.axis_chunks_iter(Axis(0), windows);
+        for (mut mean, outputs) in means.rows_mut().into_iter().zip(sequences) {
+            mean.assign(&outputs.sum_axis(Axis(0)));
+            mean /= windows as f32;
+        }
+        means
+    }
+
+    /// The training side.
+    fn units(&self) -> Units {
+        let originals = self.examples.originals(Split::Train);
+        Units {
+            copies: self.copies(&originals),
+            originals,
+        }
     }
 
     /// For each training sequence its mutated copies; empty when there are none at all.
@@ -326,46 +394,60 @@ impl Fit<'_> {
     fn batch(
         &self,
         units: &[u32],
-        copies: &[Vec<u32>],
+        all: &Units,
         epoch: usize,
-        geometry: Geometry,
         random: &mut Random,
-    ) -> Batch {
-        let pairs = !copies.is_empty();
-        let mut turned: Vec<bool> = units
-            .iter()
-            .map(|_| self.config.reverse_complements && random.uniform() < 0.5)
-            .collect();
-        let copy = |&unit: &u32| {
-            let list = &copies[unit as usize];
-            list[epoch % list.len().max(1)]
+    ) -> Result<Batch, TrainError> {
+        let pairs = !all.copies.is_empty();
+        let whole = self.geometry()?;
+        let crops = self.examples.reading == Reading::Crop && whole.windows > 1;
+        let geometry = match crops {
+            false => whole,
+            true => Geometry {
+                columns: self.arch.window,
+                windows: 1,
+                step: self.arch.window,
+            },
         };
-        let mut chosen = units.to_vec();
-        if pairs {
-            chosen.extend(units.iter().map(copy));
-            turned.extend_from_within(..);
+        let most = whole.columns - geometry.columns;
+        let mut shown: Vec<Shown> = (units.iter())
+            .map(|&i| Shown {
+                sequence: i,
+                turned: self.config.reverse_complements && random.uniform() < 0.5,
+                from: if crops { random.index(most + 1) } else { 0 },
+            })
+            .collect();
+        for i in 0..if pairs { units.len() } else { 0 } {
+            let list = &all.copies[shown[i].sequence as usize];
+            shown.push(Shown {
+                sequence: list[epoch % list.len().max(1)],
+                ..shown[i]
+            });
         }
-        let mut codes = vec![UNKNOWN; chosen.len() * geometry.columns];
-        let slots = codes.chunks_exact_mut(geometry.columns);
-        for ((&i, &turned), slot) in chosen.iter().zip(&turned).zip(slots) {
-            self.place(i as usize, turned, slot);
+        let mut codes = vec![UNKNOWN; shown.len() * geometry.columns];
+        for (shown, slot) in shown.iter().zip(codes.chunks_exact_mut(geometry.columns)) {
+            self.place(shown, slot);
         }
-        Batch {
+        Ok(Batch {
             codes,
-            targets: self.targets(chosen.into_iter().zip(turned)),
+            geometry,
+            targets: self.targets(shown.iter().map(|s| (s.sequence, s.turned))),
             pairs,
-        }
+        })
     }
 
     /// Writes a sequence into its columns of the input.
-    fn place(&self, i: usize, turned: bool, slot: &mut [u8]) {
-        let codes = self.examples.sequence(i);
+    fn place(&self, shown: &Shown, slot: &mut [u8]) {
+        let mut codes = self.examples.sequence(shown.sequence as usize);
+        if codes.len() > slot.len() {
+            codes = &codes[shown.from..shown.from + slot.len()];
+        }
         let offset = match codes.len() == slot.len() {
             true => 0,
             false => self.arch.offset,
         };
         let slot = &mut slot[offset..offset + codes.len()];
-        match turned {
+        match shown.turned {
             true => reverse_complement(codes, slot),
             false => slot.copy_from_slice(codes),
         }
@@ -373,7 +455,7 @@ impl Fit<'_> {
 
     /// Standardised labels of sequences, or of their reverse complements.
     fn targets(&self, sequences: impl ExactSizeIterator<Item = (u32, bool)>) -> Targets {
-        let (windows, tasks) = (self.examples.windows, self.examples.tasks.len());
+        let (windows, tasks) = (self.examples.labelled(), self.examples.tasks.len());
         let shape = (sequences.len() * windows, tasks);
         let (mut labels, mut weights) = (Array2::zeros(shape), Array2::zeros(shape));
         let rows = labels.axis_chunks_iter_mut(Axis(0), windows);
@@ -395,112 +477,83 @@ impl Fit<'_> {
         Targets { labels, weights }
     }
 
-    /// The loss, times `weight`, and its gradient by the outputs.
-    fn loss(&self, outputs: &Array2<f32>, batch: &Batch, weight: f32) -> (f64, Array2<f32>) {
-        let Targets { labels, weights } = &batch.targets;
-        let mut gradient = Array2::zeros(outputs.dim());
-        let mut loss = error(
-            outputs.view(),
-            labels.view(),
-            weights.view(),
-            weight,
-            gradient.view_mut(),
-        );
-        if batch.pairs && self.config.pair_weight > 0.0 {
-            let half = labels.nrows() / 2;
-            let change = |matrix: &Array2<f32>| {
-                let (originals, copies) = matrix.view().split_at(Axis(0), half);
-                &copies - &originals
-            };
-            let (originals, copies) = weights.view().split_at(Axis(0), half);
-            let weights = Zip::from(copies)
-                .and(originals)
-                .map_collect(|c, o| c.min(*o));
-            let (outputs, labels) = (change(outputs), change(labels));
-            let mut of_change = Array2::zeros(outputs.dim());
-            loss += error(
-                outputs.view(),
-                labels.view(),
-                weights.view(),
-                weight * self.config.pair_weight,
-                of_change.view_mut(),
-            );
-            let (mut originals, mut copies) = gradient.view_mut().split_at(Axis(0), half);
-            originals -= &of_change;
-            copies += &of_change;
-        }
-        (loss, gradient)
-    }
-
     /// Standardised outputs for sequences, `[sequences * windows, tasks]`.
     ///
     /// # Errors
     /// As [`Fit::geometry`].
     pub fn predict(&self, network: &Network, which: &[u32]) -> Result<Array2<f32>, TrainError> {
-        let geometry = self.geometry()?;
-        let tasks = self.examples.tasks.len();
-        let mut out = Array2::zeros((which.len() * geometry.windows, tasks));
-        let chunk = (512 / geometry.windows).max(32);
-        let slots = out.axis_chunks_iter_mut(Axis(0), chunk * geometry.windows);
-        for (chunk, mut slot) in which.chunks(chunk).zip(slots) {
-            let mut codes = vec![UNKNOWN; chunk.len() * geometry.columns];
-            for (&i, slot) in chunk.iter().zip(codes.chunks_exact_mut(geometry.columns)) {
-                self.place(i as usize, false, slot);
-            }
-            let pass = Pass::forward(self.arch, network, &codes, geometry, Mode::Predict)?;
-            let output = self.in_tasks(pass.outputs())?;
-            slot.assign(&output);
-        }
-        Ok(out)
+        let all = self.predict_all(network, which)?;
+        Ok(self.own(all.view())?.to_owned())
     }
 
-    /// Loss and Pearson correlation of each task on a side.
+    /// All outputs of the network for the sequences, of those that are read whole their means over the
+    /// windows.
+    pub(super) fn predict_heads(
+        &self,
+        network: &Network,
+        which: &[u32],
+    ) -> Result<Array2<f32>, TrainError> {
+        let all = self.predict_all(network, which)?;
+        Ok(self.pooled(all.view(), self.examples.windows))
+    }
+
+    /// All outputs of the network for each window of the sequences.
+    pub(super) fn predict_all(
+        &self,
+        network: &Network,
+        which: &[u32],
+    ) -> Result<Array2<f32>, TrainError> {
+        let geometry = self.geometry()?;
+        let chunk = (512 / geometry.windows).max(32);
+        let mut out = Vec::new();
+        for chunk in which.chunks(chunk) {
+            let mut codes = vec![UNKNOWN; chunk.len() * geometry.columns];
+            for (&i, slot) in chunk.iter().zip(codes.chunks_exact_mut(geometry.columns)) {
+                let shown = Shown {
+                    sequence: i,
+                    turned: false,
+                    from: 0,
+                };
+                self.place(&shown, slot);
+            }
+            let pass = Pass::forward(self.arch, network, &codes, geometry, Mode::Predict)?;
+            out.push(pass.outputs());
+        }
+        let outputs = network.outputs();
+        let views: Vec<_> = out.iter().map(|o: &Array2<f32>| o.view()).collect();
+        Ok(match views.is_empty() {
+            true => Array2::zeros((0, outputs)),
+            false => concatenate(Axis(0), &views).unwrap_or_else(|_| Array2::zeros((0, outputs))),
+        })
+    }
+
+    /// How the network does on a side. Of differences each sequence has its first copy.
     ///
     /// # Errors
     /// As [`Fit::geometry`].
-    pub fn judge(&self, network: &Network, side: Split) -> Result<(f64, Vec<f64>), TrainError> {
-        let which = self.examples.originals(side);
-        let outputs = self.predict(network, &which)?;
-        let Targets { labels, weights } = self.targets(which.iter().map(|&i| (i, false)));
-        let mut sums = (0.0, 0.0);
-        for ((o, l), w) in outputs.iter().zip(&labels).zip(&weights) {
-            sums.0 += f64::from(*w) * f64::from(o - l).powi(2);
-            sums.1 += f64::from(*w);
+    pub fn judge(&self, network: &Network, side: Split) -> Result<Judged, TrainError> {
+        let mut which = self.examples.originals(side);
+        let differ = self.examples.objective == Objective::Differences;
+        if differ {
+            let copies = self.copies(&which);
+            let first = which.iter().filter_map(|&i| copies[i as usize].first());
+            which.extend(first.copied().collect::<Vec<_>>());
         }
-        let correlations = (0..self.examples.tasks.len()).map(|task| {
-            let rows = outputs.column(task).into_iter().zip(labels.column(task));
-            let known = rows.zip(weights.column(task)).filter(|(_, w)| **w > 0.0);
-            let (outputs, labels): (Vec<f64>, Vec<f64>) = known
-                .map(|((o, l), _)| (f64::from(*o), f64::from(*l)))
-                .unzip();
-            pearson(&outputs, &labels)
-        });
-        Ok((sums.0 / sums.1, correlations.collect()))
+        let outputs = self.predict(network, &which)?;
+        let outputs = self.pooled(outputs.view(), self.examples.windows);
+        let targets = self.targets(which.iter().map(|&i| (i, false)));
+        Ok(targets.judge(&outputs, self.examples.objective))
     }
 }
 
-/// The mean squared error by weight, times `factor`; adds its gradient by the outputs.
-fn error(
-    outputs: ArrayView2<'_, f32>,
-    labels: ArrayView2<'_, f32>,
-    weights: ArrayView2<'_, f32>,
-    factor: f32,
-    mut gradient: ArrayViewMut2<'_, f32>,
-) -> f64 {
-    // A batch without labels teaches nothing, but is no error.
-    let sum = weights.iter().map(|w| f64::from(*w)).sum::<f64>().max(1e-12);
-    let share = (f64::from(factor) / sum) as f32;
-    let mut loss = 0.0;
-    Zip::from(&mut gradient)
-        .and(outputs)
-        .and(labels)
-        .and(weights)
-        .for_each(|g, o, l, w| {
-            let off = o - l;
-            loss += f64::from(w * off * off);
-            *g += 2.0 * share * w * off;
-        });
-    loss * f64::from(factor) / sum
+/// A sequence as it is shown.
+#[derive(Clone, Copy)]
+struct Shown {
+    sequence: u32,
+    /// As its reverse complement.
+    turned: bool,
+    /// Its first base, where only a window of it is.
+    from: usize,
 }
 
 /// Share of a batch's statistics in the running ones.

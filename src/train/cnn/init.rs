@@ -53,6 +53,7 @@ pub fn start_from(
         let done = match layer {
             FittedLayer::Relu
             | FittedLayer::Dropout(_)
+            | FittedLayer::SpatialDropout(_)
             | FittedLayer::MaxPool(_)
             | FittedLayer::AvgPool(_) => continue,
             // Its scale and shift would stand where the other model has none.

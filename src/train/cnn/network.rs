@@ -42,6 +42,8 @@ pub enum FittedLayer<M = Array2<f32>> {
     Relu,
     /// Sets values to zero with this probability while training.
     Dropout(f32),
+    /// Likewise whole channels of a sequence.
+    SpatialDropout(f32),
     /// Largest value of so many neighbouring positions.
     MaxPool(usize),
     /// Mean of so many neighbouring positions.
@@ -61,7 +63,11 @@ impl<M> FittedLayer<M> {
         match self {
             Self::Conv { weight, bias, .. } | Self::Dense { weight, bias } => Some([weight, bias]),
             Self::BatchNorm { scale, shift, .. } => Some([scale, shift]),
-            Self::Relu | Self::Dropout(_) | Self::MaxPool(_) | Self::AvgPool(_) => None,
+            Self::Relu
+            | Self::Dropout(_)
+            | Self::SpatialDropout(_)
+            | Self::MaxPool(_)
+            | Self::AvgPool(_) => None,
         }
     }
 
@@ -70,7 +76,11 @@ impl<M> FittedLayer<M> {
         match self {
             Self::Conv { weight, bias, .. } | Self::Dense { weight, bias } => Some([weight, bias]),
             Self::BatchNorm { scale, shift, .. } => Some([scale, shift]),
-            Self::Relu | Self::Dropout(_) | Self::MaxPool(_) | Self::AvgPool(_) => None,
+            Self::Relu
+            | Self::Dropout(_)
+            | Self::SpatialDropout(_)
+            | Self::MaxPool(_)
+            | Self::AvgPool(_) => None,
         }
     }
 
@@ -94,9 +104,11 @@ impl<M> FittedLayer<M> {
                 mean,
                 variance,
             } => [Some(scale), Some(shift), Some(mean), Some(variance)],
-            Self::Relu | Self::Dropout(_) | Self::MaxPool(_) | Self::AvgPool(_) => {
-                [None, None, None, None]
-            }
+            Self::Relu
+            | Self::Dropout(_)
+            | Self::SpatialDropout(_)
+            | Self::MaxPool(_)
+            | Self::AvgPool(_) => [None, None, None, None],
         }
     }
 
@@ -137,6 +149,7 @@ impl<M> FittedLayer<M> {
             },
             Self::Relu => FittedLayer::Relu,
             Self::Dropout(p) => FittedLayer::Dropout(*p),
+            Self::SpatialDropout(p) => FittedLayer::SpatialDropout(*p),
             Self::MaxPool(size) => FittedLayer::MaxPool(*size),
             Self::AvgPool(size) => FittedLayer::AvgPool(*size),
         })
@@ -192,10 +205,12 @@ impl Network {
         let (mut channels, mut positions, mut flat) = (4, arch.length, false);
         let mut layers = Vec::with_capacity(arch.layers.len());
         for (i, layer) in arch.layers.iter().enumerate() {
-            let rectified = arch.layers[i + 1..]
-                .iter()
-                .find(|l| !matches!(l, Layer::BatchNorm | Layer::Dropout(_)))
-                == Some(&Layer::Relu);
+            let rectified = arch.layers[i + 1..].iter().find(|l| {
+                !matches!(
+                    l,
+                    Layer::BatchNorm | Layer::Dropout(_) | Layer::SpatialDropout(_)
+                )
+            }) == Some(&Layer::Relu);
             let gain = if rectified { 2.0 } else { 1.0 };
             let mut normal = |rows: usize, columns: usize, set: usize| {
                 let deviation = (gain / set as f64).sqrt();
@@ -219,12 +234,16 @@ impl Network {
                         padding,
                     }
                 }
-                Layer::Dense(outputs) => {
+                Layer::Dense(outputs) | Layer::SmoothDense { outputs, .. } => {
                     let inputs = if flat { channels } else { channels * positions };
+                    let rows = match *layer {
+                        Layer::SmoothDense { knots, .. } => knots * channels,
+                        _ => inputs,
+                    };
                     channels = outputs.unwrap_or(tasks);
                     flat = true;
                     FittedLayer::Dense {
-                        weight: normal(inputs, channels, inputs),
+                        weight: normal(rows, channels, inputs),
                         bias: Array2::zeros((1, channels)),
                     }
                 }
@@ -244,9 +263,18 @@ impl Network {
                 }
                 Layer::Relu => FittedLayer::Relu,
                 Layer::Dropout(p) => FittedLayer::Dropout(p),
+                Layer::SpatialDropout(p) => FittedLayer::SpatialDropout(p),
             });
         }
         Self { layers }
+    }
+
+    /// Outputs of its last layer.
+    pub(super) fn outputs(&self) -> usize {
+        match self.layers.last() {
+            Some(FittedLayer::Dense { bias, .. }) => bias.len(),
+            _ => 0,
+        }
     }
 
     /// Number of values that gradients change.

@@ -23,7 +23,7 @@ pub(super) struct Trained<'a> {
     pub state: &'a State,
     /// The network before the first epoch.
     pub start: &'a Network,
-    pub beside: Option<&'a Beside<'a>>,
+    pub beside: &'a [Beside<'a>],
     /// What it depends on.
     pub key: &'a Value,
     pub seconds: f64,
@@ -199,13 +199,13 @@ pub(super) fn model_json(
 
 /// Correlations with the measurements learned besides, before the first epoch and after the best.
 fn before_and_after(trained: &Trained<'_>) -> Result<Value, TrainError> {
-    let Some(beside) = trained.beside else {
+    let [beside] = trained.beside else {
         return Ok(Value::Null);
     };
     let mut table = Map::new();
     for side in Split::ALL {
-        let before = beside.fit.judge(trained.start, side)?.1;
-        let after = beside.fit.judge(&trained.state.best, side)?.1;
+        let before = beside.fit.judge(trained.start, side)?.figures;
+        let after = beside.fit.judge(&trained.state.best, side)?.figures;
         for ((task, a), b) in (beside.fit.examples.tasks.iter()).zip(before).zip(after) {
             if !b.is_nan() {
                 table.insert(
@@ -243,12 +243,8 @@ pub(super) fn write_table(
     Ok(output::write(&path, text)?)
 }
 
-pub(super) fn figures(
-    out: &mut OutputDir,
-    history: &[Epoch],
-    tasks: &[String],
-    test: &Tested,
-) -> Result<(), TrainError> {
+/// The learning curves.
+pub(super) fn learning(out: &mut OutputDir, history: &[Epoch]) -> Result<(), TrainError> {
     let line = |name: &str, value: fn(&Epoch) -> f64| Line {
         name: name.into(),
         points: (history.iter().map(|e| (e.epoch as f64, value(e)))).collect(),
@@ -265,6 +261,16 @@ pub(super) fn figures(
             line("validation", |e| e.validation),
         ],
     )?;
+    Ok(())
+}
+
+pub(super) fn figures(
+    out: &mut OutputDir,
+    history: &[Epoch],
+    tasks: &[String],
+    test: &Tested,
+) -> Result<(), TrainError> {
+    learning(out, history)?;
     let panels: Vec<Density> = (tasks.iter().enumerate())
         .map(|(t, task)| {
             let (x, y) = test.task(t);

@@ -38,6 +38,7 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
         arch: &config.arch,
         examples: &examples,
         scaling: &scaling,
+        heads: 0..examples.tasks.len(),
         config: &config.fit,
     };
     fit.geometry()?;
@@ -47,10 +48,13 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
         fit: Fit {
             examples: &measured.examples,
             scaling: &measured.scaling,
+            heads: fit.heads.clone(),
             ..fit
         },
         weight: measured.weight,
+        batch: config.fit.batch,
     });
+    let beside: Vec<Beside<'_>> = beside.into_iter().collect();
     let said = measured.as_ref().map_or(&Value::Null, |m| &m.what);
     let key = settings(config, &examples.tasks, said, data, init);
 
@@ -58,7 +62,7 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
     let (arch, state) = match config.search {
         Some(draws) => search(&fit, draws, &key, &mut out, watch, cancel)?,
         None => {
-            let state = one(&fit, beside.as_ref(), &start, &key, &out, watch, cancel)?;
+            let state = one(&fit, &beside, &start, &key, &out, watch, cancel)?;
             (config.arch.clone(), state)
         }
     };
@@ -66,11 +70,15 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
         arch: &arch,
         state: &state,
         start: &start,
-        beside: beside.as_ref(),
+        beside: &beside,
         key: &key,
         seconds: begun.elapsed().as_secs_f64(),
     };
-    let fit = Fit { arch: &arch, ..fit };
+    let fit = Fit {
+        arch: &arch,
+        heads: fit.heads.clone(),
+        ..fit
+    };
     write(config, &fit, &trained, &runtime, out)
 }
 
@@ -111,7 +119,8 @@ fn write(
     output::write(&path, &onnx)?;
     let test = check(fit, &state.best, &path, runtime)?;
     write_table(&mut out, &state.history, tasks)?;
-    let (loss, correlations) = fit.judge(&state.best, Split::Test)?;
+    let tested = fit.judge(&state.best, Split::Test)?;
+    let (loss, correlations) = (tested.loss, tested.figures);
     figures(&mut out, &state.history, tasks, &test)?;
     let model = model_json(fit, trained, &test, (loss, &correlations), &sha256(&onnx))?;
     let path = out.file("model.json");
@@ -157,9 +166,9 @@ fn windows_of_an_epoch(examples: &Examples) -> usize {
 }
 
 /// Fits one network, from a checkpoint if there is one.
-fn one(
+pub(super) fn one(
     fit: &Fit<'_>,
-    beside: Option<&Beside<'_>>,
+    beside: &[Beside<'_>],
     start: &Network,
     key: &Value,
     out: &OutputDir,

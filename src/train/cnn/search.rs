@@ -109,6 +109,7 @@ pub(super) fn search(
             }
             let fit = Fit {
                 arch: &archs[i],
+                heads: fit.heads.clone(),
                 ..*fit
             };
             let start = Network::random(&archs[i], tasks.len(), config.seed);
@@ -132,7 +133,7 @@ pub(super) fn search(
                 }
                 Ok(())
             };
-            match fit.run(state, until, None, &mut save, watch, cancel) {
+            match fit.run(state, until, &[], &mut save, watch, cancel) {
                 Ok(_) => {}
                 Err(Error::Train(TrainError::Diverged { .. })) => {
                     tracing::warn!("draw {} diverged", i + 1);

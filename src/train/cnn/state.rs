@@ -5,6 +5,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::Epoch;
+use super::adam;
 use super::network::Network;
 use crate::job::sha256;
 use crate::output::write_whole;
@@ -26,6 +27,8 @@ pub struct State {
     pub current: Network,
     /// The network of the lowest validation loss.
     pub best: Network,
+    /// The running mean of the weights, where there is one.
+    pub mean: Option<Network>,
     /// The optimiser.
     pub moments: Moments,
     /// Figures of the epochs done.
@@ -43,6 +46,7 @@ pub struct Notes {
     pub file: String,
     sha256: String,
     time: usize,
+    mean: bool,
     /// Which matrices have moments.
     moved: Vec<bool>,
 }
@@ -57,8 +61,38 @@ impl State {
         Self {
             best: network.clone(),
             current: network,
+            mean: None,
             moments,
             history: Vec::new(),
+        }
+    }
+
+    /// The network that is judged and kept.
+    pub(super) fn kept(&self) -> &Network {
+        self.mean.as_ref().unwrap_or(&self.current)
+    }
+
+    /// A step of the optimiser.
+    pub(super) fn step(&mut self, gradients: &Network, rate: f64, decay: f64, first: usize) {
+        adam::step(
+            &mut self.current,
+            &mut self.moments,
+            gradients,
+            (rate, decay),
+            first,
+        );
+    }
+
+    /// Moves the running mean towards the weights: `left` of it stays, less in the first steps.
+    pub(super) fn average(&mut self, left: f64) {
+        let Some(mean) = &mut self.mean else {
+            self.mean = Some(self.current.clone());
+            return;
+        };
+        let time = self.moments.time as f64;
+        let moved = (1.0 - left.min(time / (time + 9.0))) as f32;
+        for (mean, now) in mean.matrices_mut().zip(self.current.matrices()) {
+            mean.zip_mut_with(now, |m, x| *m += moved * (x - *m));
         }
     }
 
@@ -66,7 +100,7 @@ impl State {
     pub(super) fn push(&mut self, row: Epoch) {
         let best = self.best_epoch().map_or(f64::INFINITY, |e| e.validation);
         if row.validation < best {
-            self.best = self.current.clone();
+            self.best = self.kept().clone();
         }
         self.history.push(row);
     }
@@ -97,8 +131,10 @@ impl State {
     ) -> Result<Notes, TrainError> {
         let mut floats: Vec<f32> = Vec::new();
         let moments = self.moments.values.matrices().flatten().flatten();
+        let mean = self.mean.iter().flat_map(Network::matrices);
         for matrix in (self.current.matrices())
             .chain(self.best.matrices())
+            .chain(mean)
             .chain(moments)
         {
             floats.extend(matrix);
@@ -112,6 +148,7 @@ impl State {
             file,
             sha256: sha256(&bytes),
             time: self.moments.time,
+            mean: self.mean.is_some(),
             moved: (self.moments.values.matrices())
                 .map(Option::is_some)
                 .collect(),
@@ -139,6 +176,7 @@ impl State {
             Array2::from_shape_vec(like.dim(), values).map_err(|_| damaged())
         };
         let (current, best) = (like.try_map(&mut take)?, like.try_map(&mut take)?);
+        let mean = notes.mean.then(|| like.try_map(&mut take)).transpose()?;
         let mut moved = notes.moved.iter();
         let moments = like.try_map(|matrix| match moved.next() {
             Some(true) => Ok(Some([take(matrix)?, take(matrix)?])),
@@ -151,6 +189,7 @@ impl State {
         Ok(Self {
             current,
             best,
+            mean,
             moments: Moments {
                 time: notes.time,
                 values: moments,

@@ -14,11 +14,27 @@ pub struct Epoch {
     /// Pearson correlation on the validation side, by task.
     #[serde(deserialize_with = "maybe_nan")]
     pub pearson: Vec<f64>,
-    /// The same on the validation side of the further data; NaN for tasks that it lacks.
-    #[serde(default, deserialize_with = "maybe_nan")]
-    pub beside: Vec<f64>,
+    /// What further data say.
+    #[serde(default)]
+    pub others: Vec<Judged>,
     /// Time it took.
     pub seconds: f64,
+}
+
+/// A network on one side of the split of some data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Loss.
+    #[serde(deserialize_with = "maybe_nan_number")]
+    pub loss: f64,
+    /// For each task the Pearson correlation of outputs and labels, or of their differences; of classes
+    /// the AUROC. NaN for tasks that the data lack.
+    #[serde(deserialize_with = "maybe_nan")]
+    pub figures: Vec<f64>,
+}
+
+fn maybe_nan_number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
 /// JSON has no NaN: serde writes it as null.

@@ -95,7 +95,9 @@ pub(super) fn backward(
             let first = group * together.stride + window * together.step;
             let shape = (1, input.positions * channels);
             let mut to = back.slice_mut(s![first..first + input.positions, ..]);
-            let to = to.as_slice_mut().map(|t| ArrayViewMut2::from_shape(shape, t));
+            let to = to
+                .as_slice_mut()
+                .map(|t| ArrayViewMut2::from_shape(shape, t));
             let Some(Ok(mut to)) = to else {
                 unreachable!("whole rows of an array made row by row");
             };

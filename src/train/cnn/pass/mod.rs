@@ -16,6 +16,9 @@ mod dense;
 mod normal;
 mod part;
 mod pool;
+mod smooth;
+
+use std::borrow::Cow;
 
 use ndarray::{Array2, Axis, s};
 use rayon::prelude::*;
@@ -27,6 +30,7 @@ use crate::stats::Random;
 use crate::train::TrainError;
 
 pub(super) use self::normal::{BN_EPSILON, Statistics};
+pub(super) use self::smooth::expanded;
 
 /// Columns of a part's sequences, about: its values stay in a core's cache.
 const PART: usize = 8 * 145;
@@ -53,7 +57,9 @@ pub(super) enum Mode {
 
 /// A batch on its way through the network.
 pub(super) struct Pass<'a> {
-    network: &'a Network,
+    arch: &'a Architecture,
+    /// Smooth layers with all their weights.
+    network: Cow<'a, Network>,
     plan: Plan,
     parts: Vec<Part>,
     outputs: usize,
@@ -68,13 +74,14 @@ impl<'a> Pass<'a> {
     /// # Errors
     /// [`TrainError::Setting`] when the layers stand in an order that no architecture has.
     pub fn forward(
-        arch: &Architecture,
+        arch: &'a Architecture,
         network: &'a Network,
         codes: &[u8],
         geometry: Geometry,
         mode: Mode,
     ) -> Result<Self, TrainError> {
-        let plan = Plan::new(arch, network, geometry)?;
+        let network = smooth::expanded(arch, network);
+        let plan = Plan::new(arch, &network, geometry)?;
         let each = (PART / geometry.columns).max(1) * geometry.columns;
         let learns = matches!(mode, Mode::Train { .. });
         let parts = codes.chunks(each).enumerate().map(|(i, codes)| {
@@ -85,7 +92,8 @@ impl<'a> Pass<'a> {
             Part::new(&plan, codes, random)
         });
         let mut pass = Self {
-            network,
+            arch,
+            network: network.clone(),
             parts: parts.collect(),
             outputs: plan.outputs,
             plan,
@@ -116,13 +124,13 @@ impl<'a> Pass<'a> {
 
     /// The outputs, `[sequences * windows, outputs]`.
     pub fn outputs(&self) -> Array2<f32> {
-        let rows = self.parts.iter().map(|p| p.output().nrows()).sum();
+        let rows = self.parts.iter().map(|p| p.windows(&self.plan)).sum();
         let mut all = Array2::zeros((rows, self.outputs));
         let mut from = 0;
         for part in &self.parts {
-            let output = part.output();
-            let until = from + output.nrows();
-            all.slice_mut(s![from..until, ..]).assign(output);
+            let until = from + part.windows(&self.plan);
+            let output = part.joined(&self.plan);
+            all.slice_mut(s![from..until, ..]).assign(&output);
             from = until;
         }
         all
@@ -133,11 +141,11 @@ impl<'a> Pass<'a> {
     pub fn backward(mut self, gradient: &Array2<f32>, first: usize) -> Network {
         let mut from = 0;
         for part in &mut self.parts {
-            let until = from + part.output().nrows();
-            part.begin_backward(gradient.slice(s![from..until, ..]).to_owned());
+            let until = from + part.windows(&self.plan);
+            part.begin_backward(&self.plan, gradient.slice(s![from..until, ..]));
             from = until;
         }
-        let (network, plan) = (self.network, &self.plan);
+        let (network, plan) = (&*self.network, &self.plan);
         let turned = conv::turned(network);
         let mut whole = network.map(|m| Array2::zeros(m.dim()));
         let mut until = network.layers.len();
@@ -174,7 +182,7 @@ impl<'a> Pass<'a> {
                     normal::backward(&mut self.parts, plan, until, layer, &mut self.statistics);
             }
         }
-        whole
+        smooth::folded(self.arch, whole)
     }
 
     fn normalise(&mut self, at: usize, scale: &Array2<f32>, shift: &Array2<f32>) {

@@ -1,10 +1,10 @@
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 
 use super::super::arch::{Architecture, Padding};
 use super::super::network::{FittedLayer, Network};
 use super::normal::Statistics;
 use super::{Geometry, conv, dense, normal, pool};
-use crate::encode::UNKNOWN;
+use crate::encode::{UNKNOWN, reverse_complement};
 use crate::stats::Random;
 use crate::train::TrainError;
 
@@ -19,6 +19,8 @@ pub(super) struct Plan {
     pub inputs: Vec<Input>,
     /// Outputs of the network.
     pub outputs: usize,
+    /// Whether the reverse complements of a part's sequences stand behind them.
+    pub both_strands: bool,
 }
 
 /// What a layer reads.
@@ -84,6 +86,7 @@ impl Plan {
             reach: arch.reach(),
             inputs,
             outputs: input.channels,
+            both_strands: arch.both_strands,
         })
     }
 
@@ -140,9 +143,16 @@ impl Input {
                 channels: bias.len(),
                 ..self
             },
-            (FittedLayer::BatchNorm { .. } | FittedLayer::Relu | FittedLayer::Dropout(_), _) => {
-                self
+            (FittedLayer::SpatialDropout(_), Form::Windows) => {
+                return misplaced("a spatial dropout does not follow a convolution");
             }
+            (
+                FittedLayer::BatchNorm { .. }
+                | FittedLayer::Relu
+                | FittedLayer::Dropout(_)
+                | FittedLayer::SpatialDropout(_),
+                _,
+            ) => self,
         })
     }
 }
@@ -174,13 +184,17 @@ pub(super) struct Part {
 impl Part {
     pub fn new(plan: &Plan, codes: &[u8], random: Option<Random>) -> Self {
         let columns = plan.geometry.columns;
-        let sequences = codes.len() / columns;
+        let given = codes.len() / columns;
+        let sequences = if plan.both_strands { 2 * given } else { given };
         let mut placed = vec![UNKNOWN; plan.rows(sequences)];
-        for (slot, sequence) in placed
-            .chunks_mut(plan.stride)
-            .zip(codes.chunks_exact(columns))
-        {
+        let mut slots = placed.chunks_mut(plan.stride);
+        for (sequence, slot) in codes.chunks_exact(columns).zip(slots.by_ref()) {
             slot[..columns].copy_from_slice(sequence);
+        }
+        if plan.both_strands {
+            for (sequence, slot) in codes.chunks_exact(columns).zip(slots) {
+                reverse_complement(sequence, &mut slot[..columns]);
+            }
         }
         Self {
             codes: placed,
@@ -237,7 +251,12 @@ impl Part {
                 shift,
                 mean,
                 variance,
-            } => normal::by(self.take(kept), &Statistics::new(mean, variance), scale, shift),
+            } => normal::by(
+                self.take(kept),
+                &Statistics::new(mean, variance),
+                scale,
+                shift,
+            ),
             FittedLayer::Dense { weight, bias } => match input.form {
                 Form::Windows => self.output().dot(weight) + bias,
                 _ => dense::over_windows(plan, input, self.output(), self.sequences, weight) + bias,
@@ -252,6 +271,15 @@ impl Part {
                 Some(random) => {
                     let factors = factors(self.values[at].dim(), *p, random);
                     let values = self.take(kept) * &factors;
+                    left = Left::Factors(factors);
+                    values
+                }
+            },
+            FittedLayer::SpatialDropout(p) => match &mut self.random {
+                None => self.take(kept),
+                Some(random) => {
+                    let factors = factors((self.sequences, input.channels), *p, random);
+                    let values = plan.by_channel(self.take(kept), &factors);
                     left = Left::Factors(factors);
                     values
                 }
@@ -289,8 +317,36 @@ impl Part {
         self.left.push(Left::Nothing);
     }
 
-    pub fn begin_backward(&mut self, gradient: Array2<f32>) {
-        self.gradient = gradient;
+    /// Windows of the sequences that were given.
+    pub fn windows(&self, plan: &Plan) -> usize {
+        let all = self.sequences * plan.geometry.windows;
+        if plan.both_strands { all / 2 } else { all }
+    }
+
+    /// The outputs; of both strands their means.
+    pub fn joined(&self, plan: &Plan) -> Array2<f32> {
+        if !plan.both_strands {
+            return self.output().clone();
+        }
+        let half = self.windows(plan);
+        let mut means = self.output().slice(s![..half, ..]).to_owned();
+        means += &self.output().select(Axis(0), &opposite(plan, half));
+        means *= 0.5;
+        means
+    }
+
+    /// Begins the way back with the gradients of [`Part::joined`].
+    pub fn begin_backward(&mut self, plan: &Plan, gradient: ArrayView2<'_, f32>) {
+        self.gradient = match plan.both_strands {
+            false => gradient.to_owned(),
+            true => {
+                let half = &gradient * 0.5;
+                let rows = opposite(plan, half.nrows());
+                let of_other: Vec<usize> = rows.iter().map(|row| row - half.nrows()).collect();
+                // Turning windows round twice gives them back.
+                concatenate![Axis(0), half, half.select(Axis(0), &of_other)]
+            }
+        };
     }
 
     /// Goes back through a layer: returns its gradients and leaves those of what it read, if
@@ -363,6 +419,12 @@ impl Part {
                 }
                 FittedLayer::Dropout(*p)
             }
+            FittedLayer::SpatialDropout(p) => {
+                if let Left::Factors(factors) = &self.left[at] {
+                    gradient = plan.by_channel(gradient, factors);
+                }
+                FittedLayer::SpatialDropout(*p)
+            }
             FittedLayer::MaxPool(size) => {
                 if let Left::Places(places) = &self.left[at] {
                     gradient = pool::back_to(places, read.dim(), &gradient);
@@ -398,10 +460,26 @@ impl Plan {
         values
     }
 
+    /// Values times the factors of their sequence's channels, `[sequences, channels]`.
+    fn by_channel(&self, mut values: Array2<f32>, factors: &Array2<f32>) -> Array2<f32> {
+        let sequences = values.axis_chunks_iter_mut(Axis(0), self.stride);
+        for (mut rows, factors) in sequences.zip(factors.rows()) {
+            rows *= &factors;
+        }
+        values
+    }
+
     /// Whether a row is one of the first of its sequence that depend on nothing but it.
     pub fn is_known(&self, row: usize, input: &Input, sequences: usize) -> bool {
         row < sequences * self.stride && row % self.stride < input.known
     }
+}
+
+/// For each window of the given sequences the row of the same bases on the other strand.
+fn opposite(plan: &Plan, windows: usize) -> Vec<usize> {
+    let each = plan.geometry.windows;
+    let turned = |row: usize| row / each * each + each - 1 - row % each;
+    (0..windows).map(|row| windows + turned(row)).collect()
 }
 
 /// Zero with probability `p`, otherwise what keeps the mean.

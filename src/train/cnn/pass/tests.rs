@@ -103,7 +103,7 @@ fn naive(network: &Network, window: &[u8]) -> Vec<f64> {
                 };
                 flat = Some((0..bias.len()).map(output).collect());
             }
-            FittedLayer::Dropout(_) => {}
+            FittedLayer::Dropout(_) | FittedLayer::SpatialDropout(_) => {}
             FittedLayer::BatchNorm { .. } => unreachable!("not in these tests"),
         }
     }
@@ -276,7 +276,12 @@ fn layers_in_an_order_that_no_architecture_has_are_refused() {
 }
 
 /// Half the squared outputs and their gradients, whole batch at once.
-fn squares(arch: &Architecture, network: &Network, codes: &[u8], geometry: Geometry) -> (f64, Network) {
+fn squares(
+    arch: &Architecture,
+    network: &Network,
+    codes: &[u8],
+    geometry: Geometry,
+) -> (f64, Network) {
     let mode = Mode::Train { seed: 5, batch: 2 };
     let pass = Pass::forward(arch, network, codes, geometry, mode).unwrap();
     let outputs = pass.outputs();
@@ -289,13 +294,43 @@ fn gradients_are_slopes_of_the_loss() {
     for (layers, windows, step) in [
         ("conv 6x3, relu, conv 5x4, relu, dense", 1, 20),
         ("conv 6x3, relu, conv 5x4, relu, dense", 3, 7),
-        ("conv 6x3, conv 3x1, conv 5x2, relu, dense 7, relu, dense", 4, 5),
+        (
+            "conv 6x3, conv 3x1, conv 5x2, relu, dense 7, relu, dense",
+            4,
+            5,
+        ),
         ("conv 6x3, relu, maxpool 4, dense", 3, 5),
-        ("conv 6x3, relu, avgpool 5, dropout 0.3, dense 3, relu, dense", 2, 6),
-        ("conv 4x3, relu, batchnorm, conv 3x2, batchnorm, relu, dense", 1, 20),
-        ("conv 4x3 same, relu, conv 3x6 same, batchnorm, relu, dropout 0.2, maxpool 3, dense", 1, 20),
+        (
+            "conv 6x3, relu, avgpool 5, dropout 0.3, dense 3, relu, dense",
+            2,
+            6,
+        ),
+        (
+            "conv 4x3, relu, batchnorm, conv 3x2, batchnorm, relu, dense",
+            1,
+            20,
+        ),
+        (
+            "conv 4x3 same, relu, conv 3x6 same, batchnorm, relu, dropout 0.2, maxpool 3, dense",
+            1,
+            20,
+        ),
+        (
+            "conv 6x3, relu, spatialdropout 0.3, conv 5x4, relu, dense smooth 4",
+            3,
+            4,
+        ),
+        (
+            "both conv 6x3, relu, spatialdropout 0.3, conv 5x4, relu, dense 3 smooth 4, relu, dense",
+            3,
+            4,
+        ),
+        ("both conv 4x3, batchnorm, relu, dense smooth 5", 1, 20),
     ] {
-        let arch = arch(20, layers);
+        let arch = match layers.strip_prefix("both ") {
+            Some(layers) => arch(20, layers).on_both_strands().unwrap(),
+            None => arch(20, layers),
+        };
         let mut network = Network::random(&arch, 2, 7);
         set_biases(&mut network, 0.1);
         let columns = 20 + (windows - 1) * if windows == 1 { 0 } else { step };

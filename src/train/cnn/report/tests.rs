@@ -1,7 +1,6 @@
 use std::fs;
 use std::path::Path;
 
-
 use ndarray::{Array3, s};
 
 use super::*;
@@ -27,6 +26,8 @@ fn examples(frames: bool) -> Examples {
         columns,
         windows: 1,
         step: columns,
+        reading: crate::train::Reading::Windows,
+        objective: crate::train::Objective::Values,
         codes,
         labels: Array3::from_elem((n, 1, TASKS), 0.5),
         reversed: None,
@@ -56,11 +57,15 @@ fn checked(
         reverse_complements: false,
         pair_weight: 0.0,
         frozen: 0,
+        weight_decay: 0.0,
+        clip: None,
+        average: None,
     };
     let fit = Fit {
         arch: trained.0,
         examples,
         scaling: &scaling,
+        heads: 0..examples.tasks.len(),
         config: &config,
     };
     let folder = tempfile::tempdir().unwrap();

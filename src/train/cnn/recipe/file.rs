@@ -1,0 +1,491 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::{Architecture, FitConfig, Layers, Schedule};
+use crate::train::{Reading, TrainError};
+
+/// What is learned from what, and what becomes of it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Text for the model's metadata.
+    pub description: Option<String>,
+    /// The trunk and the heads.
+    pub network: NetworkSpec,
+    /// How it is fitted.
+    #[serde(default)]
+    pub fit: FitSpec,
+    /// Which sequences are kept apart.
+    #[serde(default)]
+    pub split: SplitSpec,
+    /// The sources; an epoch shows the training side of the first once.
+    #[serde(rename = "source")]
+    pub sources: Vec<SourceSpec>,
+    /// The tasks of the exported network.
+    #[serde(rename = "task")]
+    pub tasks: Vec<TaskSpec>,
+}
+
+/// The network.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSpec {
+    /// Bases of a window.
+    #[serde(default = "window")]
+    pub window: usize,
+    /// Its layers, as `--arch` has them.
+    pub layers: String,
+    /// Whether outputs are means over both strands.
+    #[serde(default)]
+    pub both_strands: bool,
+}
+
+fn window() -> usize {
+    145
+}
+
+/// How a network is fitted; [`FitConfig`] says what each means.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FitSpec {
+    pub epochs: usize,
+    pub batch: usize,
+    pub rate: f64,
+    pub schedule: Schedule,
+    pub patience: usize,
+    pub seed: u64,
+    pub reverse_complements: bool,
+    pub weight_decay: f64,
+    pub clip: Option<f64>,
+    pub average: Option<f64>,
+}
+
+impl Default for FitSpec {
+    fn default() -> Self {
+        Self {
+            epochs: 20,
+            batch: 128,
+            rate: 1e-3,
+            schedule: Schedule::Cosine,
+            patience: 20,
+            seed: 1,
+            reverse_complements: true,
+            weight_decay: 0.0,
+            clip: None,
+            average: None,
+        }
+    }
+}
+
+/// Which sequences are kept apart. Sequences that belong together (of one group, or sharing bases) are on one
+/// side: on the test side if one of them is, else on the validation side if one is.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SplitSpec {
+    /// Contigs of the validation side.
+    pub validation_chroms: Vec<String>,
+    /// Contigs of the test side.
+    pub test_chroms: Vec<String>,
+    /// Share of the groups without a contig on the validation side.
+    pub validation_share: f64,
+    /// Share on the test side.
+    pub test_share: f64,
+    /// Sequences that share so many bases in a row, on either strand, belong together; 0 for none.
+    pub shared_bases: usize,
+    /// But not by stretches that more sequences than this have: repeats.
+    pub repeats: usize,
+}
+
+impl Default for SplitSpec {
+    fn default() -> Self {
+        Self {
+            validation_chroms: Vec::new(),
+            test_chroms: Vec::new(),
+            validation_share: 0.05,
+            test_share: 0.1,
+            shared_bases: 25,
+            repeats: 20,
+        }
+    }
+}
+
+/// A source.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(try_from = "toml::Table")]
+pub struct SourceSpec {
+    /// Its name; its heads are `NAME.COLUMN`.
+    pub name: String,
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: Kind,
+}
+
+// Flattened fields cannot be told from unknown ones, which are errors here.
+impl TryFrom<toml::Table> for SourceSpec {
+    type Error = String;
+
+    fn try_from(mut table: toml::Table) -> Result<Self, String> {
+        let name = match table.remove("name") {
+            Some(toml::Value::String(name)) => name,
+            Some(other) => return Err(format!("a source's name is text, not {other}")),
+            None => return Err("a source has no name".into()),
+        };
+        match Kind::deserialize(toml::Value::Table(table)) {
+            Ok(kind) => Ok(Self { name, kind }),
+            Err(e) => Err(format!("source {name}: {}", e.message())),
+        }
+    }
+}
+
+/// A kind of source with its files. Paths count from the recipe's folder.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Kind {
+    /// Sequences of one length with measured values.
+    Values {
+        /// A table with a header.
+        file: PathBuf,
+        /// Column of the sequence.
+        #[serde(default = "sequence")]
+        sequence: String,
+        /// Columns of the values; a missing one teaches nothing.
+        columns: Vec<String>,
+        /// Column that says which rows belong together.
+        group: Option<String>,
+        /// Endings that are no part of a group's name, as `_F` and `_R`.
+        #[serde(default)]
+        group_endings: Vec<String>,
+        /// Weight of the loss.
+        #[serde(default = "one")]
+        weight: f32,
+        /// Sequences of a batch.
+        batch: Option<usize>,
+        /// Bases from one window of a sequence to the next.
+        #[serde(default = "five")]
+        step: usize,
+        /// Whether one window at random stands for a sequence, or the mean of all.
+        #[serde(default = "crop")]
+        read: ReadSpec,
+    },
+    /// Regions of two classes.
+    Classes {
+        /// Regions of one length with names, as BED.
+        regions: PathBuf,
+        /// The genome.
+        fasta: PathBuf,
+        /// For each head a table that says a region's class.
+        labels: BTreeMap<String, PathBuf>,
+        /// Its column of the region's name.
+        #[serde(default = "region")]
+        region: String,
+        /// Its column of the class.
+        class: String,
+        /// The class that is 1.
+        positive: String,
+        /// The class that is 0; rows of others are passed over.
+        negative: String,
+        /// Weight of the loss.
+        #[serde(default = "one")]
+        weight: f32,
+        /// Regions of a batch.
+        batch: Option<usize>,
+        /// Bases from one window of a region to the next.
+        #[serde(default = "five")]
+        step: usize,
+    },
+    /// Differences between the alleles of single-base variants.
+    Alleles {
+        /// For each head a table.
+        files: BTreeMap<String, PathBuf>,
+        /// The genome.
+        fasta: PathBuf,
+        /// Columns of contig, 1-based position, and the alleles.
+        #[serde(default = "place")]
+        place: [String; 4],
+        /// Column of the reference's value and of the alternative's, of which the effect is log2(alternative /
+        /// reference).
+        values: [String; 2],
+        /// Added to both.
+        #[serde(default)]
+        pseudo: f64,
+        /// Weight of the loss.
+        #[serde(default = "one")]
+        weight: f32,
+        /// Sequences of a batch, two a variant.
+        batch: Option<usize>,
+    },
+    /// Another model's outputs on windows of a genome.
+    Teacher {
+        /// An ONNX file, or the name of a model that the program carries.
+        model: String,
+        /// Its outputs.
+        outputs: Vec<String>,
+        /// The genome.
+        fasta: PathBuf,
+        /// Regions.
+        bed: PathBuf,
+        /// So many random stretches of them instead of the regions themselves.
+        random: Option<usize>,
+        /// Bases of a stretch; the window where not given.
+        stretch: Option<usize>,
+        /// Share of the reverse complement's output in a label.
+        #[serde(default)]
+        reverse_share: f32,
+        /// Weight of the loss.
+        #[serde(default = "one")]
+        weight: f32,
+        /// Stretches of a batch.
+        batch: Option<usize>,
+        /// Bases from one window of a stretch to the next.
+        #[serde(default = "five")]
+        step: usize,
+    },
+    /// The examples that `mpra-score dataset` makes of counts.
+    Examples {
+        /// The Parquet file; its own split is kept.
+        file: PathBuf,
+        /// Its tasks.
+        columns: Vec<String>,
+        /// Weight of the loss.
+        #[serde(default = "one")]
+        weight: f32,
+        /// Sequences of a batch.
+        batch: Option<usize>,
+    },
+}
+
+fn sequence() -> String {
+    "sequence".into()
+}
+
+fn region() -> String {
+    "region_id".into()
+}
+
+fn place() -> [String; 4] {
+    ["chrom", "pos", "ref", "alt"].map(str::to_owned)
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+fn five() -> usize {
+    5
+}
+
+fn crop() -> ReadSpec {
+    ReadSpec::Crop
+}
+
+/// How a sequence longer than the window is read.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadSpec {
+    /// A window at a random place stands for it while learning.
+    Crop,
+    /// The mean of its windows.
+    Mean,
+}
+
+impl From<ReadSpec> for Reading {
+    fn from(spec: ReadSpec) -> Self {
+        match spec {
+            ReadSpec::Crop => Self::Crop,
+            ReadSpec::Mean => Self::Mean,
+        }
+    }
+}
+
+/// A task of the exported network.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskSpec {
+    /// Its name.
+    pub name: String,
+    /// Weights of standardised heads.
+    pub heads: BTreeMap<String, f64>,
+    /// The head in whose units the task is: by the regression of its labels on the weighted sum, on the
+    /// training side.
+    pub unit: String,
+}
+
+impl Kind {
+    /// Weight of the loss, and sequences of a batch; the first source's are those of `[fit]`.
+    pub fn share(&self) -> (f32, Option<usize>) {
+        let (Self::Values { weight, batch, .. }
+        | Self::Classes { weight, batch, .. }
+        | Self::Alleles { weight, batch, .. }
+        | Self::Teacher { weight, batch, .. }
+        | Self::Examples { weight, batch, .. }) = self;
+        (*weight, *batch)
+    }
+
+    /// Its heads, without the source's name.
+    pub fn heads(&self) -> Vec<String> {
+        match self {
+            Self::Values { columns, .. } | Self::Examples { columns, .. } => columns.clone(),
+            Self::Classes { labels, .. } => labels.keys().cloned().collect(),
+            Self::Alleles { files, .. } => files.keys().cloned().collect(),
+            Self::Teacher { outputs, .. } => outputs.clone(),
+        }
+    }
+
+    /// Its files, with what they are.
+    pub fn files(&self) -> Vec<&Path> {
+        let files: Vec<&PathBuf> = match self {
+            Self::Values { file, .. } | Self::Examples { file, .. } => vec![file],
+            Self::Classes {
+                regions,
+                fasta,
+                labels,
+                ..
+            } => labels.values().chain([regions, fasta]).collect(),
+            Self::Alleles { files, fasta, .. } => files.values().chain([fasta]).collect(),
+            Self::Teacher { fasta, bed, .. } => vec![fasta, bed],
+        };
+        files.into_iter().map(PathBuf::as_path).collect()
+    }
+
+    fn files_mut(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            Self::Values { file, .. } | Self::Examples { file, .. } => vec![file],
+            Self::Classes {
+                regions,
+                fasta,
+                labels,
+                ..
+            } => labels.values_mut().chain([regions, fasta]).collect(),
+            Self::Alleles { files, fasta, .. } => files.values_mut().chain([fasta]).collect(),
+            Self::Teacher { fasta, bed, .. } => vec![fasta, bed],
+        }
+    }
+}
+
+impl Recipe {
+    /// Reads a recipe; its paths are made to count from where the program runs.
+    ///
+    /// # Errors
+    /// [`TrainError::Read`], or [`TrainError::Data`] for what is no recipe.
+    pub fn read(path: &Path) -> Result<Self, TrainError> {
+        let text = fs::read_to_string(path).map_err(|e| TrainError::Read(e, path.into()))?;
+        let mut recipe: Self = toml::from_str(&text).map_err(|e| TrainError::Data {
+            path: path.into(),
+            problem: e.to_string().trim_end().to_owned(),
+        })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for source in &mut recipe.sources {
+            for file in source.kind.files_mut() {
+                *file = folder.join(&*file);
+            }
+            if let Kind::Teacher { model, .. } = &mut source.kind
+                && Path::new(model.as_str()).extension().is_some()
+            {
+                *model = folder.join(&*model).to_string_lossy().into_owned();
+            }
+        }
+        recipe.check().map_err(|problem| TrainError::Data {
+            path: path.into(),
+            problem,
+        })?;
+        Ok(recipe)
+    }
+
+    /// Names of all heads, source by source.
+    pub fn heads(&self) -> Vec<String> {
+        let all = self.sources.iter().flat_map(|s| {
+            let heads = s.kind.heads().into_iter();
+            heads.map(|h| format!("{}.{h}", s.name))
+        });
+        all.collect()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let heads = self.heads();
+        for (i, head) in heads.iter().enumerate() {
+            if heads[..i].contains(head) {
+                return Err(format!("there are two heads {head}"));
+            }
+        }
+        for source in &self.sources {
+            let (weight, batch) = source.kind.share();
+            if source.kind.heads().is_empty() {
+                return Err(format!("source {} has no heads", source.name));
+            }
+            if !(weight > 0.0 && weight.is_finite()) || batch == Some(0) {
+                return Err(format!(
+                    "source {}: weight and batch are above 0",
+                    source.name
+                ));
+            }
+        }
+        if self.sources.is_empty() || self.tasks.is_empty() {
+            return Err("it needs a [[source]] and a [[task]]".into());
+        }
+        for (i, task) in self.tasks.iter().enumerate() {
+            if self.tasks[..i].iter().any(|t| t.name == task.name) {
+                return Err(format!("there are two tasks {}", task.name));
+            }
+            for head in task.heads.keys().chain([&task.unit]) {
+                if !heads.contains(head) {
+                    let known = heads.join(", ");
+                    return Err(format!(
+                        "task {}: no head {head}; there are {known}",
+                        task.name
+                    ));
+                }
+            }
+            if task.heads.is_empty() || !task.heads.values().all(|w| w.is_finite()) {
+                return Err(format!("task {} needs heads with numbers", task.name));
+            }
+        }
+        let split = &self.split;
+        if !(split.validation_share >= 0.0
+            && split.test_share >= 0.0
+            && split.validation_share + split.test_share < 1.0)
+        {
+            return Err("shares of the split are 0 or more and together below 1".into());
+        }
+        if split.shared_bases > 31 {
+            return Err("shared_bases is at most 31".into());
+        }
+        Ok(())
+    }
+
+    /// The architecture.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] when it cannot be built.
+    pub fn architecture(&self) -> Result<Architecture, TrainError> {
+        let network = &self.network;
+        let layers: Layers = network.layers.parse()?;
+        let arch = Architecture::new(network.window, network.window, 0, layers.0)?;
+        match network.both_strands {
+            true => arch.on_both_strands(),
+            false => Ok(arch),
+        }
+    }
+
+    /// How it is fitted.
+    pub fn fit_config(&self) -> FitConfig {
+        let fit = &self.fit;
+        FitConfig {
+            epochs: fit.epochs,
+            batch: fit.batch,
+            rate: fit.rate,
+            schedule: fit.schedule,
+            patience: fit.patience,
+            seed: fit.seed,
+            // A network of both strands sees both in every pass.
+            reverse_complements: fit.reverse_complements && !self.network.both_strands,
+            pair_weight: 0.0,
+            frozen: 0,
+            weight_decay: fit.weight_decay,
+            clip: fit.clip,
+            average: fit.average,
+        }
+    }
+}

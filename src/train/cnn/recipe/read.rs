@@ -1,0 +1,487 @@
+//! Reading a recipe's sources.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use ndarray::Array3;
+use serde_json::{Value, json};
+
+use super::super::config::TeacherSource;
+use super::super::data;
+use super::groups::Origin;
+use super::{Kind, Recipe, SourceSpec};
+use crate::dataset::Split;
+use crate::encode::{UNKNOWN, code};
+use crate::genome::{Aliases, Fasta, FastaReader};
+use crate::input::{Lines, Table, bed, is_missing};
+use crate::model::{ModelOptions, Runtime};
+use crate::train::{Examples, Objective, Reading, TrainError, read_examples};
+use crate::{Cancel, Error};
+
+/// A source's data.
+pub(super) struct Read {
+    pub examples: Examples,
+    /// One a sequence.
+    pub origins: Vec<Origin>,
+    /// Rows that could not be used, by reason.
+    pub left_out: BTreeMap<&'static str, usize>,
+}
+
+impl Read {
+    /// Nothing yet, for sequences of so many columns.
+    fn new(tasks: Vec<String>, objective: Objective) -> Self {
+        Self {
+            examples: Examples {
+                tasks,
+                columns: 0,
+                windows: 1,
+                step: 0,
+                reading: Reading::Windows,
+                objective,
+                codes: Vec::new(),
+                labels: Array3::zeros((0, 1, 0)),
+                reversed: None,
+                weights: Vec::new(),
+                sides: Vec::new(),
+                parent: Vec::new(),
+            },
+            origins: Vec::new(),
+            left_out: BTreeMap::new(),
+        }
+    }
+
+    fn leave_out(&mut self, why: &'static str) {
+        *self.left_out.entry(why).or_default() += 1;
+    }
+
+    fn push(&mut self, codes: &[u8], parent: Option<u32>, origin: Origin) {
+        let examples = &mut self.examples;
+        examples.columns = codes.len();
+        examples.codes.extend_from_slice(codes);
+        examples.weights.push(1.0);
+        examples.sides.push(Split::Train);
+        examples.parent.push(parent);
+        self.origins.push(origin);
+    }
+
+    /// Puts the labels, row by row, to the sequences, and says how the windows lie.
+    fn finish(
+        mut self,
+        labels: Vec<f32>,
+        path: &Path,
+        (window, step): (usize, usize),
+        reading: Reading,
+    ) -> Result<Self, TrainError> {
+        let bad = |problem: String| TrainError::Data {
+            path: path.into(),
+            problem,
+        };
+        let examples = &mut self.examples;
+        if examples.sides.is_empty() {
+            let why: Vec<String> = (self.left_out.iter())
+                .map(|(w, n)| format!("{n} {w}"))
+                .collect();
+            return Err(bad(format!("no row can be used ({})", why.join(", "))));
+        }
+        if examples.columns < window || step == 0 {
+            return Err(bad(format!(
+                "its sequences have {} bases, a window {window}; a step is 1 or more",
+                examples.columns
+            )));
+        }
+        let windows = (examples.columns - window) / step + 1;
+        if (examples.columns - window) % step != 0 {
+            return Err(bad(format!(
+                "windows {step} bases apart leave a rest of its sequences of {} bases",
+                examples.columns
+            )));
+        }
+        (examples.windows, examples.step, examples.reading) = (windows, step, reading);
+        let shape = (examples.sides.len(), 1, examples.tasks.len());
+        examples.labels = Array3::from_shape_vec(shape, labels)
+            .map_err(|_| bad("its labels do not fit its sequences".into()))?;
+        Ok(self)
+    }
+}
+
+/// Reads a source for windows of the recipe's network; also says what it is, for `run.json`.
+pub(super) fn read(
+    source: &SourceSpec,
+    recipe: &Recipe,
+    runtime: &Runtime,
+    cancel: &Cancel,
+) -> Result<(Read, Value), Error> {
+    let window = recipe.network.window;
+    let read = match &source.kind {
+        Kind::Values { .. } => values(&source.kind, window)?,
+        Kind::Classes { .. } => classes(&source.kind, window)?,
+        Kind::Alleles { .. } => alleles(&source.kind, window)?,
+        Kind::Teacher { .. } => teacher(&source.kind, recipe, runtime, cancel)?,
+        Kind::Examples { file, columns, .. } => {
+            let examples = read_examples(file, Some(columns))?;
+            let origins = (examples.sides.iter())
+                .map(|side| Origin {
+                    side: Some(*side),
+                    ..Origin::default()
+                })
+                .collect();
+            Read {
+                examples,
+                origins,
+                left_out: BTreeMap::new(),
+            }
+        }
+    };
+    let what = json!({
+        "name": source.name,
+        "sequences": read.examples.len(),
+        "columns": read.examples.columns,
+        "windows": read.examples.windows,
+        "left_out": read.left_out,
+        "sequences_sha256": crate::job::sha256(&read.examples.codes),
+    });
+    Ok((read, what))
+}
+
+/// Opens a table and finds columns in it.
+fn table(path: &Path, names: &[&str]) -> Result<(Table, Vec<usize>), TrainError> {
+    let bad = |problem: String| TrainError::Data {
+        path: path.into(),
+        problem,
+    };
+    let table = Table::new(Lines::open(path)?)?.ok_or_else(|| bad("it is empty".into()))?;
+    let places = names.iter().map(|name| {
+        table.column(name).ok_or_else(|| {
+            bad(format!(
+                "no column {name:?}; there are {}",
+                table.names().join(", ")
+            ))
+        })
+    });
+    let places = places.collect::<Result<_, _>>()?;
+    Ok((table, places))
+}
+
+/// A number, NaN where the cell says that there is none.
+fn number(cell: &str, path: &Path, line: u64) -> Result<f64, TrainError> {
+    if is_missing(cell) {
+        return Ok(f64::NAN);
+    }
+    (cell.parse().ok())
+        .filter(|v: &f64| v.is_finite())
+        .ok_or_else(|| TrainError::Data {
+            path: path.into(),
+            problem: format!("line {line}: {cell:?} is no number"),
+        })
+}
+
+fn values(kind: &Kind, window: usize) -> Result<Read, TrainError> {
+    let Kind::Values {
+        file,
+        sequence,
+        columns,
+        group,
+        group_endings,
+        step,
+        read: reading,
+        ..
+    } = kind
+    else {
+        unreachable!("called for values");
+    };
+    let mut names = vec![sequence.as_str()];
+    names.extend(columns.iter().map(String::as_str));
+    names.extend(group.as_deref());
+    let (mut table, places) = table(file, &names)?;
+    let mut read = Read::new(columns.clone(), Objective::Values);
+    let mut labels = Vec::new();
+    while let Some(row) = table.next_row()? {
+        let codes = codes_of(row.cells[places[0]]);
+        let values = places[1..=columns.len()].iter();
+        let values = values.map(|&p| number(row.cells[p], file, row.line));
+        let values = values.collect::<Result<Vec<f64>, _>>()?;
+        let expected = read.examples.columns;
+        if !read.origins.is_empty() && codes.len() != expected {
+            return Err(TrainError::Data {
+                path: file.clone(),
+                problem: format!(
+                    "line {}: a sequence of {} bases among ones of {expected}; sequences of other lengths are another source",
+                    row.line,
+                    codes.len()
+                ),
+            });
+        }
+        if codes.contains(&UNKNOWN) {
+            read.leave_out("with unknown bases");
+            continue;
+        }
+        if values.iter().all(|v| v.is_nan()) {
+            read.leave_out("without a value");
+            continue;
+        }
+        let group = group.as_ref().map(|_| {
+            let name = row.cells[places[names.len() - 1]];
+            let ending = group_endings
+                .iter()
+                .find_map(|e| name.strip_suffix(e.as_str()));
+            ending.unwrap_or(name).to_owned()
+        });
+        labels.extend(values.iter().map(|v| *v as f32));
+        let origin = Origin {
+            group,
+            ..Origin::default()
+        };
+        read.push(&codes, None, origin);
+    }
+    read.finish(labels, file, (window, *step), Reading::from(*reading))
+}
+
+/// An indexed genome.
+struct Genome {
+    fasta: Fasta,
+    reader: FastaReader,
+}
+
+impl Genome {
+    fn open(path: &Path) -> Result<Self, Error> {
+        let fasta = Fasta::open(path, false)?;
+        let reader = fasta.reader()?;
+        Ok(Self { fasta, reader })
+    }
+
+    /// The codes of an interval, or why it has none to learn from.
+    fn codes(
+        &mut self,
+        contig: &str,
+        from: i64,
+        bases: usize,
+    ) -> Result<Result<Vec<u8>, &'static str>, Error> {
+        let contigs = self.fasta.contigs();
+        let Some(id) = contigs.id(contig) else {
+            return Ok(Err("on an unknown contig"));
+        };
+        if from < 0 || from as u64 + bases as u64 > u64::from(contigs.get(id).length) {
+            return Ok(Err("beyond a contig's end"));
+        }
+        let mut codes = Vec::with_capacity(bases);
+        self.reader.fetch(id, from, bases, &mut codes)?;
+        Ok(match codes.contains(&UNKNOWN) {
+            true => Err("with unknown bases"),
+            false => Ok(codes),
+        })
+    }
+}
+
+fn classes(kind: &Kind, window: usize) -> Result<Read, Error> {
+    let Kind::Classes {
+        regions,
+        fasta,
+        labels: files,
+        region,
+        class,
+        positive,
+        negative,
+        step,
+        ..
+    } = kind
+    else {
+        unreachable!("called for classes");
+    };
+    let heads: Vec<String> = files.keys().cloned().collect();
+    // By the region's name, upper and lower case being one.
+    let mut known: HashMap<String, Vec<f32>> = HashMap::new();
+    let mut other = 0;
+    for (head, path) in files.values().enumerate() {
+        let (mut table, places) = table(path, &[region, class])?;
+        while let Some(row) = table.next_row()? {
+            let label = match row.cells[places[1]] {
+                c if c == positive => 1.0,
+                c if c == negative => 0.0,
+                _ => {
+                    other += 1;
+                    continue;
+                }
+            };
+            let name = row.cells[places[0]].to_ascii_lowercase();
+            known
+                .entry(name)
+                .or_insert_with(|| vec![f32::NAN; heads.len()])[head] = label;
+        }
+    }
+    let mut genome = Genome::open(fasta)?;
+    let mut read = Read::new(heads, Objective::Classes);
+    if other > 0 {
+        read.left_out.insert("of another class", other);
+    }
+    let mut labels = Vec::new();
+    let mut lines = bed::open(regions)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    while let Some(line) = lines.next_bytes()? {
+        let Some(fields) = bed::Fields::of(line) else {
+            continue;
+        };
+        let row = fields.row().map_err(|why| TrainError::Data {
+            path: regions.clone(),
+            problem: format!("{}; expected {}", why.problem, why.expected),
+        })?;
+        let name = row.name.map(text).unwrap_or_default().to_ascii_lowercase();
+        let Some(of_region) = known.get(&name) else {
+            read.leave_out("without a class");
+            continue;
+        };
+        let contig = text(row.contig);
+        let bases = (row.end - row.start) as usize;
+        if !read.origins.is_empty() && bases != read.examples.columns {
+            return Err(TrainError::Data {
+                path: regions.clone(),
+                problem: format!(
+                    "region {name} has {bases} bases, others {}",
+                    read.examples.columns
+                ),
+            }
+            .into());
+        }
+        match genome.codes(&contig, i64::from(row.start), bases)? {
+            Err(why) => read.leave_out(why),
+            Ok(codes) => {
+                labels.extend(of_region);
+                let origin = Origin {
+                    contig: Some(contig),
+                    ..Origin::default()
+                };
+                read.push(&codes, None, origin);
+            }
+        }
+    }
+    Ok(read.finish(labels, regions, (window, *step), Reading::Mean)?)
+}
+
+fn alleles(kind: &Kind, window: usize) -> Result<Read, Error> {
+    let Kind::Alleles {
+        files,
+        fasta,
+        place,
+        values,
+        pseudo,
+        ..
+    } = kind
+    else {
+        unreachable!("called for alleles");
+    };
+    let mut genome = Genome::open(fasta)?;
+    let heads: Vec<String> = files.keys().cloned().collect();
+    let mut read = Read::new(heads.clone(), Objective::Differences);
+    let mut labels = Vec::new();
+    let names: Vec<&str> = place.iter().chain(values).map(String::as_str).collect();
+    for (head, path) in files.values().enumerate() {
+        let (mut table, places) = table(path, &names)?;
+        while let Some(row) = table.next_row()? {
+            let cell = |i: usize| row.cells[places[i]];
+            let at = number(cell(1), path, row.line)? as i64 - 1;
+            let (before, after) = (
+                number(cell(4), path, row.line)?,
+                number(cell(5), path, row.line)?,
+            );
+            let effect = ((after + pseudo) / (before + pseudo)).log2();
+            let (Some(from), Some(to)) = (base(cell(2)), base(cell(3))) else {
+                read.leave_out("that change more than one base");
+                continue;
+            };
+            if !effect.is_finite() {
+                read.leave_out("without an effect");
+                continue;
+            }
+            let middle = window / 2;
+            match genome.codes(cell(0), at - middle as i64, window)? {
+                Err(why) => read.leave_out(why),
+                Ok(codes) if codes[middle] != from => {
+                    read.leave_out("whose reference base is another");
+                }
+                Ok(mut codes) => {
+                    let origin = Origin {
+                        contig: Some(cell(0).to_owned()),
+                        ..Origin::default()
+                    };
+                    let parent = read.origins.len() as u32;
+                    read.push(&codes, None, origin.clone());
+                    codes[middle] = to;
+                    read.push(&codes, Some(parent), origin);
+                    for label in [0.0, effect as f32] {
+                        let heads = 0..heads.len();
+                        labels.extend(heads.map(|h| if h == head { label } else { f32::NAN }));
+                    }
+                }
+            }
+        }
+    }
+    let path = files.values().next().map_or(fasta, |f| f);
+    Ok(read.finish(labels, path, (window, 1), Reading::Windows)?)
+}
+
+/// The codes of a cell's letters; those that do not belong in a sequence are unknown bases.
+fn codes_of(cell: &str) -> Vec<u8> {
+    let letters = cell.bytes();
+    letters
+        .map(|letter| code(letter).unwrap_or(UNKNOWN))
+        .collect()
+}
+
+/// The code of a cell that is one known base.
+fn base(cell: &str) -> Option<u8> {
+    let codes = codes_of(cell);
+    (codes.len() == 1 && codes[0] < UNKNOWN).then(|| codes[0])
+}
+
+fn teacher(
+    kind: &Kind,
+    recipe: &Recipe,
+    runtime: &Runtime,
+    cancel: &Cancel,
+) -> Result<Read, Error> {
+    let Kind::Teacher {
+        model,
+        outputs,
+        fasta,
+        bed,
+        random,
+        stretch,
+        reverse_share,
+        step,
+        ..
+    } = kind
+    else {
+        unreachable!("called for a teacher");
+    };
+    let source = TeacherSource {
+        models: vec![model.into()],
+        options: ModelOptions::default(),
+        tasks: outputs.clone(),
+        pairs: Vec::new(),
+        reverse: *reverse_share,
+        fasta: fasta.clone(),
+        bed: Some(bed.clone()),
+        aliases: Aliases::default(),
+        random: *random,
+        stretch: *stretch,
+        step: *step,
+        mutants: None,
+        validation: recipe.split.validation_chroms.clone(),
+        test: recipe.split.test_chroms.clone(),
+        cache: None,
+    };
+    let window = recipe.network.window;
+    let (examples, _) =
+        data::labelled_stretches(&source, window, recipe.fit.seed, runtime, cancel)?;
+    // As its contigs say.
+    let origins = (examples.sides.iter())
+        .map(|side| Origin {
+            side: Some(*side),
+            ..Origin::default()
+        })
+        .collect();
+    Ok(Read {
+        examples,
+        origins,
+        left_out: BTreeMap::new(),
+    })
+}

@@ -1,0 +1,268 @@
+//! Recipes: several sources on one trunk, and the tasks that their heads become.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use mpra_score::model::{Model, ModelFile, ModelOptions, Predict, Runtime};
+use mpra_score::output::Existing;
+use mpra_score::stats::Random;
+use mpra_score::train::cnn::Unwatched;
+use mpra_score::train::cnn::recipe::{RecipeConfig, run};
+use mpra_score::{Cancel, Error};
+
+use super::StopAfter;
+
+/// Bases of a window.
+const WINDOW: usize = 24;
+
+fn letters(random: &mut Random, n: usize, motif: bool) -> String {
+    let mut letters: Vec<u8> = (0..n).map(|_| b"ACGT"[random.index(4)]).collect();
+    if motif {
+        let at = random.index(n - 4);
+        let motif = if random.index(2) == 0 {
+            b"TGACG"
+        } else {
+            b"CGTCA"
+        };
+        letters[at..at + 5].copy_from_slice(motif);
+    }
+    String::from_utf8(letters).unwrap()
+}
+
+/// How often the motif occurs, on either strand.
+fn count(text: &str) -> f64 {
+    let windows = text.as_bytes().windows(5);
+    windows.filter(|w| *w == b"TGACG" || *w == b"CGTCA").count() as f64
+}
+
+/// Measured values of 34 bases, classes of 34-base regions on two contigs, and alleles there.
+fn write_sources(folder: &Path) {
+    let mut random = Random::at(8, &[]);
+    let mut table = "name\tseq\tA\tB\n".to_owned();
+    for i in 0..600 {
+        let motif = random.index(2) == 0;
+        let text = letters(&mut random, 34, motif);
+        let n = count(&text);
+        let b = if i % 7 == 0 {
+            "NA".into()
+        } else {
+            format!("{}", 2.0 - 3.0 * n)
+        };
+        // Two rows an element.
+        let end = ["F", "R"][i % 2];
+        let _ = writeln!(table, "e{}_{end}\t{text}\t{}\t{b}", i / 2, 1.0 + 2.0 * n);
+    }
+    fs::write(folder.join("values.tsv"), table).unwrap();
+    let (mut bed, mut classes, mut alleles) = (String::new(), String::new(), String::new());
+    classes.push_str("region_id\tvalues\n");
+    alleles.push_str("chrom\tpos\tref\talt\tbefore\tafter\n");
+    let (mut fasta, mut fai) = (String::new(), String::new());
+    for contig in ["c1", "c2", "c3"] {
+        let mut sequence = String::new();
+        for i in 0..120 {
+            let motif = random.index(2) == 0;
+            let text = letters(&mut random, 34, motif);
+            let from = sequence.len();
+            let _ = writeln!(bed, "{contig}\t{from}\t{}\t{contig}_{i}", from + 34);
+            let class = if count(&text) > 0.0 { "on" } else { "off" };
+            let _ = writeln!(classes, "{contig}_{i}\t{class}");
+            sequence.push_str(&text);
+        }
+        for at in (20..sequence.len() - 20).step_by(9) {
+            let before = sequence.as_bytes()[at] as char;
+            let after = if before == 'A' { 'T' } else { 'A' };
+            let mut changed = sequence.clone();
+            changed.replace_range(at..=at, &after.to_string());
+            let part = at - 12..at + 12;
+            let value = |text: &str| 2f64.powf(count(&text[part.clone()]));
+            let (x, y) = (value(&sequence), value(&changed));
+            let _ = writeln!(alleles, "{contig}\t{}\t{before}\t{after}\t{x}\t{y}", at + 1);
+        }
+        let (bases, begin) = (sequence.len(), fasta.len() + contig.len() + 2);
+        let _ = writeln!(fai, "{contig}\t{bases}\t{begin}\t{bases}\t{}", bases + 1);
+        let _ = writeln!(fasta, ">{contig}\n{sequence}");
+    }
+    for (name, text) in [
+        ("regions.bed", bed),
+        ("classes.tsv", classes),
+        ("alleles.tsv", alleles),
+        ("genome.fa", fasta),
+        ("genome.fa.fai", fai),
+    ] {
+        fs::write(folder.join(name), text).unwrap();
+    }
+}
+
+const RECIPE: &str = r#"
+[network]
+window = 24
+layers = "conv 8x5, relu, spatialdropout 0.05, dense smooth 3"
+both_strands = true
+[fit]
+epochs = 12
+batch = 16
+rate = 0.02
+schedule = "one-cycle"
+weight_decay = 0.01
+clip = 1.0
+average = 0.95
+[split]
+validation_chroms = ["c2"]
+test_chroms = ["c3"]
+validation_share = 0.2
+test_share = 0.2
+[[source]]
+name = "lenti"
+kind = "values"
+file = "values.tsv"
+sequence = "seq"
+columns = ["A", "B"]
+group = "name"
+group_endings = ["_F", "_R"]
+[[source]]
+name = "sharpr"
+kind = "classes"
+regions = "regions.bed"
+fasta = "genome.fa"
+labels = { cell = "classes.tsv" }
+class = "values"
+positive = "on"
+negative = "off"
+weight = 0.5
+batch = 12
+[[source]]
+name = "raqtl"
+kind = "alleles"
+files = { cell = "alleles.tsv" }
+fasta = "genome.fa"
+values = ["before", "after"]
+pseudo = 0.01
+weight = 0.5
+[[task]]
+name = "one"
+heads = { "lenti.A" = 1.0 }
+unit = "lenti.A"
+[[task]]
+name = "mixed"
+heads = { "lenti.A" = 1.0, "lenti.B" = -0.5, "sharpr.cell" = 0.5, "raqtl.cell" = 0.2 }
+unit = "lenti.A"
+"#;
+
+fn config(folder: &Path, out: &str, resume: bool) -> RecipeConfig {
+    RecipeConfig {
+        recipe: folder.join("recipe.toml"),
+        out: folder.join(out),
+        existing: Existing {
+            force: false,
+            resume,
+        },
+        threads: 2,
+        ort_lib: None,
+        command: vec!["train".into()],
+    }
+}
+
+fn prepared(recipe: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write_sources(folder.path());
+    fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    folder
+}
+
+#[test]
+fn heads_of_all_sources_become_tasks() {
+    let folder = prepared(RECIPE);
+    let whole = config(folder.path(), "whole", false);
+    let summary = run(&whole, &Unwatched, &Cancel::default()).unwrap();
+    assert_eq!(
+        summary.files.last().unwrap().file_name().unwrap(),
+        "run.json"
+    );
+    // The sources are learned, each by its own measure.
+    let names: Vec<&str> = summary.test.iter().map(|t| t.0.as_str()).collect();
+    assert_eq!(names, ["lenti.A", "lenti.B", "sharpr.cell", "raqtl.cell"]);
+    for (name, figure) in &summary.test {
+        assert!(*figure > 0.8, "{name}: {figure}");
+    }
+    let text = fs::read_to_string(whole.out.join("training.tsv")).unwrap();
+    assert!(text.starts_with(
+        "epoch\tlearning_rate\ttrain_loss\tvalidation_loss\tlenti.A\tlenti.B\tsharpr.validation_loss\tsharpr.cell\traqtl.validation_loss\traqtl.cell\tseconds\n"
+    ));
+    let json: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(whole.out.join("model.json")).unwrap()).unwrap();
+    assert!(json["export"]["largest_difference"].as_f64().unwrap() < 1e-4);
+    for (source, rows) in [(0, 600), (1, 360)] {
+        let sides = json["sources"][source]["sides"].as_object().unwrap();
+        let all: u64 = sides.values().map(|v| v.as_u64().unwrap()).sum();
+        assert_eq!(all, rows);
+    }
+    // The file: two tasks in units of the first column, the same on both strands.
+    let file = ModelFile::read(&whole.out.join("model.onnx")).unwrap();
+    let runtime = Runtime::load(None).unwrap();
+    let mut model = Model::open(file, &ModelOptions::default(), &runtime).unwrap();
+    assert_eq!(model.spec().tasks, ["one", "mixed"]);
+    let codes: Vec<u8> = (0..WINDOW).map(|i| (i * i % 7 % 4) as u8).collect();
+    let mut turned = codes.clone();
+    turned.reverse();
+    turned.iter_mut().for_each(|c| *c = 3 - *c);
+    let mut outputs = vec![0.0; 4];
+    model
+        .predict(&[codes, turned].concat(), &mut outputs)
+        .unwrap();
+    assert!((outputs[0] - outputs[2]).abs() < 1e-5);
+    assert!((outputs[1] - outputs[3]).abs() < 1e-5);
+
+    // Stopped and resumed it ends with the same bytes.
+    let cancel = Cancel::default();
+    let stopped = config(folder.path(), "stopped", false);
+    let error = run(&stopped, &StopAfter(3, cancel.clone()), &cancel).unwrap_err();
+    assert!(matches!(error, Error::Train(_)), "{error}");
+    let resumed = config(folder.path(), "stopped", true);
+    run(&resumed, &Unwatched, &Cancel::default()).unwrap();
+    let bytes = |out: &Path| fs::read(out.join("model.onnx")).unwrap();
+    assert_eq!(bytes(&whole.out), bytes(&resumed.out));
+}
+
+#[test]
+fn recipes_that_cannot_be_followed_are_refused_in_words() {
+    for (from, to, why) in [
+        ("epochs = 12", "epoch = 12", "epoch"),
+        (
+            "columns = [\"A\", \"B\"]",
+            "columns = [\"A\", \"C\"]",
+            "no column \"C\"",
+        ),
+        (
+            "unit = \"lenti.A\"",
+            "unit = \"lenti.C\"",
+            "no head lenti.C",
+        ),
+        ("weight = 0.5\nbatch = 12", "weight = 0.0", "above 0"),
+        ("group = \"name\"", "grouping = \"name\"", "source lenti"),
+        (
+            "layers = \"conv 8x5,",
+            "layers = \"conv 8x5 same, conv 8x4 same,",
+            "more zeros",
+        ),
+        ("positive = \"on\"", "positive = \"off\"", "all its labels are equal"),
+        ("[\"A\", \"B\"]", "[\"A\", \"B\"]\nstep = 4", "a rest"),
+        ("window = 24", "window = 35", "34 bases"),
+        (
+            "\"lenti.A\" = 1.0 }\nunit",
+            "\"lenti.A\" = -1.0 }\nunit",
+            "do not rise",
+        ),
+    ] {
+        let recipe = RECIPE.replacen("epochs = 12", "epochs = 1", 1);
+        let recipe = match from {
+            "epochs = 12" => RECIPE.replacen(from, to, 1),
+            _ => recipe.replacen(from, to, 1),
+        };
+        let folder = prepared(&recipe);
+        let config = config(folder.path(), "out", false);
+        let error = run(&config, &Unwatched, &Cancel::default()).unwrap_err();
+        let text = format!("{:#}", anyhow::Error::from(error));
+        assert!(text.contains(why), "{to}: {text}");
+    }
+}
