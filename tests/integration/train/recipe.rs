@@ -217,7 +217,7 @@ fn heads_of_all_sources_become_tasks() {
     let cancel = Cancel::default();
     let stopped = config(folder.path(), "stopped", false);
     let error = run(&stopped, &StopAfter(3, cancel.clone()), &cancel).unwrap_err();
-    assert!(matches!(error, Error::Train(_)), "{error}");
+    assert!(matches!(error, Error::Job(_)), "{error}");
     let resumed = config(folder.path(), "stopped", true);
     run(&resumed, &Unwatched, &Cancel::default()).unwrap();
     let bytes = |out: &Path| fs::read(out.join("model.onnx")).unwrap();
@@ -230,7 +230,7 @@ fn recipes_that_cannot_be_followed_are_refused_in_words() {
         ("epochs = 12", "epoch = 12", "epoch"),
         (
             "columns = [\"A\", \"B\"]",
-            "columns = [\"A\", \"C\"]",
+            "columns = [\"A\", \"B\", \"C\"]",
             "no column \"C\"",
         ),
         (
@@ -245,7 +245,11 @@ fn recipes_that_cannot_be_followed_are_refused_in_words() {
             "layers = \"conv 8x5 same, conv 8x4 same,",
             "more zeros",
         ),
-        ("positive = \"on\"", "positive = \"off\"", "all its labels are equal"),
+        (
+            "positive = \"on\"",
+            "positive = \"off\"",
+            "all its labels are equal",
+        ),
         ("[\"A\", \"B\"]", "[\"A\", \"B\"]\nstep = 4", "a rest"),
         ("window = 24", "window = 35", "34 bases"),
         (

@@ -228,10 +228,10 @@ mod tests {
         let (test, train) = (Split::Test, Split::Train);
         assert_eq!(sources[0].sides, [test, test, test, train]);
         assert_eq!(sources[1].sides, [train, test]);
-        // One base less in common is not enough, and repeats do not count.
+        // So many bases they do not have in common, and repeats do not count.
         for split in [
             SplitSpec {
-                shared_bases: 26,
+                shared_bases: 31,
                 ..split.clone()
             },
             SplitSpec {
