@@ -197,6 +197,16 @@ fn heads_of_all_sources_become_tasks() {
         let all: u64 = sides.values().map(|v| v.as_u64().unwrap()).sum();
         assert_eq!(all, rows);
     }
+    // Both rows of an element are on one side.
+    let text = fs::read_to_string(whole.out.join("split.tsv")).unwrap();
+    let mut sides = std::collections::HashMap::new();
+    for line in text.lines().filter_map(|l| l.strip_prefix("lenti\t")) {
+        let (name, side) = line.split_once('\t').unwrap();
+        let element = name.split_once('_').unwrap().0.to_owned();
+        assert_eq!(sides.entry(element).or_insert(side.to_owned()), side);
+    }
+    assert_eq!(sides.len(), 300);
+    assert!(text.contains("sharpr\tc3_7\ttest\n") && text.contains("raqtl\tc1:21:"));
     // The file: two tasks in units of the first column, the same on both strands.
     let file = ModelFile::read(&whole.out.join("model.onnx")).unwrap();
     let runtime = Runtime::load(None).unwrap();

@@ -34,6 +34,9 @@ impl Sets {
 /// What is known of a sequence besides its bases.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Origin {
+    /// What it is called: a row's group column, a region, a variant as `contig:position:ref>alt`; else
+    /// the number of the row among those that are used, from 1.
+    pub name: Option<String>,
     /// Sequences of one source with the same group belong together.
     pub group: Option<String>,
     /// The contig it lies on.
@@ -204,6 +207,7 @@ mod tests {
         others[1][..25].copy_from_slice(&sequences[2][..25]);
         let second = examples(&others);
         let of = |group: Option<&str>, contig: Option<&str>| Origin {
+            name: None,
             group: group.map(str::to_owned),
             contig: contig.map(str::to_owned),
             side: None,

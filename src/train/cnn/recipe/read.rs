@@ -219,15 +219,15 @@ fn values(kind: &Kind, window: usize) -> Result<Read, TrainError> {
             read.leave_out("without a value");
             continue;
         }
-        let group = group.as_ref().map(|_| {
-            let name = row.cells[places[names.len() - 1]];
-            let ending = group_endings
-                .iter()
-                .find_map(|e| name.strip_suffix(e.as_str()));
+        let name = group.as_ref().map(|_| row.cells[places[names.len() - 1]]);
+        let group = name.map(|name| {
+            let mut endings = group_endings.iter();
+            let ending = endings.find_map(|e| name.strip_suffix(e.as_str()));
             ending.unwrap_or(name).to_owned()
         });
         labels.extend(values.iter().map(|v| *v as f32));
         let origin = Origin {
+            name: name.map(str::to_owned),
             group,
             ..Origin::default()
         };
@@ -324,7 +324,8 @@ fn classes(kind: &Kind, window: usize) -> Result<Read, Error> {
             path: regions.clone(),
             problem: format!("{}; expected {}", why.problem, why.expected),
         })?;
-        let name = row.name.map(text).unwrap_or_default().to_ascii_lowercase();
+        let row_name = row.name.map(text);
+        let name = row_name.clone().unwrap_or_default().to_ascii_lowercase();
         let Some(of_region) = known.get(&name) else {
             read.leave_out("without a class");
             continue;
@@ -346,6 +347,7 @@ fn classes(kind: &Kind, window: usize) -> Result<Read, Error> {
             Ok(codes) => {
                 labels.extend(of_region);
                 let origin = Origin {
+                    name: row_name,
                     contig: Some(contig),
                     ..Origin::default()
                 };
@@ -398,8 +400,10 @@ fn alleles(kind: &Kind, window: usize) -> Result<Read, Error> {
                     read.leave_out("whose reference base is another");
                 }
                 Ok(mut codes) => {
+                    let [contig, pos, from, to_base] = [0, 1, 2, 3].map(cell);
                     let origin = Origin {
-                        contig: Some(cell(0).to_owned()),
+                        name: Some(format!("{contig}:{pos}:{from}>{to_base}")),
+                        contig: Some(contig.to_owned()),
                         ..Origin::default()
                     };
                     let parent = read.origins.len() as u32;

@@ -56,6 +56,8 @@ struct Data {
     examples: Vec<Examples>,
     scalings: Vec<Scaling>,
     heads: Vec<Range<usize>>,
+    /// What each sequence is called, where it has a name.
+    names: Vec<Vec<Option<String>>>,
     /// What to say of them.
     what: Vec<Value>,
 }
@@ -67,7 +69,7 @@ fn train(config: &RecipeConfig, watch: &dyn Watch, cancel: &Cancel) -> Result<Su
     // Before any work: without it the export cannot be checked.
     let runtime = Runtime::load(config.ort_lib.as_deref()).map_err(ModelError::from)?;
     cancel.files_begin();
-    let out = OutputDir::create(&config.out, config.existing)?;
+    let mut out = OutputDir::create(&config.out, config.existing)?;
     let data = data(&recipe, &arch, &runtime, cancel)?;
     let fits = fits(&recipe, &arch, &fit_config, &data);
     let start = Network::random(&arch, recipe.heads().len(), recipe.fit.seed);
@@ -77,6 +79,7 @@ fn train(config: &RecipeConfig, watch: &dyn Watch, cancel: &Cancel) -> Result<Su
     let begun = Instant::now();
     let state = one(&fits.0, &fits.1, &start, &key, &out, watch, cancel)?;
     let seconds = begun.elapsed().as_secs_f64();
+    write_split(&mut out, &recipe, &data)?;
     write(
         config,
         &recipe,
@@ -122,12 +125,37 @@ fn data(
         what["sides"] = Value::Object(sides.map(|(k, v)| (k.to_owned(), v)).into_iter().collect());
     }
     let scalings = examples.iter().map(|e| e.scaling(1));
+    let names = origins.into_iter().map(|origins| {
+        let names = origins.into_iter().map(|o| o.name);
+        names.collect()
+    });
     Ok(Data {
+        names: names.collect(),
         scalings: scalings.collect::<Result<_, _>>()?,
         examples,
         heads,
         what,
     })
+}
+
+/// `split.tsv`: which side every sequence is on, so that what was never learned from can be found again.
+fn write_split(out: &mut OutputDir, recipe: &Recipe, data: &Data) -> Result<(), TrainError> {
+    let mut text = "source\tname\tside\n".to_owned();
+    let sources = recipe.sources.iter().zip(&data.examples).zip(&data.names);
+    for ((source, examples), names) in sources {
+        for (i, side) in examples.sides.iter().enumerate() {
+            if examples.parent[i].is_some() {
+                continue;
+            }
+            let _ = write!(text, "{}\t", source.name);
+            let _ = match names.get(i).and_then(Option::as_ref) {
+                Some(name) => writeln!(text, "{name}\t{}", side.as_str()),
+                None => writeln!(text, "{}\t{}", i + 1, side.as_str()),
+            };
+        }
+    }
+    let path = out.file("split.tsv");
+    Ok(output::write(&path, text)?)
 }
 
 /// The first source, and the others with their weights.
