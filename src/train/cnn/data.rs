@@ -88,7 +88,7 @@ pub(super) fn labelled_stretches(
             step: if bases == window { window } else { step },
             validation: &source.validation,
             test: &source.test,
-            seed: seed,
+            seed,
         },
         source.tasks.clone(),
     )?;

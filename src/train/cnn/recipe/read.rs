@@ -90,7 +90,7 @@ impl Read {
             )));
         }
         let windows = (examples.columns - window) / step + 1;
-        if (examples.columns - window) % step != 0 {
+        if !(examples.columns - window).is_multiple_of(step) {
             return Err(bad(format!(
                 "windows {step} bases apart leave a rest of its sequences of {} bases",
                 examples.columns
