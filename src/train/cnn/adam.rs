@@ -1,7 +1,15 @@
 use ndarray::{Array2, Zip};
 
 use super::network::{FittedLayer, Network};
-use super::state::Moments;
+
+/// Adam's first and second moments of each matrix, and how many steps they hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moments {
+    /// Steps.
+    pub time: usize,
+    /// First and second moments in place of each matrix; `None` where it has not been changed.
+    pub values: Network<Option<[Array2<f32>; 2]>>,
+}
 
 /// Share of a step's gradient in the first moments, and of its square in the second.
 const FIRST: f32 = 0.1;

@@ -18,6 +18,7 @@ mod start;
 mod state;
 mod watch;
 
+pub use adam::Moments;
 pub use arch::{Architecture, Layer, Layers, Padding};
 pub use config::{Config, Source, Summary, TeacherSource};
 pub use export::to_onnx;
@@ -27,5 +28,5 @@ pub use network::{FittedLayer, Network};
 pub use pass::Geometry;
 pub use run::run;
 pub use search::draw;
-pub use state::{Moments, Notes, State};
+pub use state::{Notes, State};
 pub use watch::{Epoch, Judged, Unwatched, Watch};

@@ -5,20 +5,11 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::Epoch;
-use super::adam;
+use super::adam::{self, Moments};
 use super::network::Network;
 use crate::job::sha256;
 use crate::output::write_whole;
 use crate::train::TrainError;
-
-/// Adam's first and second moments of each matrix, and how many steps they hold.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Moments {
-    /// Steps.
-    pub time: usize,
-    /// First and second moments in place of each matrix; `None` where it has not been changed.
-    pub values: Network<Option<[Array2<f32>; 2]>>,
-}
 
 /// Everything from which fitting goes on, after an epoch.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, ShapeBuilder, s};
 
-use super::part::{Input, Plan};
+use super::plan::{Input, Plan};
 
 /// Windows that are taken together: those of one sequence, or the only one of each.
 struct Together {

@@ -15,15 +15,18 @@ mod conv;
 mod dense;
 mod normal;
 mod part;
+mod plan;
 mod pool;
 mod smooth;
+mod whole;
 
 use std::borrow::Cow;
 
 use ndarray::{Array2, Axis, s};
 use rayon::prelude::*;
 
-use self::part::{Part, Plan};
+use self::part::Part;
+use self::plan::Plan;
 use super::arch::Architecture;
 use super::network::{FittedLayer, Network};
 use crate::stats::Random;
@@ -179,14 +182,14 @@ impl<'a> Pass<'a> {
                 until -= 1;
                 let layer = &network.layers[until];
                 whole.layers[until] =
-                    normal::backward(&mut self.parts, plan, until, layer, &mut self.statistics);
+                    whole::backward(&mut self.parts, plan, until, layer, &mut self.statistics);
             }
         }
         smooth::folded(self.arch, whole)
     }
 
     fn normalise(&mut self, at: usize, scale: &Array2<f32>, shift: &Array2<f32>) {
-        let statistics = normal::statistics(&self.parts, &self.plan, at);
+        let statistics = whole::statistics(&self.parts, &self.plan, at);
         let plan = &self.plan;
         (self.parts.par_iter_mut()).for_each(|part| {
             part.normalise(plan, at, &statistics, scale, shift);

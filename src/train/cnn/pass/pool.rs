@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, s};
 
-use super::part::{Input, Plan};
+use super::plan::{Input, Plan};
 
 /// First rows of each window of a part.
 fn windows(plan: &Plan, sequences: usize) -> impl Iterator<Item = usize> {
