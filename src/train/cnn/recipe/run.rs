@@ -1,9 +1,12 @@
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 use std::fs;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use ndarray::Array2;
 use serde_json::{Map, Value, json};
 
 use super::super::report::learning;
@@ -212,11 +215,17 @@ fn join(recipe: &Recipe, all: &[&Fit<'_>], best: &Network) -> Result<Joined, Tra
         mean: Vec::new(),
         scale: Vec::new(),
     };
+    // Tasks with units of one source need its predictions once.
+    let mut known: HashMap<usize, Array2<f32>> = HashMap::new();
     for (t, task) in recipe.tasks.iter().enumerate() {
         let (source, column) = head_of(recipe, &task.unit);
         let fit = all[source];
         let which = fit.examples.originals(Split::Train);
-        let sums = fit.predict_heads(best, &which)?.dot(&weights.column(t));
+        let heads = match known.entry(source) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(fit.predict_heads(best, &which)?),
+        };
+        let sums = heads.dot(&weights.column(t));
         let (mut x, mut y) = (Vec::new(), Vec::new());
         let labels = which.iter().flat_map(|&i| {
             let labels = fit.examples.labels_of(i as usize);
