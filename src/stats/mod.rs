@@ -1,13 +1,11 @@
 //! Statistics that several analyses share, with closed forms in their tests.
 
-mod auroc;
 mod cholesky;
 mod classes;
 mod correlation;
 mod estimates;
 mod random;
 
-pub use auroc::auroc;
 pub use cholesky::Cholesky;
 pub use classes::{Ranking, StrataRanking, strata};
 pub(crate) use correlation::{Moments, Rows};

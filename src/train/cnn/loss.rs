@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip};
 
 use super::watch::Judged;
-use crate::stats::{auroc, pearson};
+use crate::stats::{Ranking, pearson};
 use crate::train::Objective;
 
 /// What a network is to give.
@@ -75,7 +75,11 @@ impl Targets {
             match objective {
                 Objective::Classes => {
                     let positive: Vec<bool> = labels.iter().map(|l| *l > 0.5).collect();
-                    auroc(&outputs, &positive)
+                    match outputs.iter().any(|o| o.is_nan()) {
+                        true => f64::NAN,
+                        false => Ranking::new(&outputs, 0..outputs.len() as u32)
+                            .auroc(&positive, &vec![1.0; outputs.len()]),
+                    }
                 }
                 Objective::Values | Objective::Differences => pearson(&outputs, &labels),
             }
