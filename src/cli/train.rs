@@ -36,7 +36,47 @@ Output files, in the folder --out:
 A killed run goes on with the same command and --resume. The same seed, data and --threads give the
 same model.onnx on the same machine.";
 
-/// Train a convolutional network on examples, or on a teacher model's outputs
+/// Flags for what a recipe says itself.
+const SAID_BY_RECIPE: [&str; 36] = [
+    "data",
+    "data_weight",
+    "teacher",
+    "tasks",
+    "description",
+    "fasta",
+    "bed",
+    "chrom_alias",
+    "teacher_tasks",
+    "random",
+    "stretch",
+    "step",
+    "reverse_share",
+    "mutants",
+    "changes",
+    "pair_weight",
+    "validation_chroms",
+    "test_chroms",
+    "label_cache",
+    "preset",
+    "arch",
+    "search",
+    "init",
+    "init_reverse",
+    "freeze",
+    "epochs",
+    "batch",
+    "lr",
+    "schedule",
+    "patience",
+    "reverse_complements",
+    "both_strands",
+    "weight_decay",
+    "clip",
+    "average",
+    "seed",
+];
+
+/// Train a convolutional network on examples, on a teacher model's outputs, or on several sources
 #[derive(Debug, Args)]
 #[command(
     after_long_help = OUTPUT_HELP,
@@ -55,7 +95,7 @@ pub struct TrainArgs {
     data: Option<PathBuf>,
     /// A recipe (TOML): several sources at once, measured values, classes, alleles, teachers and
     /// examples, and how their heads become tasks; docs/training.md says all of it
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "teacher", "tasks"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = SAID_BY_RECIPE)]
     recipe: Option<PathBuf>,
     /// Weight of the loss on --data beside a teacher
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.1, value_parser = above_zero::<f32>)]

@@ -94,6 +94,48 @@ pub struct Config {
     pub command: Vec<String>,
 }
 
+impl FitConfig {
+    /// Judges the numbers; `said` is how the user knows a setting by its name.
+    ///
+    /// # Errors
+    /// What is wrong, for one outside its range, NaN and infinity among them.
+    pub(super) fn check(&self, said: impl Fn(&str) -> String) -> Result<(), String> {
+        for (name, number) in [
+            ("batch", self.batch),
+            ("epochs", self.epochs),
+            ("patience", self.patience),
+        ] {
+            if !(1..=MANY).contains(&number) {
+                return Err(format!("{} is 1 to {MANY}", said(name)));
+            }
+        }
+        // Comparisons that NaN fails.
+        let above_zero = |v: f64| v > 0.0 && v.is_finite();
+        if !above_zero(self.rate) {
+            return Err(format!(
+                "{} is a number above 0, not {}",
+                said("lr"),
+                self.rate
+            ));
+        }
+        for (name, number) in [
+            ("weight_decay", self.weight_decay),
+            ("pair_weight", f64::from(self.pair_weight)),
+        ] {
+            if !(number >= 0.0 && number.is_finite()) {
+                return Err(format!("{} is 0 or more, not {number}", said(name)));
+            }
+        }
+        if self.clip.is_some_and(|c| !above_zero(c)) {
+            return Err(format!("{} is a number above 0", said("clip")));
+        }
+        if self.average.is_some_and(|a| !(0.0..1.0).contains(&a)) {
+            return Err(format!("{} is from 0 to below 1", said("average")));
+        }
+        Ok(())
+    }
+}
+
 impl Config {
     /// Judges the settings that do not depend on the data.
     ///
@@ -103,39 +145,17 @@ impl Config {
     pub fn check(&self) -> Result<(), TrainError> {
         let fail = |text: String| Err(TrainError::Setting(text));
         let fit = &self.fit;
-        for (flag, number) in [
-            ("--batch", Some(fit.batch)),
-            ("--epochs", Some(fit.epochs)),
-            ("--patience", Some(fit.patience)),
-            ("--search", self.search),
-        ] {
-            if number.is_some_and(|n| !(1..=MANY).contains(&n)) {
-                return fail(format!("{flag} is 1 to {MANY}"));
-            }
+        let flag = |name: &str| format!("--{}", name.replace('_', "-"));
+        fit.check(flag).map_err(TrainError::Setting)?;
+        if self.search.is_some_and(|n| !(1..=MANY).contains(&n)) {
+            return fail(format!("--search is 1 to {MANY}"));
         }
-        // Comparisons that NaN fails.
+        // A comparison that NaN fails.
         let above_zero = |v: f64| v > 0.0 && v.is_finite();
-        if !above_zero(fit.rate) {
-            return fail(format!("--lr is a number above 0, not {}", fit.rate));
-        }
-        if !(fit.weight_decay >= 0.0 && fit.weight_decay.is_finite()) {
-            let decay = fit.weight_decay;
-            return fail(format!("--weight-decay is 0 or more, not {decay}"));
-        }
-        if fit.clip.is_some_and(|c| !above_zero(c)) {
-            return fail("--clip is a number above 0".into());
-        }
-        if fit.average.is_some_and(|a| !(0.0..1.0).contains(&a)) {
-            return fail("--average is from 0 to below 1".into());
-        }
         if let Some((_, weight)) = &self.beside
             && !above_zero((*weight).into())
         {
             return fail(format!("--data-weight is a number above 0, not {weight}"));
-        }
-        if !(fit.pair_weight >= 0.0 && fit.pair_weight.is_finite()) {
-            let weight = fit.pair_weight;
-            return fail(format!("--pair-weight is 0 or more, not {weight}"));
         }
         let mut shares = vec![("--init-reverse", self.init_reverse)];
         if let Source::Teacher(source) = &self.source {

@@ -102,7 +102,7 @@ both_strands = true
 [fit]
 epochs = 12
 batch = 16
-rate = 0.02
+lr = 0.02
 schedule = "one-cycle"
 weight_decay = 0.01
 clip = 1.0
@@ -262,6 +262,8 @@ fn recipes_that_cannot_be_followed_are_refused_in_words() {
         ),
         ("[\"A\", \"B\"]", "[\"A\", \"B\"]\nstep = 4", "a rest"),
         ("window = 24", "window = 35", "34 bases"),
+        ("batch = 16", "batch = 0", "[fit] batch is 1 to"),
+        ("lr = 0.02", "lr = nan", "[fit] lr is a number above 0"),
         (
             "\"lenti.A\" = 1.0 }\nunit",
             "\"lenti.A\" = -1.0 }\nunit",

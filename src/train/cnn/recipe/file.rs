@@ -53,7 +53,7 @@ fn window() -> usize {
 pub struct FitSpec {
     pub epochs: usize,
     pub batch: usize,
-    pub rate: f64,
+    pub lr: f64,
     pub schedule: Schedule,
     pub patience: usize,
     pub seed: u64,
@@ -68,7 +68,7 @@ impl Default for FitSpec {
         Self {
             epochs: 20,
             batch: 128,
-            rate: 1e-3,
+            lr: 1e-3,
             schedule: Schedule::Cosine,
             patience: 20,
             seed: 1,
@@ -442,6 +442,7 @@ impl Recipe {
                 return Err(format!("task {} needs heads with numbers", task.name));
             }
         }
+        self.fit_config().check(|name| format!("[fit] {name}"))?;
         let split = &self.split;
         if !(split.validation_share >= 0.0
             && split.test_share >= 0.0
@@ -475,7 +476,7 @@ impl Recipe {
         FitConfig {
             epochs: fit.epochs,
             batch: fit.batch,
-            rate: fit.rate,
+            rate: fit.lr,
             schedule: fit.schedule,
             patience: fit.patience,
             seed: fit.seed,
