@@ -76,7 +76,7 @@ const SAID_BY_RECIPE: [&str; 36] = [
     "seed",
 ];
 
-/// Train a convolutional network on examples, on a teacher model's outputs, or on several sources
+/// Train a convolutional network on examples, a teacher's outputs, or as a recipe says
 #[derive(Debug, Args)]
 #[command(
     after_long_help = OUTPUT_HELP,
