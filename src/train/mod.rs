@@ -54,6 +54,14 @@ pub enum TrainError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A recipe says what cannot be done.
+    #[error("the recipe {path} cannot be followed: {problem}")]
+    Recipe {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The labels of a task teach nothing.
     #[error("task {task}: {problem}")]
     Labels {
@@ -119,6 +127,7 @@ impl TrainError {
             Self::EmptySide(_) => Some(
                 "--validation-chroms and --test-chroms choose the sides; `mpra-score dataset` has other splits".into(),
             ),
+            Self::Recipe { .. } => Some("docs/training.md has a whole one".into()),
             Self::Diverged { .. } => Some("--lr lowers the learning rate".into()),
             Self::Output(e) => e.hint(),
             Self::Input(e) => e.hint(),

@@ -369,10 +369,10 @@ impl Recipe {
     /// Reads a recipe; its paths are made to count from where the program runs.
     ///
     /// # Errors
-    /// [`TrainError::Read`], or [`TrainError::Data`] for what is no recipe.
+    /// [`TrainError::Read`], or [`TrainError::Recipe`] for what is no recipe.
     pub fn read(path: &Path) -> Result<Self, TrainError> {
         let text = fs::read_to_string(path).map_err(|e| TrainError::Read(e, path.into()))?;
-        let mut recipe: Self = toml::from_str(&text).map_err(|e| TrainError::Data {
+        let mut recipe: Self = toml::from_str(&text).map_err(|e| TrainError::Recipe {
             path: path.into(),
             problem: e.to_string().trim_end().to_owned(),
         })?;
@@ -387,7 +387,7 @@ impl Recipe {
                 *model = folder.join(&*model).to_string_lossy().into_owned();
             }
         }
-        recipe.check().map_err(|problem| TrainError::Data {
+        recipe.check().map_err(|problem| TrainError::Recipe {
             path: path.into(),
             problem,
         })?;
