@@ -30,6 +30,8 @@ Output files, in the folder --out:
                   labels), Pearson correlation of every task on the validation side, seconds
   learning.svg    the losses; predicted.svg: predicted against observed on the test side
   search.tsv      (--search) one row a drawn architecture
+  split.tsv       (--recipe) the side of the split that each sequence is on; training.tsv has the loss and
+                  the figures of each source then, and there is no predicted.svg
   model.json      architecture, data with sha256, split, seed, settings, metrics on the test side
   run.json        version, command line, inputs, examples a second
 
