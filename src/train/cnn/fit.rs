@@ -1,7 +1,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
 use super::adam;
@@ -417,12 +417,16 @@ impl Fit<'_> {
                 from: if crops { random.index(most + 1) } else { 0 },
             })
             .collect();
-        for i in 0..if pairs { units.len() } else { 0 } {
-            let list = &all.copies[shown[i].sequence as usize];
-            shown.push(Shown {
-                sequence: list[epoch % list.len().max(1)],
-                ..shown[i]
-            });
+        if pairs {
+            let copy = |original: &Shown| {
+                let list = &all.copies[original.sequence as usize];
+                Shown {
+                    sequence: list[epoch % list.len().max(1)],
+                    ..*original
+                }
+            };
+            let copies: Vec<Shown> = shown.iter().map(copy).collect();
+            shown.extend(copies);
         }
         let mut codes = vec![UNKNOWN; shown.len() * geometry.columns];
         for (shown, slot) in shown.iter().zip(codes.chunks_exact_mut(geometry.columns)) {
@@ -505,8 +509,9 @@ impl Fit<'_> {
     ) -> Result<Array2<f32>, TrainError> {
         let geometry = self.geometry()?;
         let chunk = (512 / geometry.windows).max(32);
-        let mut out = Vec::new();
-        for chunk in which.chunks(chunk) {
+        let mut out = Array2::zeros((which.len() * geometry.windows, network.outputs()));
+        let slots = out.axis_chunks_iter_mut(Axis(0), chunk * geometry.windows);
+        for (chunk, mut slot) in which.chunks(chunk).zip(slots) {
             let mut codes = vec![UNKNOWN; chunk.len() * geometry.columns];
             for (&i, slot) in chunk.iter().zip(codes.chunks_exact_mut(geometry.columns)) {
                 let shown = Shown {
@@ -517,14 +522,9 @@ impl Fit<'_> {
                 self.place(&shown, slot);
             }
             let pass = Pass::forward(self.arch, network, &codes, geometry, Mode::Predict)?;
-            out.push(pass.outputs());
+            slot.assign(&pass.outputs());
         }
-        let outputs = network.outputs();
-        let views: Vec<_> = out.iter().map(|o: &Array2<f32>| o.view()).collect();
-        Ok(match views.is_empty() {
-            true => Array2::zeros((0, outputs)),
-            false => concatenate(Axis(0), &views).unwrap_or_else(|_| Array2::zeros((0, outputs))),
-        })
+        Ok(out)
     }
 
     /// How the network does on a side. Of differences each sequence has its first copy.

@@ -95,20 +95,17 @@ impl<M> FittedLayer<M> {
 
     fn matrices_mut(&mut self) -> [Option<&mut M>; 4] {
         match self {
-            Self::Conv { weight, bias, .. } | Self::Dense { weight, bias } => {
-                [Some(weight), Some(bias), None, None]
-            }
             Self::BatchNorm {
                 scale,
                 shift,
                 mean,
                 variance,
-            } => [Some(scale), Some(shift), Some(mean), Some(variance)],
-            Self::Relu
-            | Self::Dropout(_)
-            | Self::SpatialDropout(_)
-            | Self::MaxPool(_)
-            | Self::AvgPool(_) => [None, None, None, None],
+            } => [scale, shift, mean, variance].map(Some),
+            other => {
+                let learned = other.learned_mut();
+                let [first, second] = learned.map_or([None, None], |pair| pair.map(Some));
+                [first, second, None, None]
+            }
         }
     }
 

@@ -218,14 +218,16 @@ fn before_and_after(trained: &Trained<'_>) -> Result<Value, TrainError> {
     Ok(Value::Object(table))
 }
 
+/// `training.tsv`: one row an epoch, with further `columns` of which `cells` gives those of a row.
 pub(super) fn write_table(
     out: &mut OutputDir,
     history: &[Epoch],
-    tasks: &[String],
+    columns: &[String],
+    cells: impl Fn(&Epoch) -> Vec<String>,
 ) -> Result<(), TrainError> {
     let mut text = "epoch\tlearning_rate\ttrain_loss\tvalidation_loss".to_owned();
-    for task in tasks {
-        let _ = write!(text, "\t{task}.validation_pearson");
+    for column in columns {
+        let _ = write!(text, "\t{column}");
     }
     text.push_str("\tseconds\n");
     for row in history {
@@ -234,8 +236,8 @@ pub(super) fn write_table(
             "{}\t{:e}\t{:.6}\t{:.6}",
             row.epoch, row.rate, row.train, row.validation
         );
-        for r in &row.pearson {
-            let _ = write!(text, "\t{r:.4}");
+        for cell in cells(row) {
+            let _ = write!(text, "\t{cell}");
         }
         let _ = writeln!(text, "\t{:.1}", row.seconds);
     }
@@ -243,8 +245,17 @@ pub(super) fn write_table(
     Ok(output::write(&path, text)?)
 }
 
-/// The learning curves.
-pub(super) fn learning(out: &mut OutputDir, history: &[Epoch]) -> Result<(), TrainError> {
+/// Figures as they stand in a table.
+pub(super) fn cells(figures: &[f64]) -> impl Iterator<Item = String> {
+    figures.iter().map(|figure| format!("{figure:.4}"))
+}
+
+/// The learning curves, of a loss of this name.
+pub(super) fn learning(
+    out: &mut OutputDir,
+    history: &[Epoch],
+    loss: &str,
+) -> Result<(), TrainError> {
     let line = |name: &str, value: fn(&Epoch) -> f64| Line {
         name: name.into(),
         points: (history.iter().map(|e| (e.epoch as f64, value(e)))).collect(),
@@ -254,7 +265,7 @@ pub(super) fn learning(out: &mut OutputDir, history: &[Epoch]) -> Result<(), Tra
         &Style {
             title: "Learning curves",
             x: "epoch",
-            y: "mean squared error (standardised)",
+            y: loss,
         },
         &[
             line("training", |e| e.train),
@@ -270,7 +281,7 @@ pub(super) fn figures(
     tasks: &[String],
     test: &Tested,
 ) -> Result<(), TrainError> {
-    learning(out, history)?;
+    learning(out, history, "mean squared error (standardised)")?;
     let panels: Vec<Density> = (tasks.iter().enumerate())
         .map(|(t, task)| {
             let (x, y) = test.task(t);

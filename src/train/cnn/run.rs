@@ -4,7 +4,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::data::examples;
-use super::report::{Trained, check, figures, model_json, write_table};
+use super::report::{Trained, cells, check, figures, model_json, write_table};
 use super::search::search;
 use super::start::{measured, network};
 use super::{Beside, Config, Fit, Network, Notes, Source, State, Summary, Watch, to_onnx};
@@ -118,7 +118,12 @@ fn write(
     let path = out.file("model.onnx");
     output::write(&path, &onnx)?;
     let test = check(fit, &state.best, &path, runtime)?;
-    write_table(&mut out, &state.history, tasks)?;
+    let columns: Vec<String> = (tasks.iter())
+        .map(|task| format!("{task}.validation_pearson"))
+        .collect();
+    write_table(&mut out, &state.history, &columns, |row| {
+        cells(&row.pearson).collect()
+    })?;
     let tested = fit.judge(&state.best, Split::Test)?;
     let (loss, correlations) = (tested.loss, tested.figures);
     figures(&mut out, &state.history, tasks, &test)?;

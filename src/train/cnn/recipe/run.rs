@@ -9,7 +9,7 @@ use std::time::Instant;
 use ndarray::Array2;
 use serde_json::{Map, Value, json};
 
-use super::super::report::learning;
+use super::super::report::{self, cells, learning};
 use super::super::run::one;
 use super::super::{
     Architecture, Beside, Epoch, Fit, FitConfig, Judged, Network, State, Summary, Watch, to_onnx,
@@ -312,7 +312,7 @@ fn write(
     output::write(&path, &onnx)?;
     let (rows, largest) = check(recipe, &all, &state.best, &joined, (&path, runtime))?;
     write_table(&mut out, recipe, &state.history)?;
-    learning(&mut out, &state.history)?;
+    learning(&mut out, &state.history, "loss, sum over sources by weight")?;
     let mut test = Map::new();
     let mut figures = Vec::new();
     for (source, fit) in recipe.sources.iter().zip(&all) {
@@ -367,35 +367,22 @@ fn write(
     })
 }
 
-/// `training.tsv`: one row an epoch, each source's figures on its validation side.
+/// `training.tsv`, with each source's figures on its validation side.
 fn write_table(out: &mut OutputDir, recipe: &Recipe, history: &[Epoch]) -> Result<(), TrainError> {
-    let mut text = "epoch\tlearning_rate\ttrain_loss\tvalidation_loss".to_owned();
+    let mut columns = Vec::new();
     for (i, source) in recipe.sources.iter().enumerate() {
         if i > 0 {
-            let _ = write!(text, "\t{}.validation_loss", source.name);
+            columns.push(format!("{}.validation_loss", source.name));
         }
-        for head in source.kind.heads() {
-            let _ = write!(text, "\t{}.{head}", source.name);
-        }
+        let heads = source.kind.heads().into_iter();
+        columns.extend(heads.map(|head| format!("{}.{head}", source.name)));
     }
-    text.push_str("\tseconds\n");
-    for row in history {
-        let _ = write!(
-            text,
-            "{}\t{:e}\t{:.6}\t{:.6}",
-            row.epoch, row.rate, row.train, row.validation
-        );
-        for figure in &row.pearson {
-            let _ = write!(text, "\t{figure:.4}");
-        }
+    report::write_table(out, history, &columns, |row| {
+        let mut all: Vec<String> = cells(&row.pearson).collect();
         for other in &row.others {
-            let _ = write!(text, "\t{:.6}", other.loss);
-            for figure in &other.figures {
-                let _ = write!(text, "\t{figure:.4}");
-            }
+            all.push(format!("{:.6}", other.loss));
+            all.extend(cells(&other.figures));
         }
-        let _ = writeln!(text, "\t{:.1}", row.seconds);
-    }
-    let path = out.file("training.tsv");
-    Ok(output::write(&path, text)?)
+        all
+    })
 }
