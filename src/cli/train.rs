@@ -95,7 +95,7 @@ pub struct TrainArgs {
     /// brought to its units by their regression on the starting network's outputs
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// A recipe (TOML): several sources at once, measured values, classes, alleles, teachers and
+    /// A recipe (TOML): several sources at once, measured values, labels, alleles, teachers and
     /// examples, and how their heads become tasks; docs/training.md says all of it
     #[arg(long, value_name = "FILE", conflicts_with_all = SAID_BY_RECIPE)]
     recipe: Option<PathBuf>,

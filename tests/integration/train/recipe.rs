@@ -119,14 +119,15 @@ file = "values.tsv"
 sequence = "seq"
 columns = ["A", "B"]
 group = "name"
-group_endings = ["_F", "_R"]
+group_suffixes = ["_F", "_R"]
 [[source]]
 name = "sharpr"
-kind = "classes"
+kind = "labels"
 regions = "regions.bed"
 fasta = "genome.fa"
-labels = { cell = "classes.tsv" }
-class = "values"
+files = { cell = "classes.tsv" }
+id = "region_id"
+label = "values"
 positive = "on"
 negative = "off"
 weight = 0.5
@@ -136,8 +137,9 @@ name = "raqtl"
 kind = "alleles"
 files = { cell = "alleles.tsv" }
 fasta = "genome.fa"
-values = ["before", "after"]
-pseudo = 0.01
+ref_value = "before"
+alt_value = "after"
+pseudo_count = 0.01
 weight = 0.5
 [[task]]
 name = "one"

@@ -157,7 +157,7 @@ pub enum Kind {
         group: Option<String>,
         /// Endings that are no part of a group's name, as `_F` and `_R`.
         #[serde(default)]
-        group_endings: Vec<String>,
+        group_suffixes: Vec<String>,
         /// Weight of the loss.
         #[serde(default = "one")]
         weight: f32,
@@ -171,18 +171,18 @@ pub enum Kind {
         read: ReadSpec,
     },
     /// Regions of two classes.
-    Classes {
+    Labels {
         /// Regions of one length with names, as BED.
         regions: PathBuf,
         /// The genome.
         fasta: PathBuf,
         /// For each head a table that says a region's class.
-        labels: BTreeMap<String, PathBuf>,
+        files: BTreeMap<String, PathBuf>,
         /// Its column of the region's name.
-        #[serde(default = "region")]
-        region: String,
+        #[serde(default = "id")]
+        id: String,
         /// Its column of the class.
-        class: String,
+        label: String,
         /// The class that is 1.
         positive: String,
         /// The class that is 0; rows of others are passed over.
@@ -203,14 +203,24 @@ pub enum Kind {
         /// The genome.
         fasta: PathBuf,
         /// Columns of contig, 1-based position, and the alleles.
-        #[serde(default = "place")]
-        place: [String; 4],
-        /// Column of the reference's value and of the alternative's, of which the effect is log2(alternative /
-        /// reference).
-        values: [String; 2],
+        #[serde(default = "chrom")]
+        chrom: String,
+        /// See `chrom`.
+        #[serde(default = "position")]
+        position: String,
+        /// See `chrom`.
+        #[serde(default = "reference", rename = "ref")]
+        reference: String,
+        /// See `chrom`.
+        #[serde(default = "alternative", rename = "alt")]
+        alternative: String,
+        /// Column of the reference's value; the effect is log2(alternative / reference).
+        ref_value: String,
+        /// Column of the alternative's.
+        alt_value: String,
         /// Added to both.
-        #[serde(default)]
-        pseudo: f64,
+        #[serde(default = "pseudo_count")]
+        pseudo_count: f64,
         /// Weight of the loss.
         #[serde(default = "one")]
         weight: f32,
@@ -261,12 +271,28 @@ fn sequence() -> String {
     "sequence".into()
 }
 
-fn region() -> String {
-    "region_id".into()
+fn id() -> String {
+    "id".into()
 }
 
-fn place() -> [String; 4] {
-    ["chrom", "pos", "ref", "alt"].map(str::to_owned)
+fn chrom() -> String {
+    "chrom".into()
+}
+
+fn position() -> String {
+    "pos".into()
+}
+
+fn reference() -> String {
+    "ref".into()
+}
+
+fn alternative() -> String {
+    "alt".into()
+}
+
+fn pseudo_count() -> f64 {
+    1.0
 }
 
 fn one() -> f32 {
@@ -317,7 +343,7 @@ impl Kind {
     /// Weight of the loss, and sequences of a batch; the first source's are those of `[fit]`.
     pub fn share(&self) -> (f32, Option<usize>) {
         let (Self::Values { weight, batch, .. }
-        | Self::Classes { weight, batch, .. }
+        | Self::Labels { weight, batch, .. }
         | Self::Alleles { weight, batch, .. }
         | Self::Teacher { weight, batch, .. }
         | Self::Examples { weight, batch, .. }) = self;
@@ -328,8 +354,9 @@ impl Kind {
     pub fn heads(&self) -> Vec<String> {
         match self {
             Self::Values { columns, .. } | Self::Examples { columns, .. } => columns.clone(),
-            Self::Classes { labels, .. } => labels.keys().cloned().collect(),
-            Self::Alleles { files, .. } => files.keys().cloned().collect(),
+            Self::Labels { files, .. } | Self::Alleles { files, .. } => {
+                files.keys().cloned().collect()
+            }
             Self::Teacher { outputs, .. } => outputs.clone(),
         }
     }
@@ -338,12 +365,12 @@ impl Kind {
     pub fn files(&self) -> Vec<&Path> {
         let files: Vec<&PathBuf> = match self {
             Self::Values { file, .. } | Self::Examples { file, .. } => vec![file],
-            Self::Classes {
+            Self::Labels {
                 regions,
                 fasta,
-                labels,
+                files,
                 ..
-            } => labels.values().chain([regions, fasta]).collect(),
+            } => files.values().chain([regions, fasta]).collect(),
             Self::Alleles { files, fasta, .. } => files.values().chain([fasta]).collect(),
             Self::Teacher { fasta, bed, .. } => vec![fasta, bed],
         };
@@ -353,12 +380,12 @@ impl Kind {
     fn files_mut(&mut self) -> Vec<&mut PathBuf> {
         match self {
             Self::Values { file, .. } | Self::Examples { file, .. } => vec![file],
-            Self::Classes {
+            Self::Labels {
                 regions,
                 fasta,
-                labels,
+                files,
                 ..
-            } => labels.values_mut().chain([regions, fasta]).collect(),
+            } => files.values_mut().chain([regions, fasta]).collect(),
             Self::Alleles { files, fasta, .. } => files.values_mut().chain([fasta]).collect(),
             Self::Teacher { fasta, bed, .. } => vec![fasta, bed],
         }

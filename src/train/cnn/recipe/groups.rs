@@ -34,7 +34,7 @@ impl Sets {
 /// What is known of a sequence besides its bases.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Origin {
-    /// What it is called: a row's group column, a region, a variant as `contig:position:ref>alt`; else
+    /// What it is called: a row's group column, a region, a variant as `contig:position:ref:alt`; else
     /// the number of the row among those that are used, from 1.
     pub name: Option<String>,
     /// Sequences of one source with the same group belong together.

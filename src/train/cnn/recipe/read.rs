@@ -114,7 +114,7 @@ pub(super) fn read(
     let window = recipe.network.window;
     let read = match &source.kind {
         Kind::Values { .. } => values(&source.kind, window)?,
-        Kind::Classes { .. } => classes(&source.kind, window)?,
+        Kind::Labels { .. } => labels(&source.kind, window)?,
         Kind::Alleles { .. } => alleles(&source.kind, window)?,
         Kind::Teacher { .. } => teacher(&source.kind, recipe, runtime, cancel)?,
         Kind::Examples { file, columns, .. } => {
@@ -181,7 +181,7 @@ fn values(kind: &Kind, window: usize) -> Result<Read, TrainError> {
         sequence,
         columns,
         group,
-        group_endings,
+        group_suffixes,
         step,
         read: reading,
         ..
@@ -221,7 +221,7 @@ fn values(kind: &Kind, window: usize) -> Result<Read, TrainError> {
         }
         let name = group.as_ref().map(|_| row.cells[places[names.len() - 1]]);
         let group = name.map(|name| {
-            let mut endings = group_endings.iter();
+            let mut endings = group_suffixes.iter();
             let ending = endings.find_map(|e| name.strip_suffix(e.as_str()));
             ending.unwrap_or(name).to_owned()
         });
@@ -272,27 +272,27 @@ impl Genome {
     }
 }
 
-fn classes(kind: &Kind, window: usize) -> Result<Read, Error> {
-    let Kind::Classes {
+fn labels(kind: &Kind, window: usize) -> Result<Read, Error> {
+    let Kind::Labels {
         regions,
         fasta,
-        labels: files,
-        region,
-        class,
+        files,
+        id,
+        label: class,
         positive,
         negative,
         step,
         ..
     } = kind
     else {
-        unreachable!("called for classes");
+        unreachable!("called for labels");
     };
     let heads: Vec<String> = files.keys().cloned().collect();
     // By the region's name, upper and lower case being one.
     let mut known: HashMap<String, Vec<f32>> = HashMap::new();
     let mut other = 0;
     for (head, path) in files.values().enumerate() {
-        let (mut table, places) = table(path, &[region, class])?;
+        let (mut table, places) = table(path, &[id, class])?;
         while let Some(row) = table.next_row()? {
             let label = match row.cells[places[1]] {
                 c if c == positive => 1.0,
@@ -362,9 +362,13 @@ fn alleles(kind: &Kind, window: usize) -> Result<Read, Error> {
     let Kind::Alleles {
         files,
         fasta,
-        place,
-        values,
-        pseudo,
+        chrom,
+        position,
+        reference,
+        alternative,
+        ref_value,
+        alt_value,
+        pseudo_count,
         ..
     } = kind
     else {
@@ -374,7 +378,15 @@ fn alleles(kind: &Kind, window: usize) -> Result<Read, Error> {
     let heads: Vec<String> = files.keys().cloned().collect();
     let mut read = Read::new(heads.clone(), Objective::Differences);
     let mut labels = Vec::new();
-    let names: Vec<&str> = place.iter().chain(values).map(String::as_str).collect();
+    let columns = [
+        chrom,
+        position,
+        reference,
+        alternative,
+        ref_value,
+        alt_value,
+    ];
+    let names = columns.map(String::as_str);
     for (head, path) in files.values().enumerate() {
         let (mut table, places) = table(path, &names)?;
         while let Some(row) = table.next_row()? {
@@ -384,7 +396,7 @@ fn alleles(kind: &Kind, window: usize) -> Result<Read, Error> {
                 number(cell(4), path, row.line)?,
                 number(cell(5), path, row.line)?,
             );
-            let effect = ((after + pseudo) / (before + pseudo)).log2();
+            let effect = ((after + pseudo_count) / (before + pseudo_count)).log2();
             let (Some(from), Some(to)) = (base(cell(2)), base(cell(3))) else {
                 read.leave_out("that change more than one base");
                 continue;
@@ -402,7 +414,7 @@ fn alleles(kind: &Kind, window: usize) -> Result<Read, Error> {
                 Ok(mut codes) => {
                     let [contig, pos, from, to_base] = [0, 1, 2, 3].map(cell);
                     let origin = Origin {
-                        name: Some(format!("{contig}:{pos}:{from}>{to_base}")),
+                        name: Some(format!("{contig}:{pos}:{from}:{to_base}")),
                         contig: Some(contig.to_owned()),
                         ..Origin::default()
                     };
