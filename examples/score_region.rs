@@ -21,13 +21,15 @@ pub fn importance(
     // ONNX Runtime is found as the program finds it: `None` is no library named by the user.
     let model = Model::load(source, &ModelOptions::default(), None)?;
     let window = model.spec().window as u32;
+    // Several models would be an ensemble.
+    let models = [model];
     // `Auto` is the fast engine where the network allows it; both give the same numbers.
     let settings = EngineSettings {
         choice: EngineChoice::Auto,
         strand: Strand::Forward,
         batch: NonZeroUsize::MIN,
     };
-    let mut engine = Engines::choose(settings, &model)?.engine(&model, &Cancel::default())?;
+    let mut engine = Engines::choose(settings, &models)?.engine(&models, &Cancel::default())?;
 
     // The bases, with the flanks that the windows over the region's ends need.
     let wanted = [region];

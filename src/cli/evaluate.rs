@@ -12,7 +12,7 @@ use mpra_score::evaluate::{
     Summary, VariantsConfig,
 };
 use mpra_score::labelled::Source;
-use mpra_score::model::ModelSource;
+use mpra_score::model::ModelSources;
 use mpra_score::output::Existing;
 
 use super::interrupt;
@@ -87,9 +87,10 @@ pub struct EvaluateArgs {
     /// line, or `ucsc-ensembl` (chr1 is 1, chrM is MT)
     #[arg(long, value_name = "FILE|ucsc-ensembl")]
     chrom_alias: Option<PathBuf>,
-    /// The model: an ONNX file, or one that the program carries: `default` or `paper`
+    /// The model: an ONNX file, or one that the program carries: `default`, `distilled` or `paper`;
+    /// several, joined by commas, are an ensemble of which the mean is taken
     /// [default: default]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE[,FILE...]")]
     model: Option<PathBuf>,
     /// A second model to compare with, such as a k-mer regression
     #[arg(long, value_name = "FILE")]
@@ -210,12 +211,12 @@ impl EvaluateArgs {
         let aliases = aliases(self.chrom_alias.as_deref())?;
         let default = Bootstrap::default();
         let common = Common {
-            model: ModelSource::from_arg(self.model.as_deref()),
+            model: ModelSources::from_arg(self.model.as_deref()),
             model_options: self.model_flags.options(),
             ort_lib: self.model_flags.ort_lib,
             map: self.map,
             baseline: self.baseline.map(|path| Against {
-                model: ModelSource::from_arg(Some(&path)),
+                model: ModelSources::from_arg(Some(&path)),
                 map: self.baseline_map,
             }),
             bootstrap: Bootstrap {

@@ -10,6 +10,7 @@ mod model;
 mod motifs;
 mod overlap;
 mod progress;
+mod quantiles;
 mod score;
 mod shared;
 mod sharpr;

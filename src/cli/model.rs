@@ -8,6 +8,7 @@ use mpra_score::ism::fast::Plan;
 use mpra_score::model::{Model, ModelError, ModelSource, Runtime};
 
 use super::motifs::MotifsArgs;
+use super::quantiles::QuantilesArgs;
 use super::shared::ModelFlags;
 
 #[derive(Debug, Args)]
@@ -23,11 +24,13 @@ enum ModelCommand {
     /// The exit code is 1 when it cannot, with the reason on standard error.
     Info(InfoArgs),
     Motifs(MotifsArgs),
+    Quantiles(QuantilesArgs),
 }
 
 #[derive(Debug, Args)]
 struct InfoArgs {
-    /// An ONNX file, or a model that the program carries: `default` or `paper`
+    /// An ONNX file, or a model that the program carries: `default`, `distilled`
+    /// or `paper`
     #[arg(default_value = "default")]
     model: PathBuf,
     #[command(flatten)]
@@ -38,6 +41,7 @@ pub fn run(args: ModelArgs, quiet: bool) -> Result<()> {
     match args.command {
         ModelCommand::Info(args) => info(&args),
         ModelCommand::Motifs(args) => args.run(quiet),
+        ModelCommand::Quantiles(args) => args.run(quiet),
     }
 }
 
@@ -109,6 +113,9 @@ fn info(args: &InfoArgs) -> Result<()> {
     }
     if let Some(description) = &spec.description {
         line("description", description.clone())?;
+    }
+    for set in &spec.quantiles.0 {
+        line("quantiles", format!("{}: {}", set.name, set.description))?;
     }
     line(
         "engine",

@@ -42,7 +42,8 @@ Output:
     group(ArgGroup::new("sequences").required(true).multiple(true).args(["fasta", "data"]))
 )]
 pub struct MotifsArgs {
-    /// An ONNX file, or a model that the program carries: `default` or `paper`
+    /// An ONNX file, or a model that the program carries: `default`, `distilled`
+    /// or `paper`
     #[arg(default_value = "default")]
     model: PathBuf,
     /// Sequences: the contigs of a FASTA, whole, or with --bed only its regions

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, ValueEnum};
 use mpra_score::genome::{BedSource, InvalidPolicy};
 use mpra_score::intervals::Named;
-use mpra_score::model::ModelSource;
+use mpra_score::model::ModelSources;
 use mpra_score::output::Existing;
 use mpra_score::score::{
     self, Anchor, Formats, Outputs, RegionSource, ScoreConfig, Shard, Summary,
@@ -26,6 +26,9 @@ names them, in the order of their names as bytes.
                       largest in absolute value) over its three changes, mean over the windows
                       that cover it; positive where the base drives expression, negative where
                       it represses; no value where the base is not A, C, G or T
+  TASK.activity_spread.bw, TASK.importance_spread.bw
+                      (--model A,B) standard deviation over the models of an ensemble; the tracks
+                      above are their means
   *.bedGraph          the same numbers as text (--format bedgraph)
   regions.tsv         one row an input region, in input order:
       contig start end name strand   as in the input
@@ -34,12 +37,17 @@ names them, in the order of their names as bytes.
       status      ok, or why it was not scored: malformed, unknown_contig, past_contig_end,
                   empty (start = end), no_scored_window (over half of each window is unknown)
       TASK.mean_activity, TASK.max_activity   over the windows drawn in the region
+      TASK.SET_quantile                       where the model's file says so (`model quantiles`):
+                                              share of the set's windows less active than the mean;
+                                              of the default model, SET is background or active
       TASK.mean_importance                    over its bases
       TASK.mean_abs_importance, TASK.max_abs_importance, TASK.max_abs_position
                                               of |importance|; position 0-based, first of equals
+      TASK.mean_activity_spread, TASK.mean_importance_spread   (--model A,B)
       NA where there is no value
   windows.tsv.gz      (--windows) contig, start, end, region (row number from 1, `.` with --anchor
-                      genome), then the activity for each task; bgzip-compressed
+                      genome), then the activity for each task (TASK.spread, too, with
+                      --model A,B); bgzip-compressed
   saturation.npz      (--saturation) effects [row, position, 4 (A, C, G, T), task], float32,
                       mutant - reference; one_hot [row, position, 4]; tasks
   enrichment.tsv, summary.tsv, enrichment.svg
@@ -67,9 +75,10 @@ pub struct ScoreArgs {
     // Optional for Rust only: under another subcommand these flags are not required.
     #[arg(long, value_name = "FILE", required = true)]
     fasta: Option<PathBuf>,
-    /// The model: an ONNX file, or one that the program carries: `default` or `paper`
+    /// The model: an ONNX file, or one that the program carries: `default`, `distilled` or `paper`;
+    /// several, joined by commas, are an ensemble of which the mean is taken
     /// [default: default]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE[,FILE...]")]
     model: Option<PathBuf>,
     /// The folder for the results
     #[arg(long, value_name = "DIR", default_value = "results")]
@@ -257,7 +266,7 @@ impl ScoreArgs {
             aliases,
             fasta: self.fasta.context("--fasta is required")?,
             write_index: self.write_index,
-            model: ModelSource::from_arg(self.model.as_deref()),
+            model: ModelSources::from_arg(self.model.as_deref()),
             model_options: self.model_flags.options(),
             ort_lib: self.model_flags.ort_lib,
             tasks: self.tasks,

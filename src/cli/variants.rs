@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use mpra_score::intervals::Named;
-use mpra_score::model::ModelSource;
+use mpra_score::model::ModelSources;
 use mpra_score::variants::{
     self, BackgroundConfig, BackgroundSource, Combine, Plots, RankBy, Scoring, VariantSource,
     VariantsConfig, VariantsSummary, Windows, enrich,
@@ -20,6 +20,8 @@ const OUTPUT_HELP: &str = "\
 Output: the same records in the same order, with these INFO fields (for each ALT allele):
 
   MPRA_TASK     effect: activity of ALT - activity of REF, the assay's log2(RNA/DNA)
+  MPRA_SPREAD_TASK  (--model A,B) standard deviation of the effect over the models, whose mean
+                MPRA_TASK is
   MPRA_P_TASK   share of the background's |effects| at least as large (one added to both counts)
   MPRA_MAX      the effect that is largest in absolute value over the tasks
   MPRA_SKIP     why alleles are not scored, `.` for those that are:
@@ -44,6 +46,7 @@ in its column and is filled from the genome on the right.
   max_effect max_task          as MPRA_MAX, and the task
   cauchy_p cauchy_q            all tasks together (product_p, product_q with --combine product)
   TASK.reference               activity of the reference, mean over the same windows
+  TASK.spread                  (--model A,B) as MPRA_SPREAD_TASK
   TASK.effect TASK.p TASK.q    q: Benjamini and Hochberg, over the alleles of the table
   TASK.importance              of the allele's first base, as the main job's
   annotations                  names of the --annotation files that hold a replaced base
@@ -147,9 +150,10 @@ struct ScoringArgs {
     // Optional for Rust only: under `enrich` these flags come a second time.
     #[arg(long, value_name = "FILE", required = true)]
     fasta: Option<PathBuf>,
-    /// The model: an ONNX file, or one that the program carries: `default` or `paper`
+    /// The model: an ONNX file, or one that the program carries: `default`, `distilled` or `paper`;
+    /// several, joined by commas, are an ensemble of which the mean is taken
     /// [default: default]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE[,FILE...]")]
     model: Option<PathBuf>,
     /// How contigs of the variants are found under other names: a tab-separated file with one
     /// contig's names a line, or `ucsc-ensembl` (chr1 is 1, chrM is MT)
@@ -305,7 +309,7 @@ impl ScoringArgs {
             fasta: self.fasta.context("--fasta is required")?,
             write_index: self.write_index,
             aliases,
-            model: ModelSource::from_arg(self.model.as_deref()),
+            model: ModelSources::from_arg(self.model.as_deref()),
             model_options: self.model_flags.options(),
             ort_lib: self.model_flags.ort_lib,
             tasks: self.tasks,

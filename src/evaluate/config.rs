@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use crate::dataset::Split;
 use crate::genome::Aliases;
 use crate::labelled::Source;
-use crate::model::{ModelOptions, ModelSource};
+use crate::model::{ModelOptions, ModelSources};
 use crate::output::Existing;
 
 use super::{Bootstrap, Fields};
@@ -43,7 +43,7 @@ impl Values {
 #[derive(Clone, Debug)]
 pub struct Against {
     /// The model.
-    pub model: ModelSource,
+    pub model: ModelSources,
     /// Pairs (label, task) as [`Common::map`] has them; for variants (task of the model, task of this
     /// one).
     pub map: Vec<(String, String)>,
@@ -53,7 +53,7 @@ pub struct Against {
 #[derive(Clone, Debug)]
 pub struct Common {
     /// The model.
-    pub model: ModelSource,
+    pub model: ModelSources,
     /// What the user says of it.
     pub model_options: ModelOptions,
     /// The ONNX Runtime library, when the user names one.

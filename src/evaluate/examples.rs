@@ -212,7 +212,7 @@ fn pairs<'a>(
     if pairs.is_empty() {
         return Err(EvaluateError::NoPairs {
             path: data.path.clone(),
-            model: models[0].source.to_string(),
+            model: models[0].model.to_string(),
             labels: match labels.is_empty() {
                 true => "none".into(),
                 false => labels.join(", "),

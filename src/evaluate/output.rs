@@ -113,7 +113,7 @@ pub(super) fn write(
         .map_err(EvaluateError::from)?;
     let mut run = RunInfo::new("evaluate", &common.command);
     run.inputs = kind.inputs;
-    run.models = models.iter().map(Predictor::used).collect();
+    run.models = models.iter().flat_map(Predictor::used).collect();
     run.onnxruntime = models.first().map(|m| m.model.runtime().used());
     run.settings = (kind.settings.into_iter())
         .map(|(name, value)| (name.to_owned(), value))

@@ -6,7 +6,7 @@ use super::{Common, EvaluateError};
 use crate::Error;
 use crate::encode::BASES;
 use crate::job::{Cancel, ModelUsed};
-use crate::model::{Cancellable, Model, ModelError, ModelOptions, ModelSource, Predict, Runtime};
+use crate::model::{Cancellable, Ensemble, ModelError, ModelOptions, Predict, Runtime};
 
 /// Predicts windows: base codes, `[rows, window]`, to activities, `[rows, tasks]`, on several
 /// threads, each with a session of its own.
@@ -14,7 +14,7 @@ use crate::model::{Cancellable, Model, ModelError, ModelOptions, ModelSource, Pr
 /// # Errors
 /// When the model fails, gives NaN or infinity, or the job is asked to stop.
 pub fn predict(
-    model: &Model,
+    model: &Ensemble,
     codes: &[u8],
     batch: NonZeroUsize,
     threads: NonZeroUsize,
@@ -61,24 +61,21 @@ pub fn predict(
 pub struct Predictor {
     /// In tables.
     pub name: &'static str,
-    /// Where it comes from.
-    pub source: ModelSource,
-    /// The model.
-    pub model: Model,
+    /// The model, of several members their mean.
+    pub model: Ensemble,
 }
 
 impl Predictor {
     /// Opens the model of a run, and the second one where there is one.
     ///
     /// # Errors
-    /// As [`Model::open`].
+    /// As [`Ensemble::open`].
     pub fn open(common: &Common) -> Result<Vec<Self>, Error> {
         let runtime = Runtime::load(common.ort_lib.as_deref()).map_err(ModelError::from)?;
-        let one = |name, source: &ModelSource, options: &ModelOptions| -> Result<Self, Error> {
+        let one = |name, sources, options: &ModelOptions| -> Result<Self, Error> {
             Ok(Self {
                 name,
-                source: source.clone(),
-                model: Model::open(source.read()?, options, &runtime)?,
+                model: Ensemble::open(sources, options, &runtime)?,
             })
         };
         let mut all = vec![one("model", &common.model, &common.model_options)?];
@@ -89,8 +86,8 @@ impl Predictor {
     }
 
     /// For `run.json`.
-    pub fn used(&self) -> ModelUsed {
-        self.source.used(self.name, &self.model)
+    pub fn used(&self) -> Vec<ModelUsed> {
+        self.model.used(self.name)
     }
 
     /// Number of the output column of a task.

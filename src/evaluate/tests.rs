@@ -7,7 +7,7 @@ use crate::Cancel;
 use crate::dataset::Split;
 use crate::genome::Aliases;
 use crate::labelled::Source;
-use crate::model::{ModelOptions, ModelSource};
+use crate::model::{ModelOptions, ModelSource, ModelSources};
 use crate::output::Existing;
 use crate::stats::Random;
 
@@ -103,7 +103,7 @@ fn fixture(name: &str) -> PathBuf {
 
 fn common(folder: &Path, model: &str) -> Common {
     Common {
-        model: ModelSource::File(fixture("models").join(model)),
+        model: ModelSource::File(fixture("models").join(model)).into(),
         model_options: ModelOptions::default(),
         ort_lib: None,
         map: Vec::new(),
@@ -169,7 +169,7 @@ fn a_model_that_is_right_is_found_right() {
     let mut config = examples(dir.path());
     config.common.map = vec![("other".into(), "C".into())];
     config.common.baseline = Some(Against {
-        model: ModelSource::File(fixture("models/scan.onnx")),
+        model: ModelSource::File(fixture("models/scan.onnx")).into(),
         map: vec![("A".into(), "best_match".into())],
     });
     let summary = run_examples(&config, &Cancel::default()).unwrap();
@@ -242,7 +242,7 @@ fn what_cannot_be_evaluated_is_said_in_words() {
         format!("{error} {}", error.hint().unwrap_or_default())
     };
     let map = |label: &str, task: &str| vec![(label.to_owned(), task.to_owned())];
-    let demo = ModelSource::File(fixture("models/demo.onnx"));
+    let demo = ModelSources::from(ModelSource::File(fixture("models/demo.onnx")));
     for (change, expected) in [
         (
             &(|c: &mut ExamplesConfig| c.common.model = demo.clone())
@@ -361,7 +361,7 @@ fn measured_effects_of_variants() {
     assert_eq!(of_table, metrics.replace("\ne\t", "\nall\t"));
 
     // A second model, by another task.
-    let count = ModelSource::File(fixture("models/count.onnx"));
+    let count = ModelSources::from(ModelSource::File(fixture("models/count.onnx")));
     let against = |task: &str, other: &str| {
         Some(Against {
             model: count.clone(),
@@ -380,7 +380,7 @@ fn measured_effects_of_variants() {
         .to_string();
     assert!(error.contains("unknown task \"G\""), "{error}");
     config.common.baseline = Some(Against {
-        model: ModelSource::File(fixture("models/scan.onnx")),
+        model: ModelSource::File(fixture("models/scan.onnx")).into(),
         map: Vec::new(),
     });
     let error = run_variants(&config, &Cancel::default())

@@ -4,8 +4,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::ensemble::{Mean, SideBySide};
 use super::fast::{FastEngine, Mismatch, Plan, Strands, Tables, check_against_full};
-use super::{Engine, FullEngine, IsmError, Scores, Stretch, Want};
+use super::{Engine, FullEngine, IsmError, Members, Scores, Stretch, Want};
 use crate::encode::UNKNOWN;
 use crate::genome::Interval;
 use crate::job::Cancel;
@@ -56,9 +57,9 @@ pub struct EngineSettings {
 const CHECKED_BASES: u32 = 8;
 const CHECKED: usize = 4;
 
-/// The engine of a job, chosen once for all threads.
+/// The engines of a job, one for each of its models, chosen once for all threads.
 pub struct Engines {
-    kind: Kind,
+    kinds: Vec<Kind>,
     settings: EngineSettings,
 }
 
@@ -71,75 +72,120 @@ enum Kind {
     },
 }
 
-impl Engines {
-    /// Takes the fast engine where the graph allows it and the user did not ask for the other.
-    ///
-    /// # Errors
-    /// [`IsmError::NotFast`] when the fast engine is asked for and cannot do the graph.
-    pub fn choose(settings: EngineSettings, model: &Model) -> Result<Self, IsmError> {
-        let kind = match settings.choice {
-            EngineChoice::Full => Kind::Full,
-            choice => match Plan::new(model.file(), model.spec()) {
-                Ok(plan) => {
-                    tracing::info!("engine fast: {}", plan.describe());
-                    Kind::Fast {
-                        tables: Tables::build(&plan),
-                        left: Arc::new(AtomicUsize::new(CHECKED)),
-                    }
-                }
-                Err(reason) if choice == EngineChoice::Fast => {
-                    return Err(IsmError::NotFast(reason.to_string()));
-                }
-                Err(reason) => {
-                    tracing::warn!("engine full, hundreds of times slower than fast: {reason}");
-                    Kind::Full
-                }
-            },
-        };
-        Ok(Self { kind, settings })
-    }
-
-    /// The word for it.
-    pub fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Full => "full",
-            Kind::Fast { .. } => "fast",
+impl Kind {
+    fn choose(choice: EngineChoice, model: &Model) -> Result<Self, IsmError> {
+        if choice == EngineChoice::Full {
+            return Ok(Self::Full);
+        }
+        match Plan::new(model.file(), model.spec()) {
+            Ok(plan) => {
+                tracing::info!("engine fast: {}", plan.describe());
+                Ok(Self::Fast {
+                    tables: Tables::build(&plan),
+                    left: Arc::new(AtomicUsize::new(CHECKED)),
+                })
+            }
+            Err(reason) if choice == EngineChoice::Fast => {
+                Err(IsmError::NotFast(reason.to_string()))
+            }
+            Err(reason) => {
+                tracing::warn!("engine full, hundreds of times slower than fast: {reason}");
+                Ok(Self::Full)
+            }
         }
     }
 
-    /// One engine, for one thread.
-    ///
-    /// # Errors
-    /// When another session of the model cannot be opened.
-    pub fn engine(&self, model: &Model, cancel: &Cancel) -> Result<Box<dyn Engine>, IsmError> {
-        Ok(match &self.kind {
-            Kind::Fast { tables, left } => Box::new(Checked {
+    /// One engine of this kind.
+    fn engine(
+        &self,
+        settings: &EngineSettings,
+        model: &Model,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn Engine>, IsmError> {
+        Ok(match self {
+            Self::Fast { tables, left } => Box::new(Checked {
                 fast: FastEngine::new(
                     tables,
-                    match self.settings.strand {
+                    match settings.strand {
                         Strand::Forward => Strands::Forward,
                         Strand::Both => Strands::Both,
                     },
                 ),
-                full: Some(full(&self.settings, model, cancel)?),
+                full: Some(full(settings, model, cancel)?),
                 left: left.clone(),
             }),
-            Kind::Full => full(&self.settings, model, cancel)?,
+            Self::Full => full(settings, model, cancel)?,
+        })
+    }
+}
+
+impl Engines {
+    /// Takes the fast engine where a model's graph allows it and the user did not ask for the other.
+    ///
+    /// # Errors
+    /// [`IsmError::NotFast`] when the fast engine is asked for and cannot do a graph.
+    pub fn choose(settings: EngineSettings, models: &[Model]) -> Result<Self, IsmError> {
+        let kinds = models
+            .iter()
+            .map(|model| Kind::choose(settings.choice, model))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { kinds, settings })
+    }
+
+    /// The word for it.
+    pub fn name(&self) -> &'static str {
+        let fast = |kind: &Kind| matches!(kind, Kind::Fast { .. });
+        match (self.kinds.iter().any(fast), self.kinds.iter().all(fast)) {
+            (false, _) => "full",
+            (_, true) => "fast",
+            _ => "fast and full",
+        }
+    }
+
+    /// One engine, for one thread, of the models that were chosen for: of several, the means of their
+    /// activities, effects and importances.
+    ///
+    /// # Errors
+    /// When another session of a model cannot be opened.
+    pub fn engine(&self, models: &[Model], cancel: &Cancel) -> Result<Box<dyn Engine>, IsmError> {
+        let mut each = self.each(models, cancel)?;
+        Ok(match each.len() {
+            1 => each.remove(0),
+            members => {
+                let tasks = each.first().map_or(0, |e| e.tasks());
+                Box::new(Mean {
+                    all: SideBySide::new(each),
+                    members: Members { members, tasks },
+                })
+            }
         })
     }
 
-    /// One engine for each of so many threads.
+    /// One engine for each of so many threads, with the columns of all models side by side, as
+    /// [`Members`] describes them.
     ///
     /// # Errors
     /// As [`engine`](Self::engine).
-    pub fn engines(
+    pub fn of_members(
         &self,
         threads: NonZeroUsize,
-        model: &Model,
+        models: &[Model],
         cancel: &Cancel,
     ) -> Result<Vec<Box<dyn Engine>>, IsmError> {
         (0..threads.get())
-            .map(|_| self.engine(model, cancel))
+            .map(|_| {
+                let mut each = self.each(models, cancel)?;
+                Ok(match each.len() {
+                    1 => each.remove(0),
+                    _ => Box::new(SideBySide::new(each)) as Box<dyn Engine>,
+                })
+            })
+            .collect()
+    }
+
+    fn each(&self, models: &[Model], cancel: &Cancel) -> Result<Vec<Box<dyn Engine>>, IsmError> {
+        (self.kinds.iter().zip(models))
+            .map(|(kind, model)| kind.engine(&self.settings, model, cancel))
             .collect()
     }
 }

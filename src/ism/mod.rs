@@ -12,12 +12,14 @@
 //! for each reference window and each mutant.
 
 mod choice;
+mod ensemble;
 pub mod fast;
 mod full;
 mod sequence;
 mod stretch;
 
 pub use choice::{EngineChoice, EngineSettings, Engines, Strand};
+pub use ensemble::Members;
 pub use full::FullEngine;
 pub use sequence::SequenceWindows;
 pub use stretch::{Scores, Stretch, Want, pick_tasks};

@@ -11,18 +11,21 @@ pub enum Embedded {
     /// The one that is used when none is named: made for speed and accuracy.
     #[default]
     Default,
+    /// The default of earlier versions, learnt from MPRA-DragoNN.
+    Distilled,
     /// The paper's network.
     Paper,
 }
 
 impl Embedded {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Default, Self::Paper];
+    pub const ALL: [Self; 3] = [Self::Default, Self::Distilled, Self::Paper];
 
     /// The name by which `--model` finds it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Default => "default",
+            Self::Distilled => "distilled",
             Self::Paper => "paper",
         }
     }
@@ -31,6 +34,7 @@ impl Embedded {
     pub fn bytes(self) -> &'static [u8] {
         match self {
             Self::Default => include_bytes!("../../models/default.onnx"),
+            Self::Distilled => include_bytes!("../../models/distilled.onnx"),
             Self::Paper => include_bytes!("../../models/paper.onnx"),
         }
     }
@@ -94,6 +98,54 @@ impl fmt::Display for ModelSource {
     }
 }
 
+/// What a `--model` argument names: one model, or the members of an ensemble.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelSources(Vec<ModelSource>);
+
+impl ModelSources {
+    /// `a.onnx`, or `a.onnx,b.onnx` for an ensemble; the default model when there is no argument. A
+    /// file whose name holds a comma is one model.
+    pub fn from_arg(arg: Option<&Path>) -> Self {
+        let parts = arg.and_then(Path::to_str).filter(|text| text.contains(','));
+        match (arg, parts) {
+            (Some(path), Some(text)) if !path.is_file() => Self(
+                (text.split(','))
+                    .map(|part| ModelSource::from_arg(Some(part.as_ref())))
+                    .collect(),
+            ),
+            _ => ModelSource::from_arg(arg).into(),
+        }
+    }
+
+    /// Of these members.
+    pub fn new(members: Vec<ModelSource>) -> Self {
+        Self(members)
+    }
+
+    /// The members.
+    pub fn members(&self) -> &[ModelSource] {
+        &self.0
+    }
+}
+
+impl Default for ModelSources {
+    fn default() -> Self {
+        ModelSource::default().into()
+    }
+}
+
+impl From<ModelSource> for ModelSources {
+    fn from(source: ModelSource) -> Self {
+        Self(vec![source])
+    }
+}
+
+impl From<PathBuf> for ModelSources {
+    fn from(path: PathBuf) -> Self {
+        ModelSource::from(path).into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,10 +157,35 @@ mod tests {
         let embedded = ModelSource::Embedded;
         assert_eq!(ModelSource::from_arg(None), embedded(Embedded::Default));
         assert_eq!(source("default"), embedded(Embedded::Default));
+        assert_eq!(source("distilled"), embedded(Embedded::Distilled));
         assert_eq!(source("paper"), embedded(Embedded::Paper));
         for path in ["./paper", "Paper", "paper.onnx", "models/default"] {
             assert_eq!(source(path), ModelSource::File(path.into()));
         }
+    }
+
+    #[test]
+    fn lists_are_ensembles() {
+        let members = |text: &str| {
+            ModelSources::from_arg(Some(text.as_ref()))
+                .members()
+                .to_vec()
+        };
+        let file = |name: &str| ModelSource::File(name.into());
+        assert_eq!(members("a.onnx"), [file("a.onnx")]);
+        assert_eq!(
+            members("default,b.onnx"),
+            [ModelSource::default(), file("b.onnx")]
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a,b.onnx");
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(
+            members(path.to_str().unwrap()),
+            [file(path.to_str().unwrap())]
+        );
+        let default = ModelSources::from_arg(None);
+        assert_eq!(default.members(), [ModelSource::default()]);
     }
 
     #[test]

@@ -6,15 +6,19 @@
 
 mod batch;
 mod embedded;
+mod ensemble;
 pub mod onnx;
 mod predict;
+mod quantiles;
 mod runtime;
 mod session;
 mod spec;
 mod used;
 
-pub use embedded::{Embedded, ModelSource};
+pub use embedded::{Embedded, ModelSource, ModelSources};
+pub use ensemble::Ensemble;
 pub use predict::{BothStrands, Cancellable, Predict};
+pub use quantiles::{Distribution, QUANTILES, Quantiles, WindowSet};
 pub use runtime::{Runtime, RuntimeError};
 pub use session::Model;
 pub use spec::{Frame, ModelFile, ModelOptions, ModelSpec};
@@ -59,6 +63,23 @@ pub enum ModelError {
     /// A task that is asked for twice.
     #[error("task {0:?} is asked for twice")]
     RepeatedTask(String),
+    /// An ensemble without a member.
+    #[error("no model is named")]
+    NoMember,
+    /// Members of an ensemble that do not go together.
+    #[error("{member} cannot be averaged with {first}: its {what} {found}, expected {expected}")]
+    Members {
+        /// The member.
+        member: String,
+        /// The first member.
+        first: String,
+        /// What differs.
+        what: &'static str,
+        /// Of the member.
+        found: String,
+        /// Of the first.
+        expected: String,
+    },
     /// ONNX Runtime refused the model.
     #[error("ONNX Runtime cannot load {path}: {message}")]
     Load {
@@ -108,7 +129,7 @@ impl ModelError {
             Self::Unfit {
                 what: "external data",
                 ..
-            } => Some("save the model as one file, with its weights inside".into()),
+            } => Some("put that file where the model expects it, or save the model as one file".into()),
             Self::Unfit { what: "type", .. } => {
                 Some("export the model with float32 input and output".into())
             }

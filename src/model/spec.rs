@@ -1,13 +1,18 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use prost::Message;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::ModelError;
-use super::onnx::{EXTERNAL, FLOAT, GraphProto, ModelProto, ValueInfoProto, type_name};
+use super::onnx::{
+    FLOAT, GraphProto, ModelProto, TensorProto, ValueInfoProto, type_name, weights_inside,
+    with_property,
+};
+use super::quantiles::{QUANTILES, Quantiles};
 use crate::encode::{BASES, Layout, OneHot};
 
 /// Most columns, tasks and rows of a fixed batch that a model may have: far more than any has, and
@@ -70,19 +75,33 @@ pub struct ModelSpec {
     pub output: String,
     /// `mpra_score.description`.
     pub description: Option<String>,
+    /// `mpra_score.quantiles`; without a set where the file has none.
+    pub quantiles: Arc<Quantiles>,
     tasks_named: bool,
     /// Output columns as the graph states them.
     stated_tasks: Option<usize>,
 }
 
 impl ModelFile {
-    /// Reads a file.
+    /// Reads a file, and the weights that lie in other files of its folder.
     ///
     /// # Errors
-    /// When it cannot be read or is not ONNX.
+    /// When it cannot be read or is not ONNX, or weights lie where they cannot be read from.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         let bytes = fs::read(path).map_err(|e| ModelError::Read(e, path.into()))?;
-        Self::from_bytes(path, bytes)
+        let file = Self::from_bytes(path, bytes)?;
+        if !file
+            .graph()
+            .initializer
+            .iter()
+            .any(TensorProto::is_external)
+        {
+            return Ok(file);
+        }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let whole = weights_inside(&file.bytes, folder)
+            .map_err(|problem| file.unfit("external data", problem))?;
+        Self::from_bytes(path, whole)
     }
 
     /// Decodes a model; `path` is its name in messages.
@@ -114,12 +133,12 @@ impl ModelFile {
         &self.path
     }
 
-    /// The file's bytes.
+    /// The file's bytes, all weights inside.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The file's SHA-256, hexadecimal.
+    /// SHA-256 of [`bytes`](Self::bytes), hexadecimal: the file's own where it is the only one.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
@@ -214,11 +233,34 @@ impl ModelFile {
                 .proto
                 .metadata("mpra_score.description")
                 .map(str::to_owned),
+            quantiles: Arc::new(self.quantiles()?),
         };
         if let Some(count) = count {
             spec.resolve_tasks(count, &self.path)?;
         }
         Ok(spec)
+    }
+
+    /// The file's bytes with these distributions of activities in place of those that it has; nothing
+    /// else is changed.
+    ///
+    /// # Errors
+    /// [`ModelError::NotOnnx`] when the bytes cannot be followed.
+    pub fn with_quantiles(&self, quantiles: &Quantiles) -> Result<Vec<u8>, ModelError> {
+        let value = serde_json::json!(quantiles).to_string();
+        with_property(&self.bytes, QUANTILES, &value).map_err(|problem| ModelError::NotOnnx {
+            path: self.path.clone(),
+            problem,
+        })
+    }
+
+    fn quantiles(&self) -> Result<Quantiles, ModelError> {
+        let what = "quantiles";
+        let found: Quantiles = self.metadata_json(QUANTILES, what)?.unwrap_or_default();
+        match found.problem() {
+            Some(problem) => Err(self.unfit(what, problem)),
+            None => Ok(found),
+        }
     }
 
     fn unfit(&self, what: &'static str, problem: String) -> ModelError {
@@ -232,12 +274,7 @@ impl ModelFile {
     /// The one float input and the one float output.
     fn ends(&self) -> Result<(&ValueInfoProto, &ValueInfoProto), ModelError> {
         let unfit = |what, problem| self.unfit(what, problem);
-        if let Some(weight) = self
-            .graph()
-            .initializer
-            .iter()
-            .find(|w| w.data_location == EXTERNAL || !w.external_data.is_empty())
-        {
+        if let Some(weight) = self.graph().initializer.iter().find(|w| w.is_external()) {
             return Err(unfit(
                 "external data",
                 format!("the weight {:?} lies in another file", weight.name),
@@ -337,7 +374,7 @@ impl ModelFile {
             .map_err(|e| ModelError::Unfit {
                 path: self.path.clone(),
                 what,
-                problem: format!("metadata {key} is {text:?}: {e}"),
+                problem: format!("metadata {key} is {:?}: {e}", shortened(text)),
             })
     }
 
@@ -387,6 +424,15 @@ impl ModelFile {
             })?,
         };
         Ok((layout, axes[0], length))
+    }
+}
+
+/// The beginning of a text that may be long.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 80;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

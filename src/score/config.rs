@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::genome::{Aliases, BedSource, InvalidPolicy, Lattice};
 use crate::ism::{EngineChoice, EngineSettings, Strand, Want};
-use crate::model::{ModelOptions, ModelSource, ModelSpec};
+use crate::model::{ModelOptions, ModelSources, ModelSpec};
 use crate::output::Existing;
 
 use super::ScoreError;
@@ -107,8 +107,8 @@ pub struct ScoreConfig {
     pub fasta: PathBuf,
     /// Write missing indexes beside the FASTA.
     pub write_index: bool,
-    /// The model.
-    pub model: ModelSource,
+    /// The model, or the members of an ensemble.
+    pub model: ModelSources,
     /// What the user says of the model.
     pub model_options: ModelOptions,
     /// The ONNX Runtime library, when the user names one.

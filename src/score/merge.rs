@@ -10,6 +10,7 @@ use super::sink::{Sink, SinkState};
 use super::{Anchor, Layout, ScoreError, Summary};
 use crate::Error;
 use crate::genome::{Contig, Contigs, Lattice, Regions};
+use crate::ism::Members;
 use crate::job::{Cancel, RunInfo, same_settings};
 use crate::output::{Existing, OutputDir, OutputError, RUN_JSON};
 
@@ -78,6 +79,11 @@ pub fn merge(
         anchor: Anchor::Genome,
         columns: Vec::new(),
         tasks: first.tasks.clone(),
+        members: Members {
+            members: first.members,
+            tasks: first.tasks.len(),
+        },
+        quantiles: first.quantiles.clone(),
     };
     cancel.files_begin();
     let mut out = OutputDir::create(

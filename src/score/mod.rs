@@ -17,6 +17,7 @@ mod piece;
 mod pipeline;
 mod plan;
 mod provenance;
+mod quantiles;
 mod region_table;
 mod saturation;
 mod sink;
@@ -24,6 +25,7 @@ mod tile;
 
 pub use config::{Anchor, Formats, Outputs, RegionSource, ScoreConfig, Shard};
 pub use merge::merge;
+pub use quantiles::{QuantilesConfig, RegionSet, write_quantiles};
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -31,9 +33,9 @@ use std::time::Instant;
 use crate::Error;
 use crate::genome::{Fasta, Lattice, RegionStatus, Regions, read_bed};
 use crate::intervals::Named;
-use crate::ism::Engines;
+use crate::ism::{Engines, Members};
 use crate::job::{Cancel, InputFile, JobError, Progress};
-use crate::model::Model;
+use crate::model::{Ensemble, Quantiles};
 use crate::output::OutputDir;
 
 /// What can be wrong with a scoring job beside its files.
@@ -65,6 +67,17 @@ pub enum ScoreError {
         missing: u32,
         /// Of how many.
         of: u32,
+    },
+    /// A set of regions without a scored window.
+    #[error("no window over the regions of {0} has enough known bases")]
+    NoWindow(PathBuf),
+    /// Two sets of one name tell of the same task.
+    #[error("the set {set:?} is given twice for task {task:?}")]
+    SetTwice {
+        /// The set.
+        set: String,
+        /// The task.
+        task: String,
     },
     /// The saturation table needs importance.
     #[error("the saturation table cannot be written without importance")]
@@ -106,10 +119,52 @@ pub struct Summary {
 pub(crate) struct Layout {
     lattice: Lattice,
     anchor: Anchor,
-    /// The model's output columns to be written.
+    /// Columns of the scores to be written, once the members' values are means with their spreads
+    /// behind them: a mean for each task, then of an ensemble a spread for each.
     columns: Vec<usize>,
-    /// Their names.
+    /// Names of the tasks.
     tasks: Vec<String>,
+    /// How the columns of the engine's scores lie.
+    members: Members,
+    /// What the model says of its activities; nothing of an ensemble's.
+    quantiles: Quantiles,
+}
+
+impl Layout {
+    /// Of these tasks of an ensemble.
+    fn new(lattice: Lattice, anchor: Anchor, tasks: &[usize], model: &Ensemble) -> Self {
+        let spec = model.spec();
+        let members = Members {
+            members: model.members().len(),
+            tasks: spec.tasks.len(),
+        };
+        let spread = tasks.iter().map(|task| members.tasks + task);
+        let spread = spread.filter(|_| members.several());
+        Self {
+            lattice,
+            anchor,
+            columns: tasks.iter().copied().chain(spread).collect(),
+            tasks: tasks.iter().map(|&t| spec.tasks[t].clone()).collect(),
+            members,
+            quantiles: match members.several() {
+                false => Quantiles::clone(&spec.quantiles),
+                true => Quantiles::default(),
+            },
+        }
+    }
+
+    /// Names for the columns: each task's with `mean` behind it, then each with `spread`.
+    fn names(&self, mean: &str, spread: &str) -> Vec<String> {
+        let with = |end: &str| -> Vec<String> {
+            let tasks = self.tasks.iter();
+            tasks.map(|task| format!("{task}{end}")).collect()
+        };
+        let mut names = with(mean);
+        if self.members.several() {
+            names.extend(with(spread));
+        }
+        names
+    }
 }
 
 /// Runs the main job.
@@ -144,19 +199,14 @@ pub fn run_with(
         return Err(ScoreError::SaturationWithoutImportance.into());
     }
     // The model is judged before the first base is read.
-    let model = Model::load(
+    let model = Ensemble::load(
         &config.model,
         &config.model_options,
         config.ort_lib.as_deref(),
     )?;
     let spec = model.spec().clone();
-    let columns = spec.columns(config.tasks.as_deref())?;
-    let layout = Layout {
-        lattice: config.lattice(&spec)?,
-        anchor: config.anchor,
-        tasks: columns.iter().map(|&c| spec.tasks[c].clone()).collect(),
-        columns,
-    };
+    let tasks = spec.columns(config.tasks.as_deref())?;
+    let layout = Layout::new(config.lattice(&spec)?, config.anchor, &tasks, &model);
 
     let fasta = Fasta::open(&config.fasta, config.write_index)?;
     let read = against::read(config, annotations, &fasta)?;
@@ -172,8 +222,8 @@ pub fn run_with(
     }
     check_contigs(&fasta, &regions)?;
 
-    let chosen = Engines::choose(config.engine_settings(), &model)?;
-    let engines = chosen.engines(config.threads, &model, cancel)?;
+    let chosen = Engines::choose(config.engine_settings(), model.members())?;
+    let engines = chosen.of_members(config.threads, model.members(), cancel)?;
     cancel.files_begin();
     let out = OutputDir::create(&config.out, config.existing)?;
     let started = Instant::now();

@@ -14,7 +14,7 @@ use super::{Anchor, Layout, Outputs, RegionSource, ScoreConfig};
 use crate::Error;
 use crate::genome::{Fasta, GenomeError, IndexSource, RegionStatus, Regions};
 use crate::job::{self, RunInfo};
-use crate::model::Model;
+use crate::model::{Ensemble, Quantiles};
 
 /// Rows by status, those that occur.
 pub(super) fn by_status(regions: &Regions) -> Vec<(RegionStatus, u64)> {
@@ -35,7 +35,7 @@ pub(super) fn by_status(regions: &Regions) -> Vec<(RegionStatus, u64)> {
 /// When the regions' temporary file cannot be read.
 pub(super) fn job_key(
     config: &ScoreConfig,
-    model: &Model,
+    model: &Ensemble,
     engine: &str,
     fasta: &Fasta,
     regions: &Regions,
@@ -57,7 +57,7 @@ pub(super) fn job_key(
     Ok(json!({
         "version": crate::VERSION,
         "model": {
-            "sha256": model.file().sha256(),
+            "sha256": model.sha256(),
             "columns": spec.one_hot.length,
             "window": spec.window,
             "offset": spec.one_hot.offset,
@@ -102,6 +102,9 @@ pub(super) struct ShardNotes {
     /// The job's key without the shard.
     pub job: Value,
     pub tasks: Vec<String>,
+    /// Members of the ensemble.
+    pub members: usize,
+    pub quantiles: Quantiles,
     pub window: u32,
     pub stride: u32,
     pub outputs: Outputs,
@@ -117,6 +120,8 @@ impl ShardNotes {
             shard,
             job: key,
             tasks: job.layout.tasks.clone(),
+            members: job.layout.members.members,
+            quantiles: job.layout.quantiles.clone(),
             window: job.layout.lattice.window(),
             stride: job.layout.lattice.stride(),
             outputs: job.outputs,
@@ -128,7 +133,7 @@ impl ShardNotes {
 
 pub(super) fn describe(
     config: &ScoreConfig,
-    model: &Model,
+    model: &Ensemble,
     engine: &str,
     job: &Job<'_>,
     counts: &Counts,
@@ -139,7 +144,7 @@ pub(super) fn describe(
         run.input("bed", source.name().as_ref());
     }
     run.inputs.push(job.fasta.used());
-    run.models.push(config.model.used("model", model));
+    run.models = model.used("model");
     run.onnxruntime = Some(model.runtime().used());
     run.settings = job::map(settings(config, engine, &job.layout));
     run.settings.insert(

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::genome::{RegionStatus, Regions};
+use crate::model::{Distribution, Quantiles};
 use crate::output::{AppendFile, OutputError};
 use crate::tracks::format_value;
 
@@ -146,6 +147,13 @@ impl Partial {
     }
 }
 
+/// What the table has of each region.
+pub(super) struct Columns<'a> {
+    pub tasks: &'a [String],
+    pub importance: bool,
+    pub quantiles: &'a Quantiles,
+}
+
 /// The shares of all regions, in a file in the order of the units.
 #[derive(Debug)]
 pub(super) struct PartialSpool {
@@ -180,8 +188,7 @@ impl PartialSpool {
     pub fn write_table(
         self,
         regions: &mut Regions,
-        tasks: &[String],
-        importance: bool,
+        columns: &Columns<'_>,
         path: &Path,
     ) -> Result<(), OutputError> {
         let size = HEAD + TASK * self.tasks;
@@ -195,7 +202,7 @@ impl PartialSpool {
         let file = self.file.into_file()?;
         let write = || -> io::Result<()> {
             let whole = add_up(file, shares, size, regions, &folder)?;
-            print(whole, size, regions, tasks, importance, path)
+            print(whole, size, regions, columns, path)
         };
         write().map_err(|e| OutputError::Write(e, path.into()))
     }
@@ -243,22 +250,44 @@ fn print(
     whole: File,
     size: usize,
     regions: &Regions,
-    tasks: &[String],
-    importance: bool,
+    columns: &Columns<'_>,
     path: &Path,
 ) -> io::Result<()> {
+    let Columns {
+        tasks,
+        importance,
+        quantiles,
+    } = *columns;
+    // By task, what its mean activity is looked up in.
+    let of_task = |task: &String| -> Vec<(&str, &Distribution)> {
+        let sets = quantiles.0.iter();
+        sets.filter_map(|set| Some((set.name.as_str(), set.tasks.get(task)?)))
+            .collect()
+    };
+    let distributions: Vec<_> = tasks.iter().map(of_task).collect();
     let mut out = BufWriter::new(File::create(path)?);
     write!(
         out,
         "contig\tstart\tend\tname\tstrand\twindows\tbases\tstatus"
     )?;
-    for task in tasks {
+    for (task, distributions) in tasks.iter().zip(&distributions) {
         write!(out, "\t{task}.mean_activity\t{task}.max_activity")?;
+        for (set, _) in distributions {
+            write!(out, "\t{task}.{set}_quantile")?;
+        }
         if importance {
             write!(
                 out,
                 "\t{task}.mean_importance\t{task}.mean_abs_importance\t{task}.max_abs_importance\t{task}.max_abs_position"
             )?;
+        }
+    }
+    // Behind the tasks stand the spreads of an ensemble.
+    let spread = (size - HEAD) / TASK > tasks.len();
+    for task in tasks.iter().filter(|_| spread) {
+        write!(out, "\t{task}.mean_activity_spread")?;
+        if importance {
+            write!(out, "\t{task}.mean_importance_spread")?;
         }
     }
     writeln!(out)?;
@@ -277,12 +306,18 @@ fn print(
             row.bases,
             status.as_str()
         )?;
-        for task in &row.tasks {
-            let activity = row.drawn > 0;
-            put(&mut out, activity, task.activity_sum / f64::from(row.drawn))?;
+        let activity = row.drawn > 0;
+        let (known, bases) = (row.bases > 0, f64::from(row.bases));
+        let (means, spreads) = row.tasks.split_at(tasks.len());
+        for (task, distributions) in means.iter().zip(&distributions) {
+            let mean = task.activity_sum / f64::from(row.drawn);
+            put(&mut out, activity, mean)?;
             put(&mut out, activity, f64::from(task.activity_max))?;
+            for (_, distribution) in distributions {
+                let share = distribution.share_below(mean as f32);
+                put(&mut out, activity, f64::from(share))?;
+            }
             if importance {
-                let (known, bases) = (row.bases > 0, f64::from(row.bases));
                 put(&mut out, known, task.importance_sum / bases)?;
                 put(&mut out, known, task.absolute_sum / bases)?;
                 put(&mut out, known, f64::from(task.absolute_max))?;
@@ -291,6 +326,12 @@ fn print(
                 } else {
                     write!(out, "\tNA")?;
                 }
+            }
+        }
+        for task in spreads {
+            put(&mut out, activity, task.activity_sum / f64::from(row.drawn))?;
+            if importance {
+                put(&mut out, known, task.importance_sum / bases)?;
             }
         }
         writeln!(out)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::region_table::PartialSpool;
+use super::region_table::{Columns, PartialSpool};
 use super::tile::{TrackPart, UnitResult, bgzf_blocks};
 use super::{Formats, Layout, Outputs, saturation};
 use crate::Error;
@@ -84,8 +84,8 @@ impl Sink {
     ) -> Result<Self, Error> {
         let stride = layout.lattice.stride();
         let tracks = |kind: &str, reduction: u32| -> Result<Vec<Track>, Error> {
-            let names = layout.tasks.iter().map(|task| format!("{task}.{kind}"));
-            names
+            let names = layout.names(&format!(".{kind}"), &format!(".{kind}_spread"));
+            (names.into_iter())
                 .map(|name| Track::open(folder, name, outputs.formats, contigs, reduction, state))
                 .collect()
         };
@@ -102,7 +102,8 @@ impl Sink {
         if let Some(windows) = &mut windows
             && windows.length() == 0
         {
-            let header = format!("#contig\tstart\tend\tregion\t{}\n", layout.tasks.join("\t"));
+            let columns = layout.names("", ".spread").join("\t");
+            let header = format!("#contig\tstart\tend\tregion\t{columns}\n");
             let header = bgzf_blocks(header.as_bytes())
                 .map_err(|e| OutputError::Write(e, windows.path().into()))?;
             windows.append(&header)?;
@@ -114,7 +115,7 @@ impl Sink {
             partials: PartialSpool::open(
                 &folder.join(PARTIALS),
                 state.length(PARTIALS),
-                layout.tasks.len(),
+                layout.names("", "").len(),
             )?,
             saturation: match outputs.saturation {
                 true => Some(file(SATURATION)?),
@@ -271,9 +272,12 @@ impl Sink {
             }
         }
         let table = out.file("regions.tsv");
-        let importance = self.outputs.importance;
-        self.partials
-            .write_table(regions, &layout.tasks, importance, &table)?;
+        let columns = Columns {
+            tasks: &layout.tasks,
+            importance: self.outputs.importance,
+            quantiles: &layout.quantiles,
+        };
+        self.partials.write_table(regions, &columns, &table)?;
         if let Some(mut windows) = self.windows {
             out.file(WINDOWS);
             windows.append(&BGZF_EOF)?;

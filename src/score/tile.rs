@@ -135,6 +135,7 @@ impl Worker<'_> {
             let mut scores = Scores::default();
             self.engine
                 .score(&stretch, self.outputs.want(), &mut scores)?;
+            self.layout.members.reduce(&mut scores);
             result.rows += scores.rows;
             pieces.push(Piece {
                 wanted,
@@ -281,7 +282,7 @@ impl Worker<'_> {
         pieces: &[Piece],
         out: &mut Vec<u8>,
     ) {
-        let columns = &self.layout.columns;
+        let columns = &self.layout.columns[..self.layout.tasks.len()];
         let shape = (part.len() as usize, 4, columns.len());
         let mut effects = Array3::from_elem(shape, f32::NAN);
         for piece in pieces {

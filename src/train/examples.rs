@@ -234,6 +234,12 @@ impl Examples {
         let turned: Vec<usize> = kept.iter().map(|k| self.windows - 1 - k).collect();
         let n = self.len() * kept.len();
         let one_each = |labels: &Array3<f32>, windows: &[usize]| {
+            // A sequence's own labels are those of each of its windows.
+            let of_sequence = vec![0; windows.len()];
+            let windows = match self.reading {
+                Reading::Windows => windows,
+                Reading::Crop | Reading::Mean => &of_sequence,
+            };
             let chosen = labels.select(Axis(1), windows);
             let rows = chosen.rows().into_iter();
             let mut out = Array3::zeros((n, 1, self.tasks.len()));

@@ -106,7 +106,7 @@ pub fn label(
             strand: Strand::Forward,
             batch: BATCH,
         };
-        let chosen = Engines::choose(settings, &teacher.model)?;
+        let chosen = Engines::choose(settings, std::slice::from_ref(&teacher.model))?;
         let engines: Mutex<Vec<Box<dyn Engine>>> = Mutex::new(Vec::new());
         for (strand, sums) in sums.iter_mut().enumerate() {
             let chunk = 64;
@@ -119,7 +119,7 @@ pub fn label(
                     let free = engines.lock().ok().and_then(|mut e| e.pop());
                     let mut engine = match free {
                         Some(engine) => engine,
-                        None => chosen.engine(&teacher.model, cancel)?,
+                        None => chosen.engine(std::slice::from_ref(&teacher.model), cancel)?,
                     };
                     let step = examples.step.min(window) as u32;
                     let mut windows = SequenceWindows::new(window as u32, step)

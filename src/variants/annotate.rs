@@ -290,6 +290,12 @@ impl<'a> Annotator<'a> {
                 let values = effects.column(task).into_iter().copied();
                 list(values, text, |v, text| number(&mut self.buffer, v, text));
             }
+            let spreads = calls.spreads.slice(s![range.clone(), ..]);
+            for (task, name) in fields.spreads.iter().enumerate() {
+                key(name, text);
+                let values = spreads.column(task).into_iter().copied();
+                list(values, text, |v, text| number(&mut self.buffer, v, text));
+            }
             for (task, name) in fields.p.iter().enumerate() {
                 key(name, text);
                 let of = |level: &Option<Level>| level.map_or(f32::NAN, |l| l.p as f32);
@@ -368,11 +374,18 @@ impl<'a> Annotator<'a> {
         let effects = calls.effects.row(index);
         let tables = (calls.references.row(index).into_iter())
             .zip(effects)
+            .zip(calls.spreads.row(index))
             .zip(calls.importance.row(index))
             .zip(levels);
-        let values = tables.flat_map(|(((&reference, &effect), &importance), level)| {
+        let values = tables.flat_map(|((((&reference, &effect), &spread), &importance), level)| {
             let number = level.map_or(u32::MAX, |l| l.number);
-            [reference, effect, importance, f32::from_bits(number)]
+            [
+                reference,
+                effect,
+                spread,
+                importance,
+                f32::from_bits(number),
+            ]
         });
         out.rows
             .push(effects, combined, head.as_bytes(), names.as_bytes(), values)

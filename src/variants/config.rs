@@ -8,7 +8,7 @@ use super::windows::Windows;
 use crate::genome::Aliases;
 use crate::intervals::Named;
 use crate::ism::{EngineChoice, EngineSettings, Strand};
-use crate::model::{ModelOptions, ModelSource};
+use crate::model::{ModelOptions, ModelSources};
 
 /// How variants are scored: what all jobs on variants share.
 #[derive(Clone, Debug)]
@@ -19,8 +19,8 @@ pub struct Scoring {
     pub write_index: bool,
     /// How contig names of the variants are found in the FASTA.
     pub aliases: Aliases,
-    /// The ONNX model.
-    pub model: ModelSource,
+    /// The ONNX model, or the members of an ensemble.
+    pub model: ModelSources,
     /// What the user says of the model.
     pub model_options: ModelOptions,
     /// The ONNX Runtime library, when the user names one.

@@ -66,6 +66,8 @@ pub(super) struct Calls {
     pub calls: Vec<Call>,
     /// alternative - reference
     pub effects: Array2<f32>,
+    /// Standard deviation of the effect over the members of an ensemble; NaN without one.
+    pub spreads: Array2<f32>,
     /// Activity of the reference, mean over the windows.
     pub references: Array2<f32>,
     /// Importance of the change's first base.
@@ -129,11 +131,6 @@ impl Scorer {
         })
     }
 
-    /// Number of tasks in the tables.
-    pub fn tasks(&self) -> usize {
-        self.rules.columns.len()
-    }
-
     /// Scores records, in any order.
     ///
     /// # Errors
@@ -157,7 +154,8 @@ impl Scorer {
             out.calls.extend(std::iter::repeat_n(call, alts));
             out.ends.push(out.calls.len());
         }
-        let unknown = Array2::from_elem((out.calls.len(), self.tasks()), f32::NAN);
+        let columns = self.rules.columns.len();
+        let unknown = Array2::from_elem((out.calls.len(), columns), f32::NAN);
         out.effects = unknown.clone();
         out.references = unknown.clone();
         out.importance = unknown;
@@ -191,6 +189,15 @@ impl Scorer {
             }
             self.score_group(sites, &left[..count], contig, end, &mut out)?;
             left = &left[count..];
+        }
+        // So far each member has columns of its own.
+        let members = self.rules.members;
+        out.spreads = match members.several() {
+            true => members.spread(out.effects.view()),
+            false => Array2::from_elem(out.effects.dim(), f32::NAN),
+        };
+        for table in [&mut out.effects, &mut out.references, &mut out.importance] {
+            *table = members.mean(table.view());
         }
         Ok(out)
     }
@@ -418,7 +425,7 @@ impl Scorer {
     }
 
     /// Effects of all changes of `bases`, `[base, 4, task]`, of a sequence of its own that is long
-    /// enough around them, and the importance of its bases, `[base, task]`.
+    /// enough around them, and the importance of its bases, `[base, task]`: means over members.
     pub fn saturate(
         &mut self,
         codes: &[u8],
@@ -455,7 +462,11 @@ impl Scorer {
             let to = effects.slice_mut(s![rows, .., ..]);
             pick_tasks(scores.effects.view(), columns, to);
         }
-        Ok((effects, importance))
+        let members = self.rules.members;
+        Ok((
+            members.mean(effects.view()),
+            members.mean(importance.view()),
+        ))
     }
 
     /// Base codes of a contig, unknown outside of it.

@@ -194,7 +194,7 @@ fn of_variants(
         width: input.header.width(),
         contigs: &contigs,
         aliases: &scoring.aliases,
-        fields: Fields::new(&setup.tasks, false),
+        fields: Fields::new(&setup.tasks, false, false),
         replaced: Vec::new(),
         background: None,
         combine: Combine::Cauchy,

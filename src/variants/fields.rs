@@ -4,6 +4,8 @@
 #[derive(Clone, Debug)]
 pub(super) struct Fields {
     pub effects: Vec<String>,
+    /// Empty without an ensemble.
+    pub spreads: Vec<String>,
     /// Empty without a background.
     pub p: Vec<String>,
     pub most: String,
@@ -13,7 +15,7 @@ pub(super) struct Fields {
 impl Fields {
     /// Names for tasks. INFO keys have only letters, digits, `_` and `.`; other letters become
     /// `_`, and names that would be equal get a number.
-    pub fn new(tasks: &[String], background: bool) -> Self {
+    pub fn new(tasks: &[String], ensemble: bool, background: bool) -> Self {
         let mut taken = vec!["MPRA_MAX".to_owned(), "MPRA_SKIP".to_owned()];
         let mut unique = |prefix: &str, task: &str| {
             let sound = |c: char| match c.is_ascii_alphanumeric() || "_.".contains(c) {
@@ -30,13 +32,16 @@ impl Fields {
             taken.push(candidate.clone());
             candidate
         };
-        let effects = tasks.iter().map(|t| unique("MPRA_", t)).collect();
-        let p = match background {
-            true => tasks.iter().map(|t| unique("MPRA_P_", t)).collect(),
-            false => Vec::new(),
+        let mut of_tasks = |prefix: &str, wanted: bool| -> Vec<String> {
+            let tasks = tasks.iter().filter(|_| wanted);
+            tasks.map(|task| unique(prefix, task)).collect()
         };
+        let effects = of_tasks("MPRA_", true);
+        let p = of_tasks("MPRA_P_", background);
+        let spreads = of_tasks("MPRA_SPREAD_", ensemble);
         Self {
             effects,
+            spreads,
             p,
             most: "MPRA_MAX".into(),
             skip: "MPRA_SKIP".into(),
@@ -46,9 +51,14 @@ impl Fields {
     /// All of them.
     pub fn all(&self) -> Vec<String> {
         let single = [&self.most, &self.skip];
-        (self.effects.iter().chain(&self.p).chain(single))
-            .cloned()
-            .collect()
+        (self
+            .effects
+            .iter()
+            .chain(&self.spreads)
+            .chain(&self.p)
+            .chain(single))
+        .cloned()
+        .collect()
     }
 }
 
@@ -60,7 +70,7 @@ mod tests {
     fn names_of_fields() {
         let names = |tasks: &[&str]| {
             let tasks: Vec<String> = tasks.iter().map(|t| (*t).to_owned()).collect();
-            Fields::new(&tasks, true).all()
+            Fields::new(&tasks, false, true).all()
         };
         assert_eq!(
             names(&["a+b", "a-b", "MAX"]),

@@ -116,7 +116,7 @@ pub fn run(
     let described = sample
         .as_ref()
         .map(|s| (s.changes(), s.origin.regions.clone(), s.origin.seed));
-    let fields = Fields::new(&setup.tasks, sample.is_some());
+    let fields = Fields::new(&setup.tasks, setup.ensemble, sample.is_some());
     let width = input.header.width();
     let mut header = header(&mut input, &setup, &fields, scoring, sample.as_ref());
     let shared = Shared {
@@ -339,6 +339,7 @@ impl Outputs {
     ) -> Result<Vec<PathBuf>, Error> {
         let columns = Columns {
             tasks: &setup.tasks,
+            ensemble: setup.ensemble,
             by: &config.rank_by,
             combine: config.combine,
             levels: self.levels,
@@ -404,6 +405,13 @@ fn definitions(fields: &Fields, setup: &Setup, scoring: &Scoring) -> Vec<String>
     for (name, task) in fields.effects.iter().zip(&setup.tasks) {
         let text = format!(
             "Predicted effect on {task}: activity of ALT - activity of REF, log2(RNA/DNA), {windows}"
+        );
+        lines.push(info_line(name, "A", "Float", &text));
+    }
+    for (name, task) in fields.spreads.iter().zip(&setup.tasks) {
+        let members = setup.model.len();
+        let text = format!(
+            "Standard deviation of the effect on {task} over the {members} models whose mean it is"
         );
         lines.push(info_line(name, "A", "Float", &text));
     }

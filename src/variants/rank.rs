@@ -16,6 +16,10 @@ use crate::job::{Cancel, JobError};
 use crate::output::WholeFile;
 use crate::stats;
 
+/// Values of a row for each task, and their bytes.
+const VALUES: usize = 5;
+const BYTES: usize = 4 * VALUES;
+
 /// Rows formatted at a time, and by one thread.
 const BATCH: usize = 1 << 15;
 const PART: usize = 1 << 9;
@@ -59,8 +63,8 @@ impl RowParts {
     }
 
     /// Appends a row: its effects, its p-value, `contig ... status`, its annotations, and for each
-    /// task the reference's activity, effect, importance and (as bits) number of the p-value's
-    /// level. `None` when a text is longer than 2^32 bytes.
+    /// task the reference's activity, effect, its spread, importance and (as bits) number of the
+    /// p-value's level. `None` when a text is longer than 2^32 bytes.
     pub fn push(
         &mut self,
         effects: ArrayView1<'_, f32>,
@@ -99,6 +103,8 @@ struct Row {
 /// What the ranking needs to know of a job.
 pub(super) struct Columns<'a> {
     pub tasks: &'a [String],
+    /// Whether effects have a spread.
+    pub ensemble: bool,
     pub by: &'a RankBy,
     pub combine: Combine,
     /// p-values of the levels; empty without a background.
@@ -165,8 +171,8 @@ impl Ranking {
                 .keys
                 .get(i + 1)
                 .map_or(rows.bytes.len(), |k| k.at as usize);
-            let values = &rows.bytes[end - self.tasks * 16..end];
-            for (counts, value) in self.counts.iter_mut().zip(values.as_chunks::<16>().0) {
+            let values = &rows.bytes[end - self.tasks * BYTES..end];
+            for (counts, value) in self.counts.iter_mut().zip(values.as_chunks::<BYTES>().0) {
                 let [.., a, b, c, d] = *value;
                 let level = u32::from_le_bytes([a, b, c, d]);
                 if let Some(count) = counts.get_mut(level as usize) {
@@ -349,7 +355,9 @@ impl Columns<'_> {
             "rank\tcontig\tpos\tid\tref\talt\tstatus\tmax_effect\tmax_task\t{combined}_p\t{combined}_q"
         );
         for task in self.tasks {
-            for column in ["reference", "effect", "p", "q", "importance"] {
+            let all = ["reference", "effect", "spread", "p", "q", "importance"];
+            let given = |column: &&str| self.ensemble || *column != "spread";
+            for column in all.into_iter().filter(given) {
                 // Writing to a string cannot fail.
                 let _ = write!(text, "\t{task}.{column}");
             }
@@ -375,7 +383,7 @@ impl Row {
         let floats: Vec<f32> = (floats.as_chunks::<4>().0.iter())
             .map(|b| f32::from_le_bytes(*b))
             .collect();
-        match floats.len() == tasks * 4 {
+        match floats.len() == tasks * VALUES {
             true => Ok(Self {
                 head: text(8, 8 + head)?,
                 annotations: text(8 + head, values)?,
@@ -386,7 +394,7 @@ impl Row {
     }
 
     fn effects(&self) -> Vec<f32> {
-        self.values.chunks_exact(4).map(|v| v[1]).collect()
+        self.values.chunks_exact(VALUES).map(|v| v[1]).collect()
     }
 
     fn top(&self, rank: u64, p: f64, shown: Option<usize>) -> Option<Top> {
@@ -441,13 +449,16 @@ impl Row {
         });
         put(line, Some(p), true);
         put(line, Some(q), true);
-        for (values, q) in self.values.chunks_exact(4).zip(task_q) {
-            let level = values[3].to_bits() as usize;
+        for (values, q) in self.values.chunks_exact(VALUES).zip(task_q) {
+            let level = values[4].to_bits() as usize;
             put(line, Some(f64::from(values[0])), true);
             put(line, Some(f64::from(values[1])), true);
+            if columns.ensemble {
+                put(line, Some(f64::from(values[2])), true);
+            }
             put(line, columns.levels.get(level).copied(), true);
             put(line, q.get(level).copied(), true);
-            put(line, Some(f64::from(values[2])), true);
+            put(line, Some(f64::from(values[3])), true);
         }
         line.push('\t');
         line.push_str(&self.annotations);

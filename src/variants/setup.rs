@@ -6,9 +6,9 @@ use super::sample::{Key, Sample};
 use super::windows::{Rules, lattice};
 use crate::Error;
 use crate::genome::Fasta;
-use crate::ism::Engines;
+use crate::ism::{Engines, Members};
 use crate::job::{self, Cancel, ModelUsed, OnnxRuntime, RunInfo};
-use crate::model::{Model, ModelError};
+use crate::model::{Ensemble, ModelError};
 
 /// A model, a genome, and a scorer for each thread.
 pub(super) struct Setup {
@@ -16,7 +16,9 @@ pub(super) struct Setup {
     pub tasks: Vec<String>,
     pub sha256: String,
     pub engine: &'static str,
-    pub model: ModelUsed,
+    pub model: Vec<ModelUsed>,
+    /// Whether there are spreads.
+    pub ensemble: bool,
     pub onnxruntime: OnnxRuntime,
     pub key: Key,
     pub scorers: Vec<Scorer>,
@@ -29,24 +31,29 @@ impl Setup {
     /// For everything that can be wrong with them.
     pub fn open(scoring: &Scoring, importance: bool, cancel: &Cancel) -> Result<Self, Error> {
         let library = scoring.ort_lib.as_deref();
-        let model = Model::load(&scoring.model, &scoring.model_options, library)?;
+        let model = Ensemble::load(&scoring.model, &scoring.model_options, library)?;
         let spec = model.spec().clone();
         let columns = spec.columns(scoring.tasks.as_deref())?;
         let tasks: Vec<String> = columns.iter().map(|&c| spec.tasks[c].clone()).collect();
         let lattice = lattice(spec.window as u32, scoring.stride)?;
-        let rules = Rules::new(lattice, scoring.windows, columns)?;
+        let members = Members {
+            members: model.members().len(),
+            tasks: spec.tasks.len(),
+        };
+        let rules = Rules::new(lattice, scoring.windows, columns, members)?;
         let fasta = Fasta::open(&scoring.fasta, scoring.write_index)?;
-        let chosen = Engines::choose(scoring.engine_settings(), &model)?;
+        let chosen = Engines::choose(scoring.engine_settings(), model.members())?;
         let scorers = chosen
-            .engines(scoring.threads, &model, cancel)?
+            .of_members(scoring.threads, model.members(), cancel)?
             .into_iter()
             .map(|engine| Scorer::new(engine, &fasta, &rules, importance))
             .collect::<Result<Vec<_>, Error>>()?;
-        let sha256 = model.file().sha256().to_owned();
+        let sha256 = model.sha256();
         Ok(Self {
             fasta,
             engine: chosen.name(),
-            model: scoring.model.used("model", &model),
+            model: model.used("model"),
+            ensemble: members.several(),
             onnxruntime: model.runtime().used(),
             key: Key {
                 model: sha256.clone(),
@@ -83,7 +90,7 @@ impl Setup {
     pub fn describe(&self, scoring: &Scoring, job: &str) -> RunInfo {
         let mut run = RunInfo::new(job, &scoring.command);
         run.inputs.push(self.fasta.used());
-        run.models.push(self.model.clone());
+        run.models = self.model.clone();
         run.onnxruntime = Some(self.onnxruntime.clone());
         run.threads = Some(scoring.threads.get());
         run.seed = Some(scoring.background.seed);

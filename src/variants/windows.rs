@@ -3,6 +3,7 @@
 use super::VariantError;
 use crate::encode::UNKNOWN;
 use crate::genome::Lattice;
+use crate::ism::Members;
 
 /// Which windows a variant is scored in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +29,11 @@ impl Windows {
 pub(super) struct Rules {
     pub lattice: Lattice,
     pub windows: Windows,
-    /// The model's output columns to be given.
+    /// Columns of the engine's scores: of the first member of an ensemble those of the tasks to be
+    /// given, then of the second, ...
     pub columns: Vec<usize>,
+    /// How a table of these columns lies.
+    pub members: Members,
     /// Of windows that do not overlap, to be moved to a single one.
     single: Lattice,
 }
@@ -40,12 +44,17 @@ impl Rules {
     pub fn new(
         lattice: Lattice,
         windows: Windows,
-        columns: Vec<usize>,
+        tasks: Vec<usize>,
+        members: Members,
     ) -> Result<Self, VariantError> {
         Ok(Self {
             lattice,
             windows,
-            columns,
+            columns: members.columns(&tasks),
+            members: Members {
+                tasks: tasks.len(),
+                ..members
+            },
             single: self::lattice(lattice.window(), Some(lattice.window()))?,
         })
     }

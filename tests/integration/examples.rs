@@ -65,7 +65,7 @@ fn a_variant_has_the_effects_of_the_job() {
     run(&job).unwrap();
     let record = &records(&job.out)[0];
 
-    let model = &job.scoring.model;
+    let model = &job.scoring.model.members()[0];
     let found =
         variant_effect::effects(&job.scoring.fasta, model, "chr1", 639, alternative as u8).unwrap();
     assert!(!found.is_empty() && found.iter().any(|(_, e)| e.abs() > 1e-4));

@@ -194,7 +194,7 @@ fn of_models(here: &Path) -> Vec<(&'static str, Run)> {
     let (data, genome) = (file("data.tsv"), file("genome.fa"));
     let (demo, count) = (file("demo.onnx"), file("count.onnx"));
     let common = move |out: &Path| evaluate::Common {
-        model: ModelSource::File(count.clone()),
+        model: ModelSource::File(count.clone()).into(),
         model_options: ModelOptions::default(),
         ort_lib: None,
         map: vec![("CpG".into(), "G".into())],
@@ -214,7 +214,7 @@ fn of_models(here: &Path) -> Vec<(&'static str, Run)> {
         let genome = genome.clone();
         move |out: &Path, cancel: &Cancel| {
             let config = motifs::Config {
-                model: ModelSource::File(demo.clone()),
+                model: ModelSource::File(demo.clone()).into(),
                 model_options: ModelOptions::default(),
                 sequences: motifs::Sequences::Fasta(genome.clone()),
                 share: 0.5,

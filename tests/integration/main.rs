@@ -6,6 +6,7 @@ mod support;
 mod closed_form;
 mod embedded;
 mod engines;
+mod ensemble;
 mod examples;
 mod failures;
 mod fast_engine;

@@ -133,7 +133,7 @@ pub(super) fn run(
     }
     run.inputs
         .extend(fasta.map(|path| InputFile::sized("fasta", path)));
-    run.models = predictors.iter().map(Predictor::used).collect();
+    run.models = predictors.iter().flat_map(Predictor::used).collect();
     run.onnxruntime = predictors.first().map(|p| p.model.runtime().used());
     run.settings = job::map(json!({
         "judges": suite.judges.iter().map(output::settings).collect::<Vec<Value>>(),

@@ -79,7 +79,7 @@ impl<'a> Ready<'a> {
         };
         let engines = match &mut self.engines[usize::from(judge.both_strands)] {
             Some(engines) => &*engines,
-            none => none.insert(Engines::choose(settings, model)?),
+            none => none.insert(Engines::choose(settings, model.members())?),
         };
         let (window, step) = (model.window(), judge.step() as usize);
         let runner = SequenceWindows::new(window as u32, step as u32);
@@ -100,7 +100,7 @@ impl<'a> Ready<'a> {
                 let taken = free.lock().ok().and_then(|mut free| free.pop());
                 let (mut engine, mut windows) = match taken {
                     Some(taken) => taken,
-                    None => (engines.engine(model, cancel)?, runner.clone()),
+                    None => (engines.engine(model.members(), cancel)?, runner.clone()),
                 };
                 for (codes, values) in sequences.iter().zip(values.outer_iter_mut()) {
                     let codes = match judge.pool() {

@@ -8,13 +8,13 @@ use super::*;
 use crate::encode::BASES;
 use crate::evaluate::{Against, run_suite};
 use crate::job::Silent;
-use crate::model::{ModelOptions, ModelSource};
+use crate::model::{ModelOptions, ModelSource, ModelSources};
 use crate::output::Existing;
 use crate::stats::Random;
 
-fn model(name: &str) -> ModelSource {
+fn model(name: &str) -> ModelSources {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/models");
-    ModelSource::File(fixtures.join(name))
+    ModelSource::File(fixtures.join(name)).into()
 }
 
 /// A genome of three contigs with a gap in the last, and tables over it.

@@ -4,11 +4,16 @@
 
 mod axes;
 mod build;
+mod external;
+mod fields;
 mod graph;
 pub mod presets;
+mod properties;
 mod proto;
 
 pub use axes::{Axes, Axis, wrap};
 pub use build::GraphBuilder;
+pub use external::weights_inside;
 pub use graph::{Chain, Graph, GraphError, Step};
+pub use properties::with_property;
 pub use proto::*;

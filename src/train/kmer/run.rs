@@ -14,7 +14,7 @@ use crate::evaluate::{self, Bootstrap, Row, Values, ceiling, metrics};
 use crate::genome::Aliases;
 use crate::job::{self, Cancel};
 use crate::labelled::{Label, Labelled, Source};
-use crate::model::{Model, ModelError, ModelFile, ModelOptions, Runtime};
+use crate::model::{Ensemble, Model, ModelError, ModelFile, ModelOptions, Runtime};
 use crate::output::{Existing, OutputDir};
 use crate::plot::Hexes;
 
@@ -190,7 +190,7 @@ fn export(
         .to_bytes();
     let file = ModelFile::from_bytes("the exported model".as_ref(), onnx.clone())?;
     let sha256 = file.sha256().to_owned();
-    let model = Model::open(file, &ModelOptions::default(), runtime)?;
+    let model = Ensemble::from(Model::open(file, &ModelOptions::default(), runtime)?);
     let tests = data.side(Split::Test);
     let rows = match tests.is_empty() {
         false => tests,

@@ -40,7 +40,7 @@ pub fn scoring(model: &str) -> Scoring {
         fasta: fixture("genome.fa"),
         write_index: false,
         aliases: Aliases::None,
-        model: mpra_score::model::ModelSource::File(fixture("models").join(model)),
+        model: mpra_score::model::ModelSource::File(fixture("models").join(model)).into(),
         model_options: ModelOptions::default(),
         ort_lib: None,
         tasks: None,

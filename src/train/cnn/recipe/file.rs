@@ -36,6 +36,11 @@ pub struct NetworkSpec {
     /// Bases of a window.
     #[serde(default = "window")]
     pub window: usize,
+    /// Columns of the input, zero but for the window; as many as the window has when `None`.
+    pub columns: Option<usize>,
+    /// Column of the window's first base.
+    #[serde(default)]
+    pub offset: usize,
     /// Its layers, as `--arch` has them.
     pub layers: String,
     /// Whether outputs are means over both strands.
@@ -490,7 +495,8 @@ impl Recipe {
     pub fn architecture(&self) -> Result<Architecture, TrainError> {
         let network = &self.network;
         let layers: Layers = network.layers.parse()?;
-        let arch = Architecture::new(network.window, network.window, 0, layers.0)?;
+        let columns = network.columns.unwrap_or(network.window);
+        let arch = Architecture::new(network.window, columns, network.offset, layers.0)?;
         match network.both_strands {
             true => arch.on_both_strands(),
             false => Ok(arch),

@@ -20,7 +20,7 @@ use crate::dataset::Split;
 use crate::job::{self, Cancel, RunInfo, sha256};
 use crate::model::{Model, ModelError, ModelFile, ModelOptions, Predict, Runtime};
 use crate::output::{self, Existing, OutputDir};
-use crate::train::{Examples, Reading, Scaling, TrainError};
+use crate::train::{Examples, Scaling, TrainError};
 use crate::{Error, VERSION};
 
 /// How far the exported file may be from the network, in a task's scale.
@@ -61,6 +61,8 @@ struct Data {
     heads: Vec<Range<usize>>,
     /// What each sequence is called, where it has a name.
     names: Vec<Vec<Option<String>>>,
+    /// Examples that are windows of one sequence, side by side.
+    apart: Vec<usize>,
     /// What to say of them.
     what: Vec<Value>,
 }
@@ -110,17 +112,16 @@ fn data(
         what.push(said);
     }
     groups::assign(&mut examples, &origins, &recipe.split, recipe.fit.seed);
-    let mut heads = Vec::new();
+    let (mut heads, mut apart) = (Vec::new(), Vec::new());
     let mut next = 0;
     for examples in &mut examples {
         heads.push(next..next + examples.tasks.len());
         next += examples.tasks.len();
         if examples.windows > 1 && !arch.shares_convolutions() {
-            if examples.reading != Reading::Windows {
-                let text = "padded networks do not read sequences longer than their window";
-                return Err(TrainError::Setting(text.into()).into());
-            }
+            apart.push(examples.windows);
             *examples = examples.split_windows(arch.window, 1);
+        } else {
+            apart.push(1);
         }
     }
     for (what, examples) in what.iter_mut().zip(&examples) {
@@ -137,6 +138,7 @@ fn data(
         scalings: scalings.collect::<Result<_, _>>()?,
         examples,
         heads,
+        apart,
         what,
     })
 }
@@ -144,10 +146,13 @@ fn data(
 /// `split.tsv`: which side every sequence is on, so that what was never learned from can be found again.
 fn write_split(out: &mut OutputDir, recipe: &Recipe, data: &Data) -> Result<(), TrainError> {
     let mut text = "source\tname\tside\n".to_owned();
-    let sources = recipe.sources.iter().zip(&data.examples).zip(&data.names);
-    for ((source, examples), names) in sources {
-        for (i, side) in examples.sides.iter().enumerate() {
-            if examples.parent[i].is_some() {
+    let sources = (recipe.sources.iter().zip(&data.examples))
+        .zip(&data.names)
+        .zip(&data.apart);
+    for (((source, examples), names), &apart) in sources {
+        let sequences = examples.sides.iter().zip(&examples.parent).step_by(apart);
+        for (i, (side, parent)) in sequences.enumerate() {
+            if parent.is_some() {
                 continue;
             }
             let _ = write!(text, "{}\t", source.name);
