@@ -47,7 +47,9 @@ pub fn run(args: ModelArgs, quiet: bool) -> Result<()> {
 
 fn info(args: &InfoArgs) -> Result<()> {
     let source = ModelSource::from_arg(Some(&args.model));
-    let file = source.read().map_err(Error::from)?;
+    let read = source.read().map_err(Error::from)?;
+    let options = args.flags.options();
+    let file = read.adapted(&options).map_err(Error::from)?;
     let mut out = io::stdout().lock();
     // A file's own text is not to reach the terminal with control characters in it.
     let plain = |text: String| -> String {
@@ -81,11 +83,10 @@ fn info(args: &InfoArgs) -> Result<()> {
     }
 
     // The description first, as far as it goes; then a trial run has the last word.
-    let mut spec = file.spec(&args.flags.options()).map_err(Error::from)?;
+    let mut spec = file.spec(&options).map_err(Error::from)?;
     let runtime = Runtime::load(args.flags.ort_lib.as_deref()).map_err(ModelError::from);
     let judged = runtime.and_then(|runtime| {
-        Model::open(file.clone(), &args.flags.options(), &runtime)
-            .map(|model| (model.spec().clone(), runtime))
+        Model::open(read.clone(), &options, &runtime).map(|model| (model.spec().clone(), runtime))
     });
     if let Ok((tried, _)) = &judged {
         spec = (**tried).clone();

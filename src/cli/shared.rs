@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use mpra_score::Error;
 use mpra_score::genome::Aliases;
 use mpra_score::ism::{EngineChoice, Strand};
+use mpra_score::model::onnx::Reduce;
 use mpra_score::model::{Frame, ModelOptions};
 
 /// What the user says of a model.
@@ -25,6 +26,14 @@ pub struct ModelFlags {
     /// set OFFSET columns into the input [default offset: centred]
     #[arg(long, value_name = "WINDOW[:OFFSET]", value_parser = frame)]
     pub frame: Option<Frame>,
+    /// Which of several outputs gives the activities
+    #[arg(long, value_name = "NAME")]
+    pub output: Option<String>,
+    /// What becomes of the positions of an output [batch, positions, tasks] or [batch, tasks,
+    /// positions], the longer axis being the positions: their `sum`, `mean` or `max`, the sum of N in
+    /// the middle (`centre:N`), or the mean weighted by their softmax (`softmax-weighted`)
+    #[arg(long, value_name = "HOW")]
+    pub reduce: Option<Reduce>,
     /// The ONNX Runtime library [default: $ORT_DYLIB_PATH, the program's folder, ../lib, the
     /// system]
     #[arg(long, value_name = "FILE")]
@@ -38,6 +47,8 @@ impl ModelFlags {
             alphabet: self.alphabet.clone(),
             task_names: self.task_names.clone(),
             frame: self.frame,
+            output: self.output.clone(),
+            reduce: self.reduce,
         }
     }
 }

@@ -35,7 +35,7 @@ impl Ensemble {
     ) -> Result<Self, ModelError> {
         // What is wrong with the files is said before a library is looked for.
         for source in sources.members() {
-            source.read()?.spec(options)?;
+            source.read()?.adapted(options)?.spec(options)?;
         }
         Self::open(sources, options, &Runtime::load(library)?)
     }

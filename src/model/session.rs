@@ -29,6 +29,7 @@ impl Model {
         options: &ModelOptions,
         runtime: &Runtime,
     ) -> Result<Self, ModelError> {
+        let file = file.adapted(options)?.into_owned();
         let mut spec = file.spec(options)?;
         let mut session = session(&file, runtime)?;
         let rows = spec.fixed_batch.unwrap_or(2);

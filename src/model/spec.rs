@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::ModelError;
 use super::onnx::{
-    FLOAT, GraphProto, ModelProto, TensorProto, ValueInfoProto, type_name, weights_inside,
-    with_property,
+    FLOAT, GraphProto, ModelProto, Reduce, TensorProto, ValueInfoProto, one_output, type_name,
+    weights_inside, with_property,
 };
 use super::quantiles::{QUANTILES, Quantiles};
 use crate::encode::{BASES, Layout, OneHot};
@@ -53,6 +54,10 @@ pub struct ModelOptions {
     pub task_names: Option<Vec<String>>,
     /// Window and offset.
     pub frame: Option<Frame>,
+    /// Which of several outputs.
+    pub output: Option<String>,
+    /// What becomes of the positions of an output that has them.
+    pub reduce: Option<Reduce>,
 }
 
 /// What a model asks for and gives.
@@ -80,6 +85,15 @@ pub struct ModelSpec {
     tasks_named: bool,
     /// Output columns as the graph states them.
     stated_tasks: Option<usize>,
+}
+
+impl ModelOptions {
+    /// Which output is read and how, as text: results depend on it. Empty where nothing is said.
+    pub fn reading(&self) -> String {
+        let reduce = self.reduce.map(|reduce| reduce.to_string());
+        let parts = [self.output.clone(), reduce];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
 }
 
 impl ModelFile {
@@ -175,6 +189,25 @@ impl ModelFile {
             .filter(|w| w.data_type == FLOAT)
             .map(|w| w.elements())
             .fold(0, u64::saturating_add)
+    }
+
+    /// The model with one output `[batch, tasks]`, as the user says: what is opened and judged. The
+    /// SHA-256 stays that of the file.
+    ///
+    /// # Errors
+    /// [`ModelError::Unfit`] when it cannot be made.
+    pub fn adapted(&self, options: &ModelOptions) -> Result<Cow<'_, Self>, ModelError> {
+        let name = options.output.as_deref();
+        let bytes = one_output(&self.bytes, &self.proto, self.graph(), name, options.reduce)
+            .map_err(|problem| self.unfit("output", problem))?;
+        let Some(bytes) = bytes else {
+            return Ok(Cow::Borrowed(self));
+        };
+        let adapted = Self::from_bytes(&self.path, bytes)?;
+        Ok(Cow::Owned(Self {
+            sha256: self.sha256.clone(),
+            ..adapted
+        }))
     }
 
     /// Judges the model by its description, before anything runs.

@@ -17,7 +17,7 @@ impl Model {
     ) -> Result<Self, ModelError> {
         let file = source.read()?;
         // What is wrong with the file is said before a library is looked for.
-        file.spec(options)?;
+        file.adapted(options)?.spec(options)?;
         let runtime = Runtime::load(library)?;
         Self::open(file, options, &runtime)
     }

@@ -83,6 +83,7 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
     };
     OutputDir::check(&config.out, existing)?;
     let file = config.model.read()?;
+    let file = file.adapted(&config.model_options)?;
     let spec = file.spec(&config.model_options)?;
     let filters = Filters::of(&file, &spec)?;
     if filters.width > WIDEST {

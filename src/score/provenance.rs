@@ -62,6 +62,7 @@ pub(super) fn job_key(
             "window": spec.window,
             "offset": spec.one_hot.offset,
             "alphabet": spec.alphabet,
+            "output": config.model_options.reading(),
         },
         "onnxruntime": model.runtime().version(),
         "fasta": {

@@ -30,6 +30,9 @@ pub(super) struct Key {
     pub stride: u32,
     /// First column and number of columns of the model's input, and the order of its rows.
     pub frame: (usize, usize, String),
+    /// Which output of the model, and how it is read.
+    #[serde(default)]
+    pub output: String,
     pub windows: String,
     pub strand: String,
 }
@@ -217,6 +220,7 @@ impl Sample {
             ("the window", theirs.window != key.window),
             ("the stride", theirs.stride != key.stride),
             ("the frame or alphabet", theirs.frame != key.frame),
+            ("the output", theirs.output != key.output),
             ("--windows", theirs.windows != key.windows),
             ("--strand", theirs.strand != key.strand),
         ]
@@ -328,6 +332,7 @@ pub(super) mod tests {
                     window: 10,
                     stride: 2,
                     frame: (0, 10, "ACGT".into()),
+                    output: String::new(),
                     windows: "all".into(),
                     strand: "forward".into(),
                 },

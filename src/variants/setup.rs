@@ -65,6 +65,7 @@ impl Setup {
                     spec.one_hot.length,
                     spec.alphabet.clone(),
                 ),
+                output: scoring.model_options.reading(),
                 windows: scoring.windows.as_str().into(),
                 strand: scoring.strand.as_str().into(),
             },

@@ -16,6 +16,7 @@ mod inputs;
 mod interrupts;
 mod invariants;
 mod judged_models;
+mod outputs;
 mod overlap;
 mod resume;
 mod run_json;

@@ -168,7 +168,11 @@ impl AttributeProto {
     }
 }
 
-fn value_info(name: &str, axes: &[Result<usize, &str>], elem_type: i32) -> ValueInfoProto {
+pub(super) fn value_info(
+    name: &str,
+    axes: &[Result<usize, &str>],
+    elem_type: i32,
+) -> ValueInfoProto {
     let dim = axes
         .iter()
         .map(|axis| DimensionProto {
