@@ -48,8 +48,6 @@ pub fn run(args: ModelArgs, quiet: bool) -> Result<()> {
 fn info(args: &InfoArgs) -> Result<()> {
     let source = ModelSource::from_arg(Some(&args.model));
     let read = source.read().map_err(Error::from)?;
-    let options = args.flags.options();
-    let file = read.adapted(&options).map_err(Error::from)?;
     let mut out = io::stdout().lock();
     // A file's own text is not to reach the terminal with control characters in it.
     let plain = |text: String| -> String {
@@ -62,25 +60,28 @@ fn info(args: &InfoArgs) -> Result<()> {
         ModelSource::Embedded(model) => line("embedded", model.name().to_owned())?,
         ModelSource::File(path) => line("file", path.display().to_string())?,
     }
-    line("sha256", file.sha256().to_owned())?;
-    line("opset", file.proto().opset().to_string())?;
+    line("sha256", read.sha256().to_owned())?;
+    line("opset", read.proto().opset().to_string())?;
     let producer = format!(
         "{} {}",
-        file.proto().producer_name,
-        file.proto().producer_version
+        read.proto().producer_name,
+        read.proto().producer_version
     );
     if !producer.trim().is_empty() {
         line("producer", producer.trim().to_owned())?;
     }
-    line("parameters", file.parameters().to_string())?;
+    line("parameters", read.parameters().to_string())?;
     for (key, values) in [
-        ("input", file.inputs()),
-        ("output", file.graph().output.iter().collect()),
+        ("input", read.inputs()),
+        ("output", read.graph().output.iter().collect()),
     ] {
         for value in values {
             line(key, format!("{} {}", value.name, value.description()))?;
         }
     }
+
+    let options = args.flags.options();
+    let file = read.adapted(&options).map_err(Error::from)?;
 
     // The description first, as far as it goes; then a trial run has the last word.
     let mut spec = file.spec(&options).map_err(Error::from)?;

@@ -97,18 +97,6 @@ pub enum EvaluateError {
         /// What would have been right.
         expected: String,
     },
-    /// A column that a suite names, or needs.
-    #[error("{path} has no column {name:?} ({key}); it has {known}")]
-    Column {
-        /// The table.
-        path: PathBuf,
-        /// The suite's key that names the column.
-        key: String,
-        /// The name.
-        name: String,
-        /// The columns there are.
-        known: String,
-    },
     /// A task that a suite names.
     #[error("judge {judge:?}, {cell}: the {model} has no task {task:?}; it has {known}")]
     Task {
@@ -149,9 +137,6 @@ impl EvaluateError {
             ),
             Self::Suite { .. } => {
                 Some("docs/evaluate.md has a whole suite and all its keys".into())
-            }
-            Self::Column { key, .. } => {
-                Some(format!("the key {key} of the suite names the column"))
             }
             Self::Task { model, .. } => Some(format!(
                 "--{} TASK=TASK says which of its tasks is meant by one of the suite",

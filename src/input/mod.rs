@@ -11,6 +11,7 @@ pub mod columns;
 mod lines;
 mod open;
 mod places;
+mod sheet;
 mod table;
 
 pub use bed::BedRow;
@@ -19,6 +20,7 @@ pub(crate) use big::open_big;
 pub use lines::{Lines, excerpt, shorten};
 pub use open::{BGZF_EOF, Input, Packing, Watch};
 pub use places::{Coordinates, Place, read_places};
+pub use sheet::Sheet;
 pub use table::{Row, Table, is_missing};
 
 use std::io;
@@ -66,6 +68,18 @@ pub enum InputError {
         /// What would have been right.
         expected: String,
     },
+    /// A column that is named and not there.
+    #[error("{path} has no column {name:?} ({key}); it has {known}")]
+    Column {
+        /// The table.
+        path: PathBuf,
+        /// The setting that names the column.
+        key: String,
+        /// The name.
+        name: String,
+        /// The columns there are.
+        known: String,
+    },
     /// A format that is read at any place, from something that is read once.
     #[error("{path} is {format}, which is read at any place: it cannot come from a pipe")]
     Pipe {
@@ -85,6 +99,7 @@ impl InputError {
                 "convert it: iconv -f UTF-16 -t UTF-8 {} > utf8.txt",
                 path.display()
             ),
+            Self::Column { key, .. } => format!("the key {key} names the column"),
             Self::Pipe { .. } => "write it to a file first".into(),
             _ => return None,
         })

@@ -6,10 +6,10 @@ use std::path::Path;
 use super::super::haplotypes::Haplotypes;
 use super::super::{EvaluateError, Fields, MeasuredVariant, measured};
 use super::items::{Items, Sequences, Sheets, Sources, chosen, file_of, numbered};
-use super::sheet::{Filter, Reason, Sheet, chrom_is_out};
+use super::sheet::{Filter, Reason, chrom_is_out};
 use super::spec::{Judge, Kind, Pool};
 use crate::Error;
-use crate::input::Input;
+use crate::input::{Input, Sheet};
 
 /// How long the sequences are that a model is given, and where in them a variant's first base lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::super::EvaluateError;
-use super::sheet::{Filter, Reason, Sheet};
+use super::sheet::{Filter, Reason};
 use super::spec::{Every, Judge, Kind};
 use crate::Error;
 use crate::encode::{self, UNKNOWN};
 use crate::genome::{Aliases, Fasta};
-use crate::input::{Input, InputError, bed, is_missing};
+use crate::input::{Input, InputError, Sheet, bed, is_missing};
 
 /// Sequences of one model, base codes without unknown ones.
 #[derive(Debug, Default)]

@@ -13,7 +13,7 @@ use super::{Kind, Recipe, SourceSpec};
 use crate::dataset::Split;
 use crate::encode::{UNKNOWN, code};
 use crate::genome::{Aliases, Fasta, FastaReader};
-use crate::input::{Lines, Table, bed, is_missing};
+use crate::input::{Input, Sheet, bed};
 use crate::model::{ModelOptions, Runtime};
 use crate::train::{Examples, Objective, Reading, TrainError, read_examples};
 use crate::{Cancel, Error};
@@ -143,36 +143,9 @@ pub(super) fn read(
     Ok((read, what))
 }
 
-/// Opens a table and finds columns in it.
-fn table(path: &Path, names: &[&str]) -> Result<(Table, Vec<usize>), TrainError> {
-    let bad = |problem: String| TrainError::Data {
-        path: path.into(),
-        problem,
-    };
-    let table = Table::new(Lines::open(path)?)?.ok_or_else(|| bad("it is empty".into()))?;
-    let places = names.iter().map(|name| {
-        table.column(name).ok_or_else(|| {
-            bad(format!(
-                "no column {name:?}; there are {}",
-                table.names().join(", ")
-            ))
-        })
-    });
-    let places = places.collect::<Result<_, _>>()?;
-    Ok((table, places))
-}
-
-/// A number, NaN where the cell says that there is none.
-fn number(cell: &str, path: &Path, line: u64) -> Result<f64, TrainError> {
-    if is_missing(cell) {
-        return Ok(f64::NAN);
-    }
-    (cell.parse().ok())
-        .filter(|v: &f64| v.is_finite())
-        .ok_or_else(|| TrainError::Data {
-            path: path.into(),
-            problem: format!("line {line}: {cell:?} is no number"),
-        })
+/// Reads a table.
+fn sheet(path: &Path) -> Result<Sheet, TrainError> {
+    Ok(Sheet::read(Input::open(path)?, path)?)
 }
 
 fn values(kind: &Kind, window: usize) -> Result<Read, TrainError> {
@@ -189,16 +162,17 @@ fn values(kind: &Kind, window: usize) -> Result<Read, TrainError> {
     else {
         unreachable!("called for values");
     };
-    let mut names = vec![sequence.as_str()];
-    names.extend(columns.iter().map(String::as_str));
-    names.extend(group.as_deref());
-    let (mut table, places) = table(file, &names)?;
+    let sheet = sheet(file)?;
+    let sequence = sheet.column("sequence", sequence)?;
+    let places = columns.iter().map(|name| sheet.column("columns", name));
+    let places = places.collect::<Result<Vec<usize>, _>>()?;
+    let group = group.as_ref().map(|name| sheet.column("group", name));
+    let group = group.transpose()?;
     let mut read = Read::new(columns.clone(), Objective::Values);
     let mut labels = Vec::new();
-    while let Some(row) = table.next_row()? {
-        let codes = codes_of(row.cells[places[0]]);
-        let values = places[1..=columns.len()].iter();
-        let values = values.map(|&p| number(row.cells[p], file, row.line));
+    for row in 0..sheet.rows() {
+        let codes = codes_of(sheet.cell(row, sequence));
+        let values = places.iter().map(|&place| sheet.number(row, place));
         let values = values.collect::<Result<Vec<f64>, _>>()?;
         let expected = read.examples.columns;
         if !read.origins.is_empty() && codes.len() != expected {
@@ -206,7 +180,7 @@ fn values(kind: &Kind, window: usize) -> Result<Read, TrainError> {
                 path: file.clone(),
                 problem: format!(
                     "line {}: a sequence of {} bases among ones of {expected}; sequences of other lengths are another source",
-                    row.line,
+                    sheet.lines[row],
                     codes.len()
                 ),
             });
@@ -219,7 +193,7 @@ fn values(kind: &Kind, window: usize) -> Result<Read, TrainError> {
             read.leave_out("without a value");
             continue;
         }
-        let name = group.as_ref().map(|_| row.cells[places[names.len() - 1]]);
+        let name = group.map(|column| sheet.cell(row, column));
         let group = name.map(|name| {
             let mut endings = group_suffixes.iter();
             let ending = endings.find_map(|e| name.strip_suffix(e.as_str()));
@@ -292,9 +266,10 @@ fn labels(kind: &Kind, window: usize) -> Result<Read, Error> {
     let mut known: HashMap<String, Vec<f32>> = HashMap::new();
     let mut other = 0;
     for (head, path) in files.values().enumerate() {
-        let (mut table, places) = table(path, &[id, class])?;
-        while let Some(row) = table.next_row()? {
-            let label = match row.cells[places[1]] {
+        let sheet = sheet(path)?;
+        let (id, class) = (sheet.column("id", id)?, sheet.column("label", class)?);
+        for row in 0..sheet.rows() {
+            let label = match sheet.cell(row, class) {
                 c if c == positive => 1.0,
                 c if c == negative => 0.0,
                 _ => {
@@ -302,7 +277,7 @@ fn labels(kind: &Kind, window: usize) -> Result<Read, Error> {
                     continue;
                 }
             };
-            let name = row.cells[places[0]].to_ascii_lowercase();
+            let name = sheet.cell(row, id).to_ascii_lowercase();
             known
                 .entry(name)
                 .or_insert_with(|| vec![f32::NAN; heads.len()])[head] = label;
@@ -378,24 +353,24 @@ fn alleles(kind: &Kind, window: usize) -> Result<Read, Error> {
     let heads: Vec<String> = files.keys().cloned().collect();
     let mut read = Read::new(heads.clone(), Objective::Differences);
     let mut labels = Vec::new();
-    let columns = [
-        chrom,
-        position,
-        reference,
-        alternative,
-        ref_value,
-        alt_value,
-    ];
-    let names = columns.map(String::as_str);
     for (head, path) in files.values().enumerate() {
-        let (mut table, places) = table(path, &names)?;
-        while let Some(row) = table.next_row()? {
-            let cell = |i: usize| row.cells[places[i]];
-            let at = number(cell(1), path, row.line)? as i64 - 1;
-            let (before, after) = (
-                number(cell(4), path, row.line)?,
-                number(cell(5), path, row.line)?,
-            );
+        let sheet = sheet(path)?;
+        let named = [
+            ("chrom", chrom),
+            ("position", position),
+            ("ref", reference),
+            ("alt", alternative),
+            ("ref_value", ref_value),
+            ("alt_value", alt_value),
+        ];
+        let places = named.map(|(key, name)| sheet.column(key, name));
+        let [contig, at, reference, alternative, before, after] = places;
+        let places = [contig?, at?, reference?, alternative?];
+        let (before, after) = (before?, after?);
+        for row in 0..sheet.rows() {
+            let cell = |i: usize| sheet.cell(row, places[i]);
+            let at = i64::from(sheet.coordinate(row, places[1], 1)?) - 1;
+            let (before, after) = (sheet.number(row, before)?, sheet.number(row, after)?);
             let effect = ((after + pseudo_count) / (before + pseudo_count)).log2();
             let (Some(from), Some(to)) = (base(cell(2)), base(cell(3))) else {
                 read.leave_out("that change more than one base");
