@@ -28,6 +28,7 @@ pub fn importance(
         choice: EngineChoice::Auto,
         strand: Strand::Forward,
         batch: NonZeroUsize::MIN,
+        threads: NonZeroUsize::MIN,
     };
     let mut engine = Engines::choose(settings, &models)?.engine(&models, &Cancel::default())?;
 

@@ -10,7 +10,7 @@ use mpra_score::score::{QuantilesConfig, RegionSet, write_quantiles};
 
 use super::interrupt;
 use super::progress::Bar;
-use super::shared::{ModelFlags, StrandFlag, aliases, say};
+use super::shared::{ModelFlags, StrandFlag, aliases, all_cores, say};
 
 /// Write a model with the distribution of its activities over sets of regions
 ///
@@ -83,6 +83,7 @@ impl QuantilesArgs {
             sets: self.set,
             stride: self.stride,
             engine: EngineSettings {
+                threads: all_cores(),
                 choice: EngineChoice::Auto,
                 strand: Strand::from(self.strand),
                 batch: std::num::NonZeroUsize::MIN.saturating_add(63),

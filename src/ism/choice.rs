@@ -1,8 +1,8 @@
 //! Choosing the engine, and checking the fast one on the actual input.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
 use super::ensemble::{Mean, SideBySide};
 use super::fast::{FastEngine, Mismatch, Plan, Strands, Tables, check_against_full};
@@ -10,7 +10,7 @@ use super::{Engine, FullEngine, IsmError, Members, Scores, Stretch, Want};
 use crate::encode::UNKNOWN;
 use crate::genome::Interval;
 use crate::job::Cancel;
-use crate::model::{BothStrands, Cancellable, Model, ModelError};
+use crate::model::{BATCHES, BothStrands, Model, ModelError, Pooled, SessionPool};
 
 /// Which strands the model sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct EngineSettings {
     pub strand: Strand,
     /// Rows given to the model at a time.
     pub batch: NonZeroUsize,
+    /// Threads that the full engine runs a model on, shared by all engines of the job.
+    pub threads: NonZeroUsize,
 }
 
 /// Bases of a stretch that the fast engine is checked on, and how many such stretches.
@@ -59,8 +61,15 @@ const CHECKED: usize = 4;
 
 /// The engines of a job, one for each of its models, chosen once for all threads.
 pub struct Engines {
-    kinds: Vec<Kind>,
+    members: Vec<Member>,
     settings: EngineSettings,
+}
+
+/// What the engines of one model share.
+struct Member {
+    kind: Kind,
+    /// Where its full engines run, as long as there is one.
+    pool: Mutex<Weak<SessionPool>>,
 }
 
 enum Kind {
@@ -95,15 +104,18 @@ impl Kind {
         }
     }
 
-    /// One engine of this kind.
+}
+
+impl Member {
+    /// One engine.
     fn engine(
         &self,
         settings: &EngineSettings,
         model: &Model,
         cancel: &Cancel,
     ) -> Result<Box<dyn Engine>, IsmError> {
-        Ok(match self {
-            Self::Fast { tables, left } => Box::new(Checked {
+        Ok(match &self.kind {
+            Kind::Fast { tables, left } => Box::new(Checked {
                 fast: FastEngine::new(
                     tables,
                     match settings.strand {
@@ -111,10 +123,37 @@ impl Kind {
                         Strand::Both => Strands::Both,
                     },
                 ),
-                full: Some(full(settings, model, cancel)?),
+                full: Some(self.full(settings, model, cancel)?),
                 left: left.clone(),
             }),
-            Self::Full => full(settings, model, cancel)?,
+            Kind::Full => self.full(settings, model, cancel)?,
+        })
+    }
+
+    fn full(
+        &self,
+        settings: &EngineSettings,
+        model: &Model,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn Engine>, IsmError> {
+        let pool = || SessionPool::new(model, settings.threads, settings.batch, cancel);
+        let pool = match self.pool.lock() {
+            Ok(mut shared) => match shared.upgrade() {
+                Some(pool) => pool,
+                None => {
+                    let pool = Arc::new(pool()?);
+                    *shared = Arc::downgrade(&pool);
+                    pool
+                }
+            },
+            // Somebody panicked while opening one.
+            Err(_) => Arc::new(pool()?),
+        };
+        let rows = pool.rows() * BATCHES;
+        let model = Pooled(pool);
+        Ok(match settings.strand {
+            Strand::Forward => Box::new(FullEngine::new(model, rows)),
+            Strand::Both => Box::new(FullEngine::new(BothStrands::new(model), rows)),
         })
     }
 }
@@ -125,17 +164,20 @@ impl Engines {
     /// # Errors
     /// [`IsmError::NotFast`] when the fast engine is asked for and cannot do a graph.
     pub fn choose(settings: EngineSettings, models: &[Model]) -> Result<Self, IsmError> {
-        let kinds = models
-            .iter()
-            .map(|model| Kind::choose(settings.choice, model))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { kinds, settings })
+        let member = |model| -> Result<Member, IsmError> {
+            Ok(Member {
+                kind: Kind::choose(settings.choice, model)?,
+                pool: Mutex::new(Weak::new()),
+            })
+        };
+        let members = models.iter().map(member).collect::<Result<_, _>>()?;
+        Ok(Self { members, settings })
     }
 
     /// The word for it.
     pub fn name(&self) -> &'static str {
-        let fast = |kind: &Kind| matches!(kind, Kind::Fast { .. });
-        match (self.kinds.iter().any(fast), self.kinds.iter().all(fast)) {
+        let fast = |member: &Member| matches!(member.kind, Kind::Fast { .. });
+        match (self.members.iter().any(fast), self.members.iter().all(fast)) {
             (false, _) => "full",
             (_, true) => "fast",
             _ => "fast and full",
@@ -184,8 +226,8 @@ impl Engines {
     }
 
     fn each(&self, models: &[Model], cancel: &Cancel) -> Result<Vec<Box<dyn Engine>>, IsmError> {
-        (self.kinds.iter().zip(models))
-            .map(|(kind, model)| kind.engine(&self.settings, model, cancel))
+        (self.members.iter().zip(models))
+            .map(|(member, model)| member.engine(&self.settings, model, cancel))
             .collect()
     }
 }
@@ -264,17 +306,4 @@ impl Engine for Checked {
     fn stretch(&self) -> u32 {
         self.fast.stretch()
     }
-}
-
-fn full(
-    settings: &EngineSettings,
-    model: &Model,
-    cancel: &Cancel,
-) -> Result<Box<dyn Engine>, IsmError> {
-    let batch = settings.batch.get();
-    let model = Cancellable::new(model.another()?, cancel.clone());
-    Ok(match settings.strand {
-        Strand::Forward => Box::new(FullEngine::new(model, batch)),
-        Strand::Both => Box::new(FullEngine::new(BothStrands::new(model), batch)),
-    })
 }

@@ -16,7 +16,7 @@ pub use progress::{Progress, Silent};
 pub(crate) use run::map;
 pub use run::{InputFile, ModelUsed, OnnxRuntime, RunInfo};
 pub use settings::same_settings;
-pub use threads::on_threads;
+pub use threads::{on_threads, pool_threads};
 
 use std::io;
 

@@ -1,3 +1,5 @@
+use std::num::NonZeroUsize;
+
 use super::JobError;
 
 /// Runs `work` on a pool of so many threads.
@@ -13,4 +15,9 @@ pub fn on_threads<T: Send, E: From<JobError> + Send>(
         .build()
         .map_err(|e| JobError::Threads(threads, e))?
         .install(work)
+}
+
+/// Threads of the pool that this runs on.
+pub fn pool_threads() -> NonZeroUsize {
+    NonZeroUsize::new(rayon::current_num_threads()).unwrap_or(NonZeroUsize::MIN)
 }

@@ -8,6 +8,7 @@ mod batch;
 mod embedded;
 mod ensemble;
 pub mod onnx;
+mod pool;
 mod predict;
 mod quantiles;
 mod runtime;
@@ -17,6 +18,7 @@ mod used;
 
 pub use embedded::{Embedded, ModelSource, ModelSources};
 pub use ensemble::Ensemble;
+pub use pool::{BATCHES, Pooled, SessionPool};
 pub use predict::{BothStrands, Cancellable, Predict};
 pub use quantiles::{Distribution, QUANTILES, Quantiles, WindowSet};
 pub use runtime::{Runtime, RuntimeError};

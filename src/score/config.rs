@@ -147,6 +147,7 @@ impl ScoreConfig {
             choice: self.engine,
             strand: self.strand,
             batch: self.batch,
+            threads: self.threads,
         }
     }
 

@@ -13,6 +13,7 @@ use super::{Examples, TrainError};
 use crate::ism::{
     Engine, EngineChoice, EngineSettings, Engines, IsmError, SequenceWindows, Strand,
 };
+use crate::job;
 use crate::model::{Model, ModelError};
 use crate::output::write_whole;
 use crate::{Cancel, Error};
@@ -105,6 +106,7 @@ pub fn label(
             choice: EngineChoice::Auto,
             strand: Strand::Forward,
             batch: BATCH,
+            threads: job::pool_threads(),
         };
         let chosen = Engines::choose(settings, std::slice::from_ref(&teacher.model))?;
         let engines: Mutex<Vec<Box<dyn Engine>>> = Mutex::new(Vec::new());

@@ -51,6 +51,7 @@ impl Scoring {
             choice: self.engine,
             strand: self.strand,
             batch: self.batch,
+            threads: self.threads,
         }
     }
 }

@@ -235,6 +235,7 @@ fn quantiles(model: &Path, sets: &[(&str, &Path)], out: &Path) -> QuantilesConfi
         sets: sets.iter().map(set).collect(),
         stride: None,
         engine: EngineSettings {
+            threads: std::num::NonZeroUsize::MIN,
             choice: EngineChoice::Auto,
             strand: Strand::Forward,
             batch: std::num::NonZeroUsize::new(8).unwrap(),

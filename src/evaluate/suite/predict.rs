@@ -13,7 +13,7 @@ use crate::Error;
 use crate::ism::{
     Engine, EngineChoice, EngineSettings, Engines, IsmError, SequenceWindows, Strand,
 };
-use crate::job::{Cancel, JobError, Progress};
+use crate::job::{self, Cancel, JobError, Progress};
 use crate::model::{ModelError, Predict};
 
 /// Sequences that a thread takes at a time.
@@ -76,6 +76,7 @@ impl<'a> Ready<'a> {
                 false => Strand::Forward,
             },
             batch: self.batch,
+            threads: job::pool_threads(),
         };
         let engines = match &mut self.engines[usize::from(judge.both_strands)] {
             Some(engines) => &*engines,
