@@ -103,7 +103,6 @@ impl Kind {
             }
         }
     }
-
 }
 
 impl Member {

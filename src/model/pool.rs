@@ -172,7 +172,10 @@ mod tests {
                 scope.spawn(move || {
                     let mut found = vec![0.0; rows * tasks];
                     pooled.predict(&codes[..rows * window], &mut found).unwrap();
-                    let same = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5);
+                    let same = found
+                        .iter()
+                        .zip(expected)
+                        .all(|(a, b)| (a - b).abs() < 1e-5);
                     assert!(same && !found.contains(&0.0));
                     if rows == 100 {
                         assert_eq!(&found, expected);

@@ -14,6 +14,24 @@ fn hold(rows: &[&[f32]], row: usize) -> bool {
     row.is_multiple_of(PAD) && rows.iter().all(|r| r.len() >= row)
 }
 
+/// Calls `then` with the addresses of the rows. The inner loops below read each address hundreds of times,
+/// and a list of slices, two words an entry, costs them an instruction at each.
+fn with_addresses<R>(rows: &[&[f32]], then: impl FnOnce(&[*const f32]) -> R) -> R {
+    let mut few = [std::ptr::null(); 64];
+    let mut many = Vec::new();
+    let addresses = match few.get_mut(..rows.len()) {
+        Some(few) => few,
+        None => {
+            many.resize(rows.len(), std::ptr::null());
+            &mut many[..]
+        }
+    };
+    for (address, row) in addresses.iter_mut().zip(rows) {
+        *address = row.as_ptr();
+    }
+    then(addresses)
+}
+
 /// `out[p] = relu?(bias + sum over taps i of rows[p + i d][i])` for `outputs` positions. `rows` are
 /// `outputs + reach` projected rows, `out` has room for `outputs` rows.
 pub(super) fn stage_values(
@@ -26,15 +44,17 @@ pub(super) fn stage_values(
     assert!(stage.row.is_multiple_of(PAD) && stage.bias.len() >= stage.row);
     assert!(rows.len() >= outputs + stage.reach() && hold(rows, stage.projected()));
     assert!(out.len() >= outputs * stage.row);
-    // SAFETY: by the assertions.
-    unsafe { stage_values_on(level, stage, rows, outputs, out) }
+    with_addresses(rows, |rows| {
+        // SAFETY: by the assertions.
+        unsafe { stage_values_on(level, stage, rows, outputs, out) }
+    });
 }
 
 kernel! {
     /// # Safety
     /// What [`stage_values`] asserts.
     fn stage_values_on = stage_values_body(
-        stage: &Stage, rows: &[&[f32]], outputs: usize, out: &mut [f32],
+        stage: &Stage, rows: &[*const f32], outputs: usize, out: &mut [f32],
     )
 }
 
@@ -43,7 +63,7 @@ kernel! {
 #[inline(always)]
 unsafe fn stage_values_body<S: Simd>(
     stage: &Stage,
-    rows: &[&[f32]],
+    rows: &[*const f32],
     outputs: usize,
     out: &mut [f32],
 ) {
@@ -56,7 +76,7 @@ unsafe fn stage_values_body<S: Simd>(
             for v in (0..row).step_by(S::LANES) {
                 let mut sum = S::load(bias.add(v));
                 for tap in 0..width {
-                    let from = rows.get_unchecked(p + tap * dilation).as_ptr();
+                    let from = *rows.get_unchecked(p + tap * dilation);
                     sum = S::add(sum, S::load(from.add(tap * row + v)));
                 }
                 if stage.relu {
@@ -85,15 +105,20 @@ pub(super) fn stage_edits(
     assert!(reference.len() >= reached + 2 * reach && hold(reference, row));
     assert!(changed.len() >= 3 * reached && hold(changed, row));
     assert!(out.len() >= 3 * (reached + reach) * stage.row);
-    // SAFETY: by the assertions.
-    unsafe { stage_edits_on(level, stage, reference, changed, reached, out) }
+    with_addresses(reference, |reference| {
+        with_addresses(changed, |changed| {
+            // SAFETY: by the assertions.
+            unsafe { stage_edits_on(level, stage, reference, changed, reached, out) }
+        });
+    });
 }
 
 kernel! {
     /// # Safety
     /// What [`stage_edits`] asserts.
     fn stage_edits_on = stage_edits_body(
-        stage: &Stage, reference: &[&[f32]], changed: &[&[f32]], reached: usize, out: &mut [f32],
+        stage: &Stage, reference: &[*const f32], changed: &[*const f32], reached: usize,
+        out: &mut [f32],
     )
 }
 
@@ -102,8 +127,8 @@ kernel! {
 #[inline(always)]
 unsafe fn stage_edits_body<S: Simd>(
     stage: &Stage,
-    reference: &[&[f32]],
-    changed: &[&[f32]],
+    reference: &[*const f32],
+    changed: &[*const f32],
     reached: usize,
     out: &mut [f32],
 ) {
@@ -114,7 +139,7 @@ unsafe fn stage_edits_body<S: Simd>(
     // `reached + 2 reach` and `i` below `reached`.
     unsafe {
         let of =
-            |rows: &[&[f32]], i: usize, at: usize| S::load(rows.get_unchecked(i).as_ptr().add(at));
+            |rows: &[*const f32], i: usize, at: usize| S::load((*rows.get_unchecked(i)).add(at));
         for p in 0..outputs {
             for v in (0..row).step_by(S::LANES) {
                 let mut base = S::load(bias.add(v));
