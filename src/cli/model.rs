@@ -126,6 +126,14 @@ fn info(args: &InfoArgs) -> Result<()> {
             Err(reason) => format!("full only: {reason}"),
         },
     )?;
+    if let Ok(plan) = Plan::new(&file, &spec) {
+        let (whole, changed) = plan.products();
+        let text = format!(
+            "a changed base alters {changed} of a pass's {whole} products of weights ({:.1}%)",
+            100.0 * changed as f64 / whole.max(1) as f64
+        );
+        line("change", text)?;
+    }
     let (_, runtime) = judged.map_err(Error::from)?;
     line(
         "usable",

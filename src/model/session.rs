@@ -32,21 +32,23 @@ impl Model {
         let file = file.adapted(options)?.into_owned();
         let mut spec = file.spec(options)?;
         let mut session = session(&file, runtime)?;
-        let rows = spec.fixed_batch.unwrap_or(2);
-        let mut input = vec![0.0; rows * spec.one_hot.row_len()];
-        // One base set, so that models which divide by the number of bases see one.
-        spec.one_hot
-            .encode(&vec![0; spec.window], &mut input[..spec.one_hot.row_len()]);
-        let (shape, _) = run(&mut session, &spec, &input, rows)?;
-        let tasks = match shape.as_slice() {
-            [r, t] if *r == rows as i64 && *t > 0 => *t as usize,
-            other => {
-                return Err(ModelError::Unfit {
-                    path: file.path().into(),
-                    what: "output shape",
-                    problem: format!("{rows} windows gave {other:?}, expected [{rows}, tasks]"),
-                });
-            }
+        let mut trial = |rows| tasks(&mut session, &spec, &file, rows);
+        let tried = trial(spec.fixed_batch.unwrap_or(2));
+        let tasks = match tried {
+            Ok(tasks) => tasks,
+            Err(error) if spec.fixed_batch.is_some() => return Err(error),
+            // Perhaps its graph says otherwise than its input: a Reshape to one row, for instance.
+            Err(error) => match trial(1) {
+                Ok(tasks) => {
+                    tracing::warn!(
+                        "{} takes one window at a time, though its input leaves the batch open: it runs more slowly than it could (with two it says: {error})",
+                        file.path().display()
+                    );
+                    spec.fixed_batch = Some(1);
+                    tasks
+                }
+                Err(_) => return Err(error),
+            },
         };
         spec.resolve_tasks(tasks, file.path())?;
         let mut model = Self {
@@ -54,7 +56,7 @@ impl Model {
             spec: Arc::new(spec),
             runtime: runtime.clone(),
             session,
-            input,
+            input: Vec::new(),
         };
         model.check_batch()?;
         Ok(model)
@@ -186,6 +188,28 @@ impl Predict for Model {
 
     fn predict(&mut self, windows: &[u8], activities: &mut [f32]) -> Result<(), ModelError> {
         self.predict_encoded(self.spec.one_hot, windows, self.window(), activities)
+    }
+}
+
+/// How many tasks a trial run of so many windows gives.
+fn tasks(
+    session: &mut Session,
+    spec: &ModelSpec,
+    file: &ModelFile,
+    rows: usize,
+) -> Result<usize, ModelError> {
+    let mut input = vec![0.0; rows * spec.one_hot.row_len()];
+    // One base set, so that models which divide by the number of bases see one.
+    spec.one_hot
+        .encode(&vec![0; spec.window], &mut input[..spec.one_hot.row_len()]);
+    let (shape, _) = run(session, spec, &input, rows)?;
+    match shape.as_slice() {
+        [r, t] if *r == rows as i64 && *t > 0 => Ok(*t as usize),
+        other => Err(ModelError::Unfit {
+            path: file.path().into(),
+            what: "output shape",
+            problem: format!("{rows} windows gave {other:?}, expected [{rows}, tasks]"),
+        }),
     }
 }
 

@@ -214,7 +214,7 @@ fn of_models(here: &Path) -> Vec<(&'static str, Run)> {
         let genome = genome.clone();
         move |out: &Path, cancel: &Cancel| {
             let config = motifs::Config {
-                model: ModelSource::File(demo.clone()).into(),
+                model: ModelSource::File(demo.clone()),
                 model_options: ModelOptions::default(),
                 sequences: motifs::Sequences::Fasta(genome.clone()),
                 share: 0.5,

@@ -139,3 +139,69 @@ fn weights_beside_the_file_are_read() {
     std::fs::write(folder.path().join("m.onnx.data"), vec![0; raw.len()]).unwrap();
     assert!(read().unwrap().sha256() != sha256);
 }
+
+/// A chain whose weights are kept in 16 bits behind a Cast, and a Reshape that fixes the batch.
+#[test]
+fn weights_of_16_bits_and_a_fixed_reshape() {
+    use mpra_score::ism::fast::Plan;
+    use mpra_score::model::onnx::{AttributeProto, FLOAT};
+    // Exact in either form: eighths of small size.
+    let values: Vec<f32> = (0..2 * 4 * W)
+        .map(|i| (i % 13) as f32 / 8.0 - 0.75)
+        .collect();
+    let bits = |kind: i32| -> Vec<u8> {
+        let bits = |v: &f32| match kind {
+            10 => half::f16::from_f32(*v).to_bits(),
+            _ => half::bf16::from_f32(*v).to_bits(),
+        };
+        values.iter().flat_map(|v| bits(v).to_le_bytes()).collect()
+    };
+    let model = |kind: Option<i32>, shape: [i64; 2]| {
+        let mut graph = GraphBuilder::new("halves");
+        graph.input("x", &[Err("batch"), Ok(4), Ok(W)]);
+        graph.weight("w", &[2, 4, W], &values);
+        let weight = match kind {
+            Some(_) => graph.node(
+                "Cast",
+                &["w"],
+                vec![AttributeProto::of_int("to", FLOAT.into())],
+            ),
+            None => "w".into(),
+        };
+        let conv = graph.node("Conv", &["x", &weight], vec![]);
+        let conv = graph.node("Relu", &[&conv], vec![]);
+        graph.ints("shape", &shape);
+        let flat = graph.node("Reshape", &[&conv, "shape"], vec![]);
+        graph.weight("dense", &[2, 2], &[1.0, 0.5, -0.5, 2.0]);
+        graph.node_to("MatMul", &[&flat, "dense"], vec![], "y");
+        graph.output("y", &[Err("batch"), Ok(2)]);
+        let mut built = graph.build();
+        if let Some(kind) = kind {
+            let tensor = &mut built.graph.as_mut().unwrap().initializer[0];
+            tensor.data_type = kind;
+            tensor.raw_data = bits(kind);
+        }
+        built.encode_to_vec()
+    };
+    let window: Vec<u8> = (0..W as u32).map(|i| (i * i % 7 % 4) as u8).collect();
+    let predict = |bytes: Vec<u8>| {
+        let mut model = open(bytes, None, None).unwrap();
+        let plan = Plan::new(model.file(), model.spec()).map(|plan| plan.describe());
+        let mut found = [0.0; 4];
+        model
+            .predict(&[&window[..], &window[..]].concat(), &mut found)
+            .unwrap();
+        assert_eq!(found[..2], found[2..]);
+        (found, plan, model.spec().fixed_batch)
+    };
+    let (expected, plan, _) = predict(model(None, [-1, 2]));
+    assert!(plan.is_ok() && expected[0] != 0.0);
+    for kind in [10, 16] {
+        let (found, plan, fixed) = predict(model(Some(kind), [-1, 2]));
+        assert_eq!(found, expected, "{kind}");
+        assert!(plan.is_ok(), "{plan:?}");
+        assert_eq!(fixed, None);
+    }
+    let (found, _, fixed) = predict(model(None, [1, 2]));
+    assert_eq!((found, fixed), (expected, Some(1)));
+}

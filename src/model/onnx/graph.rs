@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use ndarray::ArrayD;
 
-use super::proto::{GraphProto, NodeProto, TensorProto};
+use super::proto::{FLOAT, GraphProto, NodeProto, TensorProto};
 
 /// Why a graph, or something in it, cannot be read: one plain sentence without a full stop.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -176,6 +176,19 @@ impl<'a> Graph<'a> {
         if let Some(name) = twice.first() {
             return Err(GraphError::Twice((*name).into()));
         }
+        // Weights that are kept in fewer bits, and copies.
+        for node in &nodes {
+            let copies = match node.op_type.as_str() {
+                "Identity" => true,
+                "Cast" => node.int("to", 0) == i64::from(FLOAT),
+                _ => false,
+            };
+            let from = node.input.first().filter(|_| copies);
+            let value = from.and_then(|name| constants.get(name.as_str()).copied());
+            if let (Some(value), Some(name)) = (value, node.output.first()) {
+                constants.insert(name, value);
+            }
+        }
         let consumers = readers
             .into_iter()
             .map(|(name, of)| (name, of.into_iter().map(|i| &graph.node[i]).collect()))
@@ -214,7 +227,8 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The constant that is an operator's input: a weight, or what a Constant operator gives.
+    /// The constant that is an operator's input: a weight, what a Constant operator gives, or either
+    /// behind a Cast to float or an Identity.
     ///
     /// # Errors
     /// [`GraphError::NoConstant`].

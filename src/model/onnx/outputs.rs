@@ -117,12 +117,8 @@ pub fn one_output(
     let output = match tail.nodes.is_empty() {
         true => output.clone(),
         false => {
-            let batch = axes[0].map_or(Err("batch"), Ok);
-            value_info(
-                &tail.tensor,
-                &[batch, tasks.map_or(Err("tasks"), Ok)],
-                FLOAT,
-            )
+            let batch = axes[0].ok_or("batch");
+            value_info(&tail.tensor, &[batch, tasks.ok_or("tasks")], FLOAT)
         }
     };
     tail.behind(model, &output).map(Some)
@@ -293,6 +289,8 @@ mod tests {
 
     type Shape<'a> = &'a [Result<usize, &'a str>];
 
+    type Made = (Vec<String>, Vec<Option<usize>>);
+
     fn model(outputs: &[(&str, Shape<'_>)]) -> Vec<u8> {
         let mut graph = GraphBuilder::new("test");
         graph.input("x", &[Err("batch"), Ok(4), Ok(9)]);
@@ -308,7 +306,7 @@ mod tests {
         outputs: &[(&str, Shape<'_>)],
         name: Option<&str>,
         reduce: Option<&str>,
-    ) -> Result<Option<(Vec<String>, Vec<Option<usize>>)>, String> {
+    ) -> Result<Option<Made>, String> {
         let bytes = model(outputs);
         let proto = ModelProto::decode(bytes.as_slice()).unwrap();
         let graph = proto.graph.clone().unwrap();

@@ -8,6 +8,10 @@ use prost::Message;
 
 /// `TensorProto.DataType.FLOAT`
 pub const FLOAT: i32 = 1;
+/// `TensorProto.DataType.FLOAT16`
+pub const FLOAT16: i32 = 10;
+/// `TensorProto.DataType.BFLOAT16`
+pub const BFLOAT16: i32 = 16;
 /// `TensorProto.DataType.INT64`
 pub const INT64: i32 = 7;
 /// `TensorProto.DataLocation.EXTERNAL`
@@ -256,21 +260,37 @@ impl TensorProto {
         ArrayD::from_shape_vec(IxDyn(&dims?), self.floats()?).ok()
     }
 
-    /// The values of a float tensor, row-major; `None` for another type, external data or a
-    /// length that does not fit the dimensions.
+    /// The values of a tensor of floats of 32 or 16 bits, row-major; `None` for another type, external
+    /// data or a length that does not fit the dimensions.
     pub fn floats(&self) -> Option<Vec<f32>> {
-        if self.data_type != FLOAT || self.data_location == EXTERNAL {
+        if self.data_location == EXTERNAL {
             return None;
         }
-        let values = if self.raw_data.is_empty() {
-            self.float_data.clone()
-        } else {
-            let (chunks, []) = self.raw_data.as_chunks::<4>() else {
-                return None;
-            };
-            chunks.iter().map(|c| f32::from_le_bytes(*c)).collect()
+        let values = match self.data_type {
+            FLOAT if self.raw_data.is_empty() => self.float_data.clone(),
+            FLOAT => self.raw(f32::from_le_bytes)?,
+            FLOAT16 => self.halves(|bits| half::f16::from_bits(bits).to_f32())?,
+            BFLOAT16 => self.halves(|bits| half::bf16::from_bits(bits).to_f32())?,
+            _ => return None,
         };
         (values.len() as u64 == self.elements()).then_some(values)
+    }
+
+    /// Values of 16 bits, which stand in `int32_data` where they are not raw.
+    fn halves(&self, value: impl Fn(u16) -> f32) -> Option<Vec<f32>> {
+        if self.raw_data.is_empty() {
+            let bits = self.int32_data.iter().map(|&v| u16::try_from(v).ok());
+            return bits.map(|bits| bits.map(&value)).collect();
+        }
+        self.raw(|bytes| value(u16::from_le_bytes(bytes)))
+    }
+
+    /// `None` where a part of a value is left over.
+    fn raw<T, const N: usize>(&self, value: impl Fn([u8; N]) -> T) -> Option<Vec<T>> {
+        let (chunks, []) = self.raw_data.as_chunks::<N>() else {
+            return None;
+        };
+        Some(chunks.iter().map(|c| value(*c)).collect())
     }
 
     /// The values of an int64 tensor; `None` likewise.
@@ -278,13 +298,9 @@ impl TensorProto {
         if self.data_type != INT64 || self.data_location == EXTERNAL {
             return None;
         }
-        let values = if self.raw_data.is_empty() {
-            self.int64_data.clone()
-        } else {
-            let (chunks, []) = self.raw_data.as_chunks::<8>() else {
-                return None;
-            };
-            chunks.iter().map(|c| i64::from_le_bytes(*c)).collect()
+        let values = match self.raw_data.is_empty() {
+            true => self.int64_data.clone(),
+            false => self.raw(i64::from_le_bytes)?,
         };
         (values.len() as u64 == self.elements()).then_some(values)
     }
