@@ -410,6 +410,7 @@ impl TrainArgs {
                 weight_decay: self.weight_decay,
                 clip: self.clip,
                 average: self.average,
+                stopping: Vec::new(),
             },
             description: self.description,
             out: self.out,

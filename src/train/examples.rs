@@ -55,6 +55,9 @@ pub struct Examples {
     pub sides: Vec<Split>,
     /// For a mutated copy the sequence it was made from.
     pub parent: Vec<Option<u32>>,
+    /// While learning, a sequence that has labels of its own is moved by up to so many columns to either
+    /// side; what leaves the input is lost, what is left empty stays so.
+    pub shift: usize,
 }
 
 /// Means and standard deviations of labels, by task: what the network learns is
@@ -261,6 +264,7 @@ impl Examples {
             weights: Vec::with_capacity(n),
             sides: Vec::with_capacity(n),
             parent: Vec::with_capacity(n),
+            shift: self.shift,
         };
         for i in 0..self.len() {
             for (j, &k) in kept.iter().enumerate() {

@@ -53,6 +53,7 @@ pub fn read_examples(path: &Path, tasks: Option<&[String]>) -> Result<Examples, 
         weights: Vec::new(),
         sides: Vec::new(),
         parent: Vec::new(),
+        shift: 0,
     };
     let mut labels = Vec::new();
     for batch in batches {

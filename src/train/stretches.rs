@@ -74,6 +74,7 @@ pub fn stretches(
         weights: Vec::new(),
         sides: Vec::new(),
         parent: Vec::new(),
+        shift: 0,
     };
     let mut reader = source.fasta.reader()?;
     let mut seen = HashSet::new();

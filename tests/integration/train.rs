@@ -125,6 +125,7 @@ fn config(data: &Path, out: PathBuf, layers: &str) -> Config {
             weight_decay: 0.0,
             clip: None,
             average: None,
+            stopping: Vec::new(),
         },
         description: None,
         out,

@@ -73,6 +73,9 @@ pub struct FitConfig {
     pub clip: Option<f64>,
     /// Judge and keep a running mean of the weights; so much of it is left of what it was a step ago.
     pub average: Option<f64>,
+    /// Weights of the validation losses, of the data and of those beside, in the one that stops a run and
+    /// chooses its best epoch; where there are none, those of learning.
+    pub stopping: Vec<f64>,
 }
 
 /// A network and the data it is fitted to.
@@ -272,11 +275,13 @@ impl Fit<'_> {
                 watch.step(done + 1, total, epoch + 1, loss);
             }
             let judged = self.judge(state.kept(), Split::Validation)?;
-            let mut validation = judged.loss;
+            let stopping =
+                |place: usize, weight: f64| config.stopping.get(place).copied().unwrap_or(weight);
+            let mut validation = stopping(0, 1.0) * judged.loss;
             let mut of_others = Vec::with_capacity(beside.len());
-            for beside in beside {
+            for (place, beside) in (1..).zip(beside) {
                 let other = beside.fit.judge(state.kept(), Split::Validation)?;
-                validation += f64::from(beside.weight) * other.loss;
+                validation += stopping(place, beside.weight.into()) * other.loss;
                 of_others.push(other);
             }
             let row = Epoch {
@@ -410,11 +415,18 @@ impl Fit<'_> {
             },
         };
         let most = whole.columns - geometry.columns;
+        // Windows of a sequence with labels of their own stay where they are, and a crop moves anyway.
+        let own = self.examples.reading == Reading::Windows && whole.windows > 1;
+        let shift = if crops || own { 0 } else { self.examples.shift };
         let mut shown: Vec<Shown> = (units.iter())
             .map(|&i| Shown {
                 sequence: i,
                 turned: self.config.reverse_complements && random.uniform() < 0.5,
                 from: if crops { random.index(most + 1) } else { 0 },
+                moved: match shift {
+                    0 => 0,
+                    shift => random.index(2 * shift + 1) as isize - shift as isize,
+                },
             })
             .collect();
         if pairs {
@@ -450,11 +462,7 @@ impl Fit<'_> {
             true => 0,
             false => self.arch.offset,
         };
-        let slot = &mut slot[offset..offset + codes.len()];
-        match shown.turned {
-            true => reverse_complement(codes, slot),
-            false => slot.copy_from_slice(codes),
-        }
+        lay(codes, shown.turned, offset as isize + shown.moved, slot);
     }
 
     /// Standardised labels of sequences, or of their reverse complements.
@@ -518,6 +526,7 @@ impl Fit<'_> {
                     sequence: i,
                     turned: false,
                     from: 0,
+                    moved: 0,
                 };
                 self.place(&shown, slot);
             }
@@ -554,6 +563,27 @@ struct Shown {
     turned: bool,
     /// Its first base, where only a window of it is.
     from: usize,
+    /// Columns that it is moved by.
+    moved: isize,
+}
+
+/// Writes bases, or their reverse complement, into columns from `at` on; what lies outside of these is
+/// lost.
+fn lay(codes: &[u8], turned: bool, at: isize, columns: &mut [u8]) {
+    let within = |place: isize| place.clamp(0, columns.len() as isize);
+    let (from, to) = (within(at), within(at + codes.len() as isize));
+    if from >= to {
+        return;
+    }
+    let kept = (from - at) as usize..(to - at) as usize;
+    let columns = &mut columns[from as usize..to as usize];
+    match turned {
+        true => {
+            let ends = codes.len() - kept.end..codes.len() - kept.start;
+            reverse_complement(&codes[ends], columns);
+        }
+        false => columns.copy_from_slice(&codes[kept]),
+    }
 }
 
 /// Share of a batch's statistics in the running ones.
@@ -568,5 +598,28 @@ fn update_running(network: &mut Network, statistics: &[Statistics]) {
     for ((mean, variance), new) in running.zip(statistics) {
         mean.zip_mut_with(&new.mean, |old, new| *old += BN_MOMENTUM * (new - *old));
         variance.zip_mut_with(&new.variance, |old, new| *old += BN_MOMENTUM * (new - *old));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_are_laid_into_columns() {
+        let codes = [0, 1, 2, 2];
+        let laid = |turned, at| {
+            let mut columns = [UNKNOWN; 6];
+            lay(&codes, turned, at, &mut columns);
+            columns
+        };
+        assert_eq!(laid(false, 1), [4, 0, 1, 2, 2, 4]);
+        assert_eq!(laid(true, 1), [4, 1, 1, 2, 3, 4]);
+        assert_eq!(laid(false, -1), [1, 2, 2, 4, 4, 4]);
+        assert_eq!(laid(true, -1), [1, 2, 3, 4, 4, 4]);
+        assert_eq!(laid(false, 4), [4, 4, 4, 4, 0, 1]);
+        assert_eq!(laid(true, 4), [4, 4, 4, 4, 1, 1]);
+        assert_eq!(laid(false, 9), [4; 6]);
+        assert_eq!(laid(true, -9), [4; 6]);
     }
 }

@@ -236,6 +236,50 @@ fn heads_of_all_sources_become_tasks() {
     assert_eq!(bytes(&whole.out), bytes(&resumed.out));
 }
 
+/// A frame around the window, and all that is said of a source and of stopping.
+#[test]
+fn framed_networks_see_each_window_alone() {
+    let changes = [
+        ("window = 24", "window = 24\ncolumns = 30\noffset = 4"),
+        (
+            "spatialdropout 0.05, dense smooth 3",
+            "dropout 0.05, maxpool 13, dense",
+        ),
+        ("both_strands = true", "both_strands = false"),
+        ("epochs = 12", "epochs = 3\nstopping = { sharpr = 2 }"),
+        ("group = \"name\"", "group = \"name\"\nshift = 2"),
+        ("label = \"values\"", "label = \"values\"\nshift = 1"),
+    ];
+    let mut recipe = RECIPE.to_owned();
+    for (from, to) in changes {
+        assert!(recipe.contains(from), "{from}");
+        recipe = recipe.replacen(from, to, 1);
+    }
+    let folder = prepared(&recipe);
+    let config = config(folder.path(), "framed", false);
+    run(&config, &Unwatched, &Cancel::default()).unwrap();
+    let file = ModelFile::read(&config.out.join("model.onnx")).unwrap();
+    let spec = file.spec(&ModelOptions::default()).unwrap();
+    let one_hot = spec.one_hot;
+    assert_eq!((spec.window, one_hot.length, one_hot.offset), (24, 30, 4));
+    // A sequence is a line, however many windows it has.
+    let split = fs::read_to_string(config.out.join("split.tsv")).unwrap();
+    let lines = |source: &str| split.lines().filter(|l| l.starts_with(source)).count();
+    assert_eq!((lines("lenti\t"), lines("sharpr\t")), (600, 360));
+    assert!(split.contains("sharpr\tc3_7\ttest\n"));
+    let text = fs::read_to_string(config.out.join("training.tsv")).unwrap();
+    let mut rows = text
+        .lines()
+        .map(|line| line.split('\t').collect::<Vec<_>>());
+    let names = rows.next().unwrap();
+    let column = |name: &str| names.iter().position(|n| *n == name).unwrap();
+    let (all, own) = (column("validation_loss"), column("sharpr.validation_loss"));
+    for row in rows {
+        let [all, own] = [all, own].map(|c| row[c].parse::<f64>().unwrap());
+        assert!((all - 2.0 * own).abs() < 1e-4 * all, "{all} {own}");
+    }
+}
+
 #[test]
 fn recipes_that_cannot_be_followed_are_refused_in_words() {
     for (from, to, why) in [
@@ -265,6 +309,16 @@ fn recipes_that_cannot_be_followed_are_refused_in_words() {
         ("[\"A\", \"B\"]", "[\"A\", \"B\"]\nstep = 4", "a rest"),
         ("window = 24", "window = 35", "34 bases"),
         ("batch = 16", "batch = 0", "[fit] batch is 1 to"),
+        (
+            "batch = 16",
+            "batch = 16\nstopping = { nobody = 1 }",
+            "no source nobody",
+        ),
+        (
+            "batch = 16",
+            "batch = 16\nstopping = { lenti = 0 }",
+            "one weight is above 0",
+        ),
         ("lr = 0.02", "lr = nan", "[fit] lr is a number above 0"),
         (
             "\"lenti.A\" = 1.0 }\nunit",

@@ -66,6 +66,9 @@ pub struct FitSpec {
     pub weight_decay: f64,
     pub clip: Option<f64>,
     pub average: Option<f64>,
+    /// By source: weights of the validation losses in the one that stops a run; a source that is not
+    /// named has none. Where none is, all have their own.
+    pub stopping: BTreeMap<String, f64>,
 }
 
 impl Default for FitSpec {
@@ -81,6 +84,7 @@ impl Default for FitSpec {
             weight_decay: 0.0,
             clip: None,
             average: None,
+            stopping: BTreeMap::new(),
         }
     }
 }
@@ -163,6 +167,9 @@ pub enum Kind {
         /// Endings that are no part of a group's name, as `_F` and `_R`.
         #[serde(default)]
         group_suffixes: Vec<String>,
+        /// While learning, a sequence is moved by up to so many bases to either side.
+        #[serde(default)]
+        shift: usize,
         /// Weight of the loss.
         #[serde(default = "one")]
         weight: f32,
@@ -192,6 +199,9 @@ pub enum Kind {
         positive: String,
         /// The class that is 0; rows of others are passed over.
         negative: String,
+        /// While learning, a sequence is moved by up to so many bases to either side.
+        #[serde(default)]
+        shift: usize,
         /// Weight of the loss.
         #[serde(default = "one")]
         weight: f32,
@@ -264,6 +274,9 @@ pub enum Kind {
         file: PathBuf,
         /// Its tasks.
         columns: Vec<String>,
+        /// While learning, a sequence is moved by up to so many bases to either side.
+        #[serde(default)]
+        shift: usize,
         /// Weight of the loss.
         #[serde(default = "one")]
         weight: f32,
@@ -353,6 +366,17 @@ impl Kind {
         | Self::Teacher { weight, batch, .. }
         | Self::Examples { weight, batch, .. }) = self;
         (*weight, *batch)
+    }
+
+    /// By how much its sequences are moved while learning.
+    pub fn shift(&self) -> usize {
+        match self {
+            Self::Values { shift, .. }
+            | Self::Labels { shift, .. }
+            | Self::Examples { shift, .. } => *shift,
+            // What they say belongs to these very bases.
+            Self::Alleles { .. } | Self::Teacher { .. } => 0,
+        }
     }
 
     /// Its heads, without the source's name.
@@ -454,6 +478,18 @@ impl Recipe {
                 ));
             }
         }
+        let stopping = &self.fit.stopping;
+        for (name, weight) in stopping {
+            if !self.sources.iter().any(|source| source.name == *name) {
+                return Err(format!("[fit] stopping: no source {name}"));
+            }
+            if !(*weight >= 0.0 && weight.is_finite()) {
+                return Err(format!("[fit] stopping: the weight of {name} is 0 or more"));
+            }
+        }
+        if !stopping.is_empty() && stopping.values().all(|weight| *weight == 0.0) {
+            return Err("[fit] stopping: one weight is above 0".into());
+        }
         if self.sources.is_empty() || self.tasks.is_empty() {
             return Err("it needs a [[source]] and a [[task]]".into());
         }
@@ -520,6 +556,15 @@ impl Recipe {
             weight_decay: fit.weight_decay,
             clip: fit.clip,
             average: fit.average,
+            stopping: match fit.stopping.is_empty() {
+                true => Vec::new(),
+                false => {
+                    let names = self.sources.iter().map(|source| &source.name);
+                    names
+                        .map(|name| fit.stopping.get(name).copied().unwrap_or(0.0))
+                        .collect()
+                }
+            },
         }
     }
 }

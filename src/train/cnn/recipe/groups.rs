@@ -186,6 +186,7 @@ mod tests {
             weights: vec![1.0; n],
             sides: vec![Split::Train; n],
             parent: vec![None; n],
+            shift: 0,
         }
     }
 

@@ -44,6 +44,7 @@ impl Read {
                 weights: Vec::new(),
                 sides: Vec::new(),
                 parent: Vec::new(),
+                shift: 0,
             },
             origins: Vec::new(),
             left_out: BTreeMap::new(),
@@ -112,7 +113,7 @@ pub(super) fn read(
     cancel: &Cancel,
 ) -> Result<(Read, Value), Error> {
     let window = recipe.network.window;
-    let read = match &source.kind {
+    let mut read = match &source.kind {
         Kind::Values { .. } => values(&source.kind, window)?,
         Kind::Labels { .. } => labels(&source.kind, window)?,
         Kind::Alleles { .. } => alleles(&source.kind, window)?,
@@ -132,6 +133,7 @@ pub(super) fn read(
             }
         }
     };
+    read.examples.shift = source.kind.shift();
     let what = json!({
         "name": source.name,
         "sequences": read.examples.len(),

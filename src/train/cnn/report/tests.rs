@@ -34,6 +34,7 @@ fn examples(frames: bool) -> Examples {
         weights: vec![1.0; n],
         sides: vec![Split::Test; n],
         parent: vec![None; n],
+        shift: 0,
     }
 }
 
@@ -60,6 +61,7 @@ fn checked(
         weight_decay: 0.0,
         clip: None,
         average: None,
+        stopping: Vec::new(),
     };
     let fit = Fit {
         arch: trained.0,
