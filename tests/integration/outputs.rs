@@ -147,7 +147,7 @@ fn weights_of_16_bits_and_a_fixed_reshape() {
     use mpra_score::model::onnx::{AttributeProto, FLOAT};
     // Exact in either form: eighths of small size.
     let values: Vec<f32> = (0..2 * 4 * W)
-        .map(|i| (i % 13) as f32 / 8.0 - 0.75)
+        .map(|i| (i % 13) as f32 / 8.0 - 0.25)
         .collect();
     let bits = |kind: i32| -> Vec<u8> {
         let bits = |v: &f32| match kind {
