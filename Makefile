@@ -66,6 +66,7 @@ target/bench/dragonn.onnx: benches/models.rs src/model/onnx/presets.rs
 MODEL ?= target/bench/dragonn.onnx
 bench: build $(SETUP)/python/.done target/bench/dragonn.onnx
 	ORT_DYLIB_PATH=$(CURDIR)/$(SETUP)/onnxruntime cargo bench --locked --bench ism
+	ORT_DYLIB_PATH=$(CURDIR)/$(SETUP)/onnxruntime cargo bench --locked --bench graphs
 	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/end_to_end.py
 	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/variants.py
 	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/predictions.py --model $(MODEL)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use mpra_score::Error;
-use mpra_score::ism::fast::Plan;
+use mpra_score::ism::fast::FastPlan;
 use mpra_score::model::{Model, ModelError, ModelSource, Runtime};
 
 use super::motifs::MotifsArgs;
@@ -121,12 +121,12 @@ fn info(args: &InfoArgs) -> Result<()> {
     }
     line(
         "engine",
-        match Plan::new(&file, &spec) {
+        match FastPlan::new(&file, &spec) {
             Ok(plan) => format!("fast ({})", plan.describe()),
             Err(reason) => format!("full only: {reason}"),
         },
     )?;
-    if let Ok(plan) = Plan::new(&file, &spec) {
+    if let Ok(plan) = FastPlan::new(&file, &spec) {
         let (whole, changed) = plan.products();
         let text = format!(
             "a changed base alters {changed} of a pass's {whole} products of weights ({:.1}%)",

@@ -1,16 +1,21 @@
 //! Choosing the engine, and checking the fast one on the actual input.
 
+use std::cell::OnceCell;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use super::ensemble::{Mean, SideBySide};
-use super::fast::{FastEngine, Mismatch, Plan, Strands, Tables, check_against_full};
+use super::fast::{
+    DagEngine, DagPlan, FastEngine, FastPlan, Mismatch, Strands, Tables, check_against_full,
+};
 use super::{Engine, FullEngine, IsmError, Members, Scores, Stretch, Want};
 use crate::encode::UNKNOWN;
 use crate::genome::Interval;
 use crate::job::Cancel;
-use crate::model::{BATCHES, BothStrands, Model, ModelError, Pooled, SessionPool};
+use crate::model::{
+    BATCHES, BothStrands, Model, ModelError, ModelFile, ModelSpec, Pooled, SessionPool,
+};
 
 /// Which strands the model sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +32,15 @@ impl Strand {
         match self {
             Self::Forward => "forward",
             Self::Both => "both",
+        }
+    }
+}
+
+impl From<Strand> for Strands {
+    fn from(strand: Strand) -> Self {
+        match strand {
+            Strand::Forward => Self::Forward,
+            Strand::Both => Self::Both,
         }
     }
 }
@@ -75,26 +89,41 @@ struct Member {
 enum Kind {
     Full,
     Fast {
-        tables: Arc<Tables>,
+        fast: Fast,
         /// Checks still to be made.
         left: Arc<AtomicUsize>,
     },
 }
 
+/// What the fast engines of one model share.
+enum Fast {
+    Chain(Arc<Tables>),
+    Graph(Arc<DagPlan>, Arc<rayon::ThreadPool>),
+}
+
 impl Kind {
-    fn choose(choice: EngineChoice, model: &Model) -> Result<Self, IsmError> {
-        if choice == EngineChoice::Full {
+    fn choose(settings: &EngineSettings, model: &Model) -> Result<Self, IsmError> {
+        if settings.choice == EngineChoice::Full {
             return Ok(Self::Full);
         }
-        match Plan::new(model.file(), model.spec()) {
+        match FastPlan::new(model.file(), model.spec()) {
             Ok(plan) => {
                 tracing::info!("engine fast: {}", plan.describe());
+                let fast = match plan {
+                    FastPlan::Chain(plan) => Fast::Chain(Tables::build(&plan)),
+                    FastPlan::Graph(plan) => {
+                        let threads = settings.threads.get();
+                        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                        let pool = pool.map_err(|e| IsmError::Threads(threads, e))?;
+                        Fast::Graph(Arc::new(plan), Arc::new(pool))
+                    }
+                };
                 Ok(Self::Fast {
-                    tables: Tables::build(&plan),
+                    fast,
                     left: Arc::new(AtomicUsize::new(CHECKED)),
                 })
             }
-            Err(reason) if choice == EngineChoice::Fast => {
+            Err(reason) if settings.choice == EngineChoice::Fast => {
                 Err(IsmError::NotFast(reason.to_string()))
             }
             Err(reason) => {
@@ -114,14 +143,16 @@ impl Member {
         cancel: &Cancel,
     ) -> Result<Box<dyn Engine>, IsmError> {
         Ok(match &self.kind {
-            Kind::Fast { tables, left } => Box::new(Checked {
-                fast: FastEngine::new(
-                    tables,
-                    match settings.strand {
-                        Strand::Forward => Strands::Forward,
-                        Strand::Both => Strands::Both,
-                    },
-                ),
+            Kind::Fast { fast, left } => Box::new(Checked {
+                fast: match fast {
+                    Fast::Chain(tables) => {
+                        Box::new(FastEngine::new(tables, settings.strand.into()))
+                    }
+                    Fast::Graph(plan, pool) => {
+                        Box::new(DagEngine::new(plan, settings.strand.into(), pool))
+                    }
+                },
+                model: (model.file().clone(), model.spec().clone()),
                 full: Some(self.full(settings, model, cancel)?),
                 left: left.clone(),
             }),
@@ -165,7 +196,7 @@ impl Engines {
     pub fn choose(settings: EngineSettings, models: &[Model]) -> Result<Self, IsmError> {
         let member = |model| -> Result<Member, IsmError> {
             Ok(Member {
-                kind: Kind::choose(settings.choice, model)?,
+                kind: Kind::choose(&settings, model)?,
                 pool: Mutex::new(Weak::new()),
             })
         };
@@ -234,7 +265,9 @@ impl Engines {
 /// The fast engine, checked against the full one on the first stretches of the actual input that
 /// have known bases: it refuses to go on if they differ.
 struct Checked {
-    fast: FastEngine,
+    fast: Box<dyn Engine>,
+    /// The model, for the case that it has to be asked how much rounding explains.
+    model: (Arc<ModelFile>, Arc<ModelSpec>),
     full: Option<Box<dyn Engine>>,
     /// Checks still to be made, by all threads together.
     left: Arc<AtomicUsize>,
@@ -267,7 +300,16 @@ impl Checked {
                 origin,
                 wanted: &wanted,
             };
-            check_against_full(&mut self.fast, full.as_mut(), &[few]).map_err(|e| match e {
+            let (file, spec) = &self.model;
+            let plan = OnceCell::new();
+            // Of a chain, too: every chain is a graph.
+            let rounding = |codes: &[u8]| {
+                let plan = plan.get_or_init(|| DagPlan::new(file, spec).ok());
+                plan.as_ref()
+                    .map_or_else(Vec::new, |plan| plan.rounding(codes))
+            };
+            let fast = self.fast.as_mut();
+            check_against_full(fast, full.as_mut(), &[few], &rounding).map_err(|e| match e {
                 Mismatch::Model(e) => e,
                 other => ModelError::EnginesDiffer(other.to_string()),
             })?;

@@ -32,6 +32,9 @@ pub enum IsmError {
     /// The fast engine is asked for and cannot do this model.
     #[error("the fast engine cannot do this model: {0}")]
     NotFast(String),
+    /// The threads of an engine.
+    #[error("cannot start {0} threads")]
+    Threads(usize, #[source] rayon::ThreadPoolBuildError),
     /// The model.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -44,6 +47,7 @@ impl IsmError {
             Self::NotFast(_) => {
                 Some("--engine full runs every model, hundreds of times slower".into())
             }
+            Self::Threads(..) => Some("--threads N asks for fewer".into()),
             Self::Model(e) => e.hint(),
         }
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::support::*;
 use mpra_score::ism::{EngineChoice, Strand};
+use mpra_score::model::onnx::{AttributeProto, GraphBuilder};
 use mpra_score::score::{Anchor, ScoreConfig};
 
 /// Runs a job with an engine and reads everything back.
@@ -119,10 +120,20 @@ fn activity_alone_is_the_same_at_stride_one() {
 #[test]
 fn a_model_outside_the_family_is_said_and_falls_back() {
     let dir = tempfile::tempdir().unwrap();
+    let mut g = GraphBuilder::new("softmax");
+    g.input("x", &[Err("n"), Ok(145), Ok(4)]);
+    g.ints("axes", &[1]);
+    let keep = vec![AttributeProto::of_int("keepdims", 0)];
+    let sums = g.node("ReduceSum", &["x", "axes"], keep);
+    g.node_to("Softmax", &[&sums], vec![], "y");
+    g.output("y", &[Err("n"), Ok(4)]);
+    let model = dir.path().join("softmax.onnx");
+    std::fs::write(&model, g.to_bytes()).unwrap();
     let mut job = config("count.onnx", &dir.path().join("out"));
+    job.model = model.into();
     job.engine = EngineChoice::Fast;
     let error = run(&job).unwrap_err();
-    assert!(error.to_string().contains("ReduceSum"), "{error}");
+    assert!(error.to_string().contains("Softmax"), "{error}");
     assert!(error.hint().unwrap().contains("--engine full"));
     assert!(!job.out.exists());
     job.engine = EngineChoice::Auto;

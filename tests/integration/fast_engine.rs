@@ -12,23 +12,23 @@ use ndarray::Array2;
 use proptest::prelude::*;
 
 /// Small and quick random numbers.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
-    fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         (self.next() % n as u64) as usize
     }
-    fn one_in(&mut self, n: usize) -> bool {
+    pub fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
-    fn weights(&mut self, n: usize, deviation: f32) -> Vec<f32> {
+    pub fn weights(&mut self, n: usize, deviation: f32) -> Vec<f32> {
         let mut normal = presets::normal_from(self.next());
         (0..n).map(|_| deviation * normal()).collect()
     }
@@ -274,7 +274,7 @@ fn step(
 }
 
 /// Random sequence with runs of unknown bases.
-fn contig(dice: &mut Dice, len: usize) -> Vec<u8> {
+pub fn contig(dice: &mut Dice, len: usize) -> Vec<u8> {
     let mut codes: Vec<u8> = (0..len).map(|_| dice.below(4) as u8).collect();
     for _ in 0..dice.below(4) {
         let (from, n) = (dice.below(len), 1 + dice.below(30));
@@ -326,7 +326,7 @@ impl Case {
             Strands::Forward => Box::new(FullEngine::new(model, 64)),
             Strands::Both => Box::new(FullEngine::new(BothStrands::new(model), 64)),
         };
-        if let Err(e) = check_against_full(&mut fast, &mut *full, &[stretch]) {
+        if let Err(e) = check_against_full(&mut fast, &mut *full, &[stretch], &|_| Vec::new()) {
             panic!(
                 "{e}\n{}\n{:?} {strands:?} {wanted:?}",
                 self.plan.describe(),

@@ -4,6 +4,7 @@
 mod support;
 
 mod closed_form;
+mod dag_engine;
 mod embedded;
 mod engines;
 mod ensemble;

@@ -8,6 +8,7 @@ use ndarray::{Array2, ArrayView3, Axis as Along};
 
 use super::Unsupported;
 use super::network::{Cell, Conv, Dense, Elementwise, Network, Reduction};
+use super::ops::{Operators, values};
 use crate::model::onnx::{Axes, Axis, Graph, GraphError, NodeProto, Step};
 use crate::model::{ModelFile, ModelSpec};
 
@@ -42,9 +43,8 @@ enum Stage {
     Head,
 }
 
-pub(super) struct Reader<'a> {
-    pub(super) graph: &'a Graph<'a>,
-    pub(super) axes: Axes,
+struct Reader<'a> {
+    ops: Operators<'a>,
     stage: Stage,
     network: Network,
     /// Row of each base code on the input's axis of four.
@@ -54,8 +54,10 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(graph: &'a Graph<'a>, spec: &ModelSpec) -> Self {
         Self {
-            graph,
-            axes: Axes::of_input(&spec.one_hot),
+            ops: Operators {
+                graph,
+                axes: Axes::of_input(&spec.one_hot),
+            },
             stage: Stage::Trunk,
             network: Network {
                 length: spec.one_hot.length,
@@ -70,8 +72,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn no(&self, node: &NodeProto, why: &str) -> Unsupported {
-        self.axes.misfit(node, why).into()
+    fn no(&self, node: &NodeProto, why: &str) -> Unsupported {
+        self.ops.no(node, why)
     }
 
     fn step(&mut self, step: &Step<'_>) -> Result<(), Unsupported> {
@@ -87,25 +89,30 @@ impl<'a> Reader<'a> {
             "Transpose" => self.transpose(node),
             "Squeeze" | "Unsqueeze" | "Reshape" | "Flatten" => self.reshape(node),
             "Conv" => {
-                let conv = self.conv(node)?;
+                if node.int("group", 1) != 1 {
+                    return Err(self.no(node, "grouped convolutions are not supported"));
+                }
+                if node.ints("strides").unwrap_or(&[]).iter().any(|&s| s != 1) {
+                    return Err(self.no(node, "strides other than 1 are not supported"));
+                }
+                let (conv, ..) = self.ops.conv(node)?;
                 self.push_conv(node, conv)
             }
             "MaxPool" | "AveragePool" | "GlobalMaxPool" | "GlobalAveragePool" | "ReduceMax"
             | "ReduceMean" => self.pool(node),
-            "Gemm" => self.gemm(node),
+            "Gemm" => {
+                let (weight, bias) = self.ops.gemm(node)?;
+                self.push_dense(node, weight, bias)
+            }
             "MatMul" => self.matmul(step),
             _ => {
-                let elementwise = self.elementwise(step)?;
+                let elementwise = self.ops.elementwise(step)?;
                 self.push_elementwise(node, elementwise)
             }
         }
     }
 
-    pub(super) fn push_conv(
-        &mut self,
-        node: &NodeProto,
-        mut conv: Conv,
-    ) -> Result<(), Unsupported> {
+    fn push_conv(&mut self, node: &NodeProto, mut conv: Conv) -> Result<(), Unsupported> {
         if self.stage != Stage::Trunk {
             return Err(self.no(node, "a convolution behind a pool is not supported"));
         }
@@ -147,7 +154,7 @@ impl<'a> Reader<'a> {
         if self.stage != Stage::Trunk {
             return Err(self.no(node, "a second pool is not supported"));
         }
-        let (reduction, cells, label) = self.cells(node)?;
+        let (reduction, cells, label) = self.ops.cells(node)?;
         self.network.reduction = reduction;
         self.network.cells = cells;
         self.network.pool_text = label;
@@ -159,14 +166,14 @@ impl<'a> Reader<'a> {
         if matches!(self.stage, Stage::Flat { .. } | Stage::Head) {
             return Err(self.no(node, "the axes are features"));
         }
-        self.axes = self.axes.behind(self.graph, node)?;
+        self.ops.axes = self.ops.axes.behind(self.ops.graph, node)?;
         Ok(())
     }
 
     fn reshape(&mut self, node: &NodeProto) -> Result<(), Unsupported> {
         let before: Vec<Axis> = self.solid_axes();
-        self.axes = self.axes.behind(self.graph, node)?;
-        if let [Axis::Batch, Axis::Features(_)] = self.axes[..]
+        self.ops.axes = self.ops.axes.behind(self.ops.graph, node)?;
+        if let [Axis::Batch, Axis::Features(_)] = self.ops.axes[..]
             && matches!(self.stage, Stage::Trunk | Stage::Pooled)
         {
             self.flatten(&before);
@@ -177,7 +184,7 @@ impl<'a> Reader<'a> {
     /// Axes longer than one by meaning: batch, channels and length, whatever their lengths.
     fn solid_axes(&self) -> Vec<Axis> {
         let solid = |a: &&Axis| !matches!(a, Axis::Unit);
-        self.axes.iter().filter(solid).copied().collect()
+        self.ops.axes.iter().filter(solid).copied().collect()
     }
 
     fn flatten(&mut self, before: &[Axis]) {
@@ -213,9 +220,41 @@ impl<'a> Reader<'a> {
         length
     }
 
+    /// A product with a constant: a dense layer over features, or over the channels of each
+    /// position (a convolution of width 1).
+    fn matmul(&mut self, step: &Step<'_>) -> Result<(), Unsupported> {
+        let node = step.node;
+        if !step.comes_first() {
+            return Err(self.no(node, "the weights stand on the left"));
+        }
+        let weight = self.ops.matrix(node)?.reversed_axes();
+        let (outputs, inputs) = weight.dim();
+        match self.ops.axes.last().copied() {
+            Some(Axis::Channels(n)) if self.in_trunk() && self.ops.axes.len() > 2 => {
+                if n != inputs {
+                    return Err(self.no(node, "its weights do not fit its input"));
+                }
+                let last = self.ops.axes.len() - 1;
+                self.ops.axes[last] = Axis::Channels(outputs);
+                let conv = Conv {
+                    inputs,
+                    outputs,
+                    width: 1,
+                    dilation: 1,
+                    pads: (0, 0),
+                    weight: values(weight),
+                    bias: vec![0.0; outputs],
+                    after: Vec::new(),
+                };
+                self.push_conv(node, conv)
+            }
+            _ => self.push_dense(node, weight, vec![0.0; outputs]),
+        }
+    }
+
     /// Adds a dense layer over the current features; `weight` is `[outputs, inputs]` in the
     /// graph's feature order.
-    pub(super) fn push_dense(
+    fn push_dense(
         &mut self,
         node: &NodeProto,
         weight: Array2<f32>,
@@ -249,17 +288,17 @@ impl<'a> Reader<'a> {
             bias,
             after: Vec::new(),
         });
-        self.axes = vec![Axis::Batch, Axis::Features(outputs)].into();
+        self.ops.axes = vec![Axis::Batch, Axis::Features(outputs)].into();
         Ok(())
     }
 
-    pub(super) fn in_trunk(&self) -> bool {
+    fn in_trunk(&self) -> bool {
         self.stage == Stage::Trunk
     }
 
     /// Number of features; flattens axes that are flat in all but name.
     fn features(&mut self, node: &NodeProto) -> Result<usize, Unsupported> {
-        match self.axes[..] {
+        match self.ops.axes[..] {
             [Axis::Batch, Axis::Features(n)] => Ok(n),
             [Axis::Batch, Axis::Channels(n)] if self.stage == Stage::Pooled => {
                 self.stage = Stage::Flat {
@@ -305,13 +344,4 @@ fn by_code(conv: &Conv, rows: [u8; 4]) -> Option<Vec<f32>> {
     let weight = ArrayView3::from_shape(shape, &conv.weight).ok()?;
     let fits = conv.inputs == rows.len();
     fits.then(|| values(weight.select(Along(1), &rows.map(usize::from))))
-}
-
-/// An array's values, row-major.
-pub(super) fn values<S, D>(array: ndarray::ArrayBase<S, D>) -> Vec<f32>
-where
-    S: ndarray::Data<Elem = f32>,
-    D: ndarray::Dimension,
-{
-    array.iter().copied().collect()
 }

@@ -20,6 +20,9 @@
 //!
 //! All of this reorders sums of f32 and nothing else; no value is approximated.
 //!
+//! A graph that is no chain is run by a [`DagEngine`] (`dag`): the values of a window are kept, and of a
+//! change only the positions that it reaches are computed, operator by operator. [`FastPlan`] chooses.
+//!
 //! # Parts
 //! [`Plan`] reads the graph (`graph`, `ops`) into a `network`, and says why it cannot.
 //! [`Tables`] are its table (`trunk`, `table`), what leads from there to the first dense layer
@@ -31,6 +34,8 @@
 
 mod blocks;
 mod check;
+mod dag;
+mod either;
 mod engine;
 mod extra;
 mod floats;
@@ -57,6 +62,8 @@ mod trunk;
 mod view;
 
 pub use check::{Mismatch, check_against_full};
+pub use dag::{DagEngine, DagPlan};
+pub use either::FastPlan;
 pub use engine::{FastEngine, Strands};
 pub use network::Unsupported;
 pub use plan::Plan;

@@ -38,6 +38,26 @@ pub(crate) enum Function {
     Softplus,
     /// `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`: ONNX's `approximate="tanh"`.
     GeluTanh,
+    /// `0.5 x (1 + erf(x / sqrt(2)))`.
+    Gelu,
+    Erf,
+    Exp,
+    Log,
+    Sqrt,
+    Abs,
+    Neg,
+    Reciprocal,
+    Softsign,
+    /// `x tanh(softplus(x))`.
+    Mish,
+    /// `max(0, min(1, alpha x + beta))`.
+    HardSigmoid(f32, f32),
+    /// `x max(0, min(1, x / 6 + 0.5))`.
+    HardSwish,
+    /// `gamma (alpha exp(x) - alpha)` below 0, `gamma x` above.
+    Selu(f32, f32),
+    /// `x` to a constant power.
+    Power(f32),
     /// Lower and upper bound.
     Clip(f32, f32),
 }
@@ -71,20 +91,47 @@ impl Function {
                     x
                 }
             }
-            Self::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
+            Self::Softplus => softplus(x),
+            Self::Gelu => 0.5 * x * (1.0 + libm::erff(x * std::f32::consts::FRAC_1_SQRT_2)),
+            Self::Erf => libm::erff(x),
+            Self::Exp => x.exp(),
+            Self::Log => x.ln(),
+            Self::Sqrt => x.sqrt(),
+            Self::Abs => x.abs(),
+            Self::Neg => -x,
+            Self::Reciprocal => 1.0 / x,
+            Self::Softsign => x / (1.0 + x.abs()),
+            Self::Mish => x * softplus(x).tanh(),
+            Self::HardSigmoid(alpha, beta) => clip(alpha * x + beta, 0.0, 1.0),
+            Self::HardSwish => x * clip(x / 6.0 + 0.5, 0.0, 1.0),
+            Self::Selu(alpha, gamma) => {
+                if x > 0.0 {
+                    gamma * x
+                } else {
+                    gamma * alpha * x.exp_m1()
+                }
+            }
+            Self::Power(power) => x.powf(power),
             Self::GeluTanh => {
                 let inner = 0.797_884_6 * (x + 0.044_715 * x * x * x);
                 0.5 * x * (1.0 + inner.tanh())
             }
-            Self::Clip(low, high) => {
-                let x = if x < low { low } else { x };
-                if x > high { high } else { x }
-            }
+            Self::Clip(low, high) => clip(x, low, high),
         }
     }
 }
 
-/// Not `max`, as in [`Function::Clip`]: what is not a number stays so.
+fn softplus(x: f32) -> f32 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+/// Not `clamp`: what is not a number stays so, and bounds may be anything.
+fn clip(x: f32, low: f32, high: f32) -> f32 {
+    let x = if x < low { low } else { x };
+    if x > high { high } else { x }
+}
+
+/// Not `max`: what is not a number stays so.
 #[inline(always)]
 pub(super) fn relu(x: f32) -> f32 {
     if x < 0.0 { 0.0 } else { x }

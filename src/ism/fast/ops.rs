@@ -3,30 +3,35 @@
 use ndarray::{Array2, Ix2};
 
 use super::Unsupported;
-use super::graph::{Reader, values};
 use super::network::{Cell, Conv, Elementwise, Function, Reduction};
-use crate::model::onnx::{Axis, NodeProto, Step, wrap};
+use crate::model::onnx::{Axes, Axis, Graph, NodeProto, Step, wrap};
 
 /// Kernels, strides, dilations and pads beyond this are no network's, and their sums might overflow.
 const FARTHEST: usize = 1 << 24;
 
-impl Reader<'_> {
-    /// Reads a convolution whose kernel is long in one axis only, and moves the axes behind it.
-    pub(super) fn conv(&mut self, node: &NodeProto) -> Result<Conv, Unsupported> {
+/// The graph, and the axes of what the next operator reads.
+pub(super) struct Operators<'a> {
+    pub(super) graph: &'a Graph<'a>,
+    pub(super) axes: Axes,
+}
+
+impl Operators<'_> {
+    pub(super) fn no(&self, node: &NodeProto, why: &str) -> Unsupported {
+        self.axes.misfit(node, why).into()
+    }
+
+    /// Reads a convolution whose kernel is long in one axis only, and moves the axes behind it; also
+    /// its stride and groups. In groups, the weights have the inputs of one.
+    pub(super) fn conv(&mut self, node: &NodeProto) -> Result<(Conv, usize, usize), Unsupported> {
         let mut weight = self.graph.floats(node, 1)?;
         let dims = weight.shape().to_vec();
-        if node.int("group", 1) != 1 {
-            return Err(self.no(node, "grouped convolutions are not supported"));
-        }
+        let groups = usize::try_from(node.int("group", 1)).unwrap_or(0);
         let n = self.axes.len().saturating_sub(2);
         if dims.len() != n + 2 || !(1..=2).contains(&n) {
             return Err(self.no(node, &format!("a kernel of shape {dims:?} does not fit")));
         }
         let kernel = &dims[2..];
         let (strides, dilations) = (spatial(node, "strides", n), spatial(node, "dilations", n));
-        if strides.iter().any(|&s| s != 1) {
-            return Err(self.no(node, "strides other than 1 are not supported"));
-        }
         let lengths: Vec<usize> = self.axes[2..].iter().filter_map(|a| a.size()).collect();
         let pads = self.pads(node, &lengths, kernel, &strides, &dilations)?;
 
@@ -62,6 +67,11 @@ impl Reader<'_> {
         };
         let outputs = dims[0];
         let width = kernel[along];
+        let stride = strides[along];
+        if groups == 0 || !inputs.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
+            return Err(self.no(node, "its groups do not fit"));
+        }
+        let inputs = inputs / groups;
         if width == 0 || outputs == 0 || weight.len() != outputs * inputs * width {
             return Err(self.no(node, "its weights do not fit its input"));
         }
@@ -83,7 +93,8 @@ impl Reader<'_> {
             bias,
             after: Vec::new(),
         };
-        let length = (lengths[along] + conv.pads.0 + conv.pads.1).saturating_sub(conv.reach());
+        let padded = lengths[along] + conv.pads.0 + conv.pads.1;
+        let length = padded.saturating_sub(conv.reach()).div_ceil(stride);
         if length == 0 || conv.bias.len() != outputs {
             return Err(self.no(node, "the kernel is longer than its input"));
         }
@@ -95,7 +106,7 @@ impl Reader<'_> {
                 Axis::Unit
             };
         }
-        Ok(conv)
+        Ok((conv, stride, groups))
     }
 
     /// Padding before and behind each spatial axis.
@@ -252,7 +263,8 @@ impl Reader<'_> {
         Ok((k, cells))
     }
 
-    pub(super) fn gemm(&mut self, node: &NodeProto) -> Result<(), Unsupported> {
+    /// The matrix `[outputs, inputs]` and bias of a Gemm whose data come first.
+    pub(super) fn gemm(&self, node: &NodeProto) -> Result<(Array2<f32>, Vec<f32>), Unsupported> {
         let weight = self.matrix(node)?;
         if node.int("transA", 0) != 0 {
             return Err(self.no(node, "it transposes its input"));
@@ -273,46 +285,14 @@ impl Reader<'_> {
         } else {
             vec![0.0; outputs]
         };
-        self.push_dense(node, weight, bias)
+        Ok((weight, bias))
     }
 
     /// The constant matrix that is an operator's second input.
-    fn matrix(&self, node: &NodeProto) -> Result<Array2<f32>, Unsupported> {
+    pub(super) fn matrix(&self, node: &NodeProto) -> Result<Array2<f32>, Unsupported> {
         (self.graph.floats(node, 1)?)
             .into_dimensionality::<Ix2>()
             .map_err(|_| self.no(node, "its weight is no matrix"))
-    }
-
-    /// A product with a constant: a dense layer over features, or over the channels of each
-    /// position (a convolution of width 1).
-    pub(super) fn matmul(&mut self, step: &Step<'_>) -> Result<(), Unsupported> {
-        let node = step.node;
-        if !step.comes_first() {
-            return Err(self.no(node, "the weights stand on the left"));
-        }
-        let weight = self.matrix(node)?.reversed_axes();
-        let (outputs, inputs) = weight.dim();
-        match self.axes.last().copied() {
-            Some(Axis::Channels(n)) if self.in_trunk() && self.axes.len() > 2 => {
-                if n != inputs {
-                    return Err(self.no(node, "its weights do not fit its input"));
-                }
-                let last = self.axes.len() - 1;
-                self.axes[last] = Axis::Channels(outputs);
-                let conv = Conv {
-                    inputs,
-                    outputs,
-                    width: 1,
-                    dilation: 1,
-                    pads: (0, 0),
-                    weight: values(weight),
-                    bias: vec![0.0; outputs],
-                    after: Vec::new(),
-                };
-                self.push_conv(node, conv)
-            }
-            _ => self.push_dense(node, weight, vec![0.0; outputs]),
-        }
     }
 
     pub(super) fn elementwise(&self, step: &Step<'_>) -> Result<Elementwise, Unsupported> {
@@ -326,6 +306,29 @@ impl Reader<'_> {
             "Elu" => function(Function::Elu(node.float("alpha", 1.0))),
             "Softplus" => function(Function::Softplus),
             "Gelu" if node.string("approximate") == "tanh" => function(Function::GeluTanh),
+            "Gelu" => function(Function::Gelu),
+            "Erf" => function(Function::Erf),
+            "Exp" => function(Function::Exp),
+            "Log" => function(Function::Log),
+            "Sqrt" => function(Function::Sqrt),
+            "Abs" => function(Function::Abs),
+            "Neg" => function(Function::Neg),
+            "Reciprocal" => function(Function::Reciprocal),
+            "Softsign" => function(Function::Softsign),
+            "Mish" => function(Function::Mish),
+            "HardSigmoid" => function(Function::HardSigmoid(
+                node.float("alpha", 0.2),
+                node.float("beta", 0.5),
+            )),
+            "HardSwish" => function(Function::HardSwish),
+            "Selu" => function(Function::Selu(
+                node.float("alpha", 1.673_263_2),
+                node.float("gamma", 1.050_701),
+            )),
+            "Pow" => match values(self.graph.floats(node, 1)?)[..] {
+                [power] if step.comes_first() => function(Function::Power(power)),
+                _ => Err(self.no(node, "its power is no single number")),
+            },
             "Clip" => {
                 let bound = |name: &str, input: usize, open: f32| -> Result<f32, Unsupported> {
                     if node.has_input(input) {
@@ -416,4 +419,13 @@ fn spatial(node: &NodeProto, name: &str, n: usize) -> Vec<usize> {
     let list = node.ints(name).unwrap_or(&[]);
     let get = |i| list.get(i).copied().unwrap_or(1);
     (0..n).map(|i| get(i).max(0) as usize).collect()
+}
+
+/// An array's values, row-major.
+pub(super) fn values<S, D>(array: ndarray::ArrayBase<S, D>) -> Vec<f32>
+where
+    S: ndarray::Data<Elem = f32>,
+    D: ndarray::Dimension,
+{
+    array.iter().copied().collect()
 }

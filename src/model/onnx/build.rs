@@ -103,6 +103,14 @@ impl GraphBuilder {
         });
     }
 
+    /// Gives the last operator one more output.
+    pub fn second_output(&mut self, output: &str) -> &mut Self {
+        if let Some(node) = self.graph.node.last_mut() {
+            node.output.push(output.into());
+        }
+        self
+    }
+
     /// Sets a metadata property.
     pub fn metadata(&mut self, key: &str, value: &str) -> &mut Self {
         self.model.metadata_props.push(StringStringEntryProto {

@@ -59,6 +59,74 @@ pub fn compact(normal: Normal<'_>) -> GraphBuilder {
     net.builder
 }
 
+/// Basset over 600 bases (Kelley et al. 2016, figure 1): convolutions of 300 x 19, 200 x 11 and 200 x 7,
+/// each with batch normalisation, ReLU and a max pool of 3, 4 and 4; dense layers of 1,000, 1,000 and 164.
+pub fn basset(normal: Normal<'_>) -> GraphBuilder {
+    let mut net = Net::new("basset", 600, normal);
+    for (channels, width, pool) in [(300, 19, 3), (200, 11, 4), (200, 7, 4)] {
+        net.padded(channels, width, 1)
+            .batch_norm()
+            .relu()
+            .max_pool(pool);
+    }
+    net.flatten().hidden(1_000).hidden(1_000).dense(164);
+    net.builder
+}
+
+/// DeepSTARR over 249 bases (de Almeida et al. 2022): convolutions of 256 x 7, 60 x 3, 60 x 5 and 120 x 3,
+/// padded, each with batch normalisation, ReLU and a max pool of 2; dense layers of 256, 256 and 2.
+pub fn deepstarr(normal: Normal<'_>) -> GraphBuilder {
+    let mut net = Net::new("deepstarr", 249, normal);
+    for (channels, width) in [(256, 7), (60, 3), (60, 5), (120, 3)] {
+        net.padded(channels, width, 1)
+            .batch_norm()
+            .relu()
+            .max_pool(2);
+    }
+    net.flatten().hidden(256).hidden(256).dense(2);
+    net.builder
+}
+
+/// Malinois over 600 bases (Gosai et al. 2024): Basset's convolutions, a dense layer of 1,000, and 3
+/// outputs (its branched layers in one).
+pub fn malinois(normal: Normal<'_>) -> GraphBuilder {
+    let mut net = Net::new("malinois", 600, normal);
+    for (channels, width, pool) in [(300, 19, 3), (200, 11, 4), (200, 7, 4)] {
+        net.padded(channels, width, 1)
+            .batch_norm()
+            .relu()
+            .max_pool(pool);
+    }
+    net.flatten().hidden(1_000).hidden(420).dense(3);
+    net.builder
+}
+
+/// BPNet's trunk with its head of counts over 2,114 bases (Avsec et al. 2021; the sizes are those of
+/// bpnet-lite): a convolution of 21, eight residual ones of 3 with dilations 2 to 256, all of `filters`,
+/// the mean over the middle 1,000 and 74 on either side, and one output. ChromBPNet (Pampari et al.
+/// 2024) has 512 filters.
+pub fn bpnet(normal: Normal<'_>, filters: usize) -> GraphBuilder {
+    let mut net = Net::new("bpnet", 2_114, normal);
+    net.padded(filters, 21, 1).relu();
+    for layer in 1..=8 {
+        let before = net.tensor.clone();
+        net.padded(filters, 3, 1 << layer).relu();
+        net.tensor = net.builder.node("Add", &[&before, &net.tensor], vec![]);
+    }
+    let cut = |net: &mut Net<'_>, name: &str, at: i64| net.builder.ints(name, &[at]);
+    let from = cut(&mut net, "from", (2_114 - 1_148) / 2);
+    let to = cut(&mut net, "to", (2_114 + 1_148) / 2);
+    let axis = cut(&mut net, "axis", 2);
+    let inputs = [&net.tensor, &from, &to, &axis].map(String::as_str);
+    net.tensor = net.builder.node("Slice", &inputs, vec![]);
+    net.tensor = net
+        .builder
+        .node("GlobalAveragePool", &[&net.tensor], vec![]);
+    net.length = 1;
+    net.flatten().dense(1);
+    net.builder
+}
+
 struct Net<'a> {
     builder: GraphBuilder,
     normal: Normal<'a>,
@@ -108,6 +176,39 @@ impl<'a> Net<'a> {
         self.channels = channels;
         self.length -= width - 1;
         self
+    }
+
+    /// A convolution padded with zeros, so that there are as many positions behind it as before it.
+    fn padded(&mut self, channels: usize, width: usize, dilation: usize) -> &mut Self {
+        let set = if self.weights == 0 {
+            width
+        } else {
+            self.channels * width
+        };
+        let deviation = (2.0 / set as f32).sqrt();
+        let weight = self.weight(&[channels, self.channels, width], 0.0, deviation);
+        let bias = self.weight(&[channels], 0.0, 0.1);
+        let reach = dilation * (width - 1);
+        let pads = [(reach / 2) as i64, (reach - reach / 2) as i64];
+        let attributes = vec![
+            AttributeProto::of_ints("pads", &pads),
+            AttributeProto::of_ints("dilations", &[dilation as i64]),
+        ];
+        let inputs = [&self.tensor, &weight, &bias].map(String::as_str);
+        self.tensor = self.builder.node("Conv", &inputs, attributes);
+        self.channels = channels;
+        self
+    }
+
+    /// A dense layer with a ReLU.
+    fn hidden(&mut self, outputs: usize) -> &mut Self {
+        let inputs = self.channels * self.length;
+        let weight = self.weight(&[inputs, outputs], 0.0, (2.0 / inputs as f32).sqrt());
+        let bias = self.weight(&[outputs], 0.0, 0.1);
+        let inputs = [&self.tensor, &weight, &bias].map(String::as_str);
+        self.tensor = self.builder.node("Gemm", &inputs, vec![]);
+        (self.channels, self.length) = (outputs, 1);
+        self.relu()
     }
 
     fn relu(&mut self) -> &mut Self {

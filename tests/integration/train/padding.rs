@@ -32,7 +32,7 @@ fn engines_agree(path: &Path) {
         origin,
         wanted: &wanted,
     };
-    check_against_full(&mut fast, &mut full, &[stretch]).unwrap();
+    check_against_full(&mut fast, &mut full, &[stretch], &|_| Vec::new()).unwrap();
 }
 
 #[test]

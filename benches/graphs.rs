@@ -1,0 +1,139 @@
+//! `cargo bench --bench graphs`: the fast engine on networks that are no chain, against the full one, two
+//! threads.
+//!
+//! For each published architecture, random weights, it alternates between all changes of one window by
+//! either engine and prints windows a second (medians), their ratio, the ratio that counting products of
+//! weights and values allows, and the largest difference of an effect. `cargo bench --bench graphs --
+//! bpnet` runs one; `fast` among the arguments the fast engine alone, for profiles.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Instant;
+
+use mpra_score::Cancel;
+use mpra_score::genome::{Interval, Lattice};
+use mpra_score::ism::fast::FastPlan;
+use mpra_score::ism::{
+    Engine, EngineChoice, EngineSettings, Engines, Scores, Strand, Stretch, Want,
+};
+use mpra_score::model::onnx::{GraphBuilder, presets};
+use mpra_score::model::{Model, ModelFile, ModelOptions, Runtime};
+
+const THREADS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+/// Rows of a batch of the full engine: the best of 8 to 64 for most of these networks.
+const BATCH: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+const ROUNDS: usize = 3;
+
+type Preset = fn(presets::Normal<'_>) -> GraphBuilder;
+
+const NETWORKS: [(&str, Preset); 5] = [
+    ("basset", presets::basset),
+    ("deepstarr", presets::deepstarr),
+    ("malinois", presets::malinois),
+    ("bpnet", |normal| presets::bpnet(normal, 64)),
+    ("chrombpnet", |normal| presets::bpnet(normal, 512)),
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with('-'))
+        .collect();
+    let alone = args.iter().any(|a| a == "fast");
+    let named = |name: &str| args.iter().all(|a| a == "fast") || args.iter().any(|a| a == name);
+    let runtime = Runtime::load(None)?;
+    println!(
+        "ONNX Runtime {}, {THREADS} threads, medians of {ROUNDS}, alternating",
+        runtime.version()
+    );
+    println!(
+        "network\tbases\tfull, windows/s\tfast, windows/s\tratio\tallowed\tof it\tlargest difference"
+    );
+    for (name, preset) in NETWORKS.iter().filter(|(name, _)| named(name)) {
+        let bytes = preset(&mut presets::normal_from(1)).to_bytes();
+        let file = ModelFile::from_bytes(Path::new(name), bytes)?;
+        let model = Model::open(file, &ModelOptions::default(), &runtime)?;
+        network(name, &model, alone)?;
+    }
+    Ok(())
+}
+
+fn engine(
+    model: &Model,
+    choice: EngineChoice,
+) -> Result<Box<dyn Engine>, Box<dyn std::error::Error>> {
+    let settings = EngineSettings {
+        choice,
+        strand: Strand::Forward,
+        batch: BATCH,
+        threads: THREADS,
+    };
+    let models = std::slice::from_ref(model);
+    Ok(Engines::choose(settings, models)?.engine(models, &Cancel::default())?)
+}
+
+fn network(name: &str, model: &Model, alone: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let window = model.spec().window as u32;
+    let plan = FastPlan::new(model.file(), model.spec())?;
+    // All passes by the full engine; one, and what each change alters, by the fast one.
+    let (whole, changed) = plan.products();
+    let passes = 3.0 * f64::from(window);
+    let allowed = (passes + 1.0) * whole as f64 / (whole as f64 + passes * changed as f64);
+    let mut fast = engine(model, EngineChoice::Fast)?;
+    // Warms it, and makes the start-up check.
+    one(fast.as_mut(), window)?;
+    let mut full = match alone {
+        true => None,
+        false => Some(engine(model, EngineChoice::Full)?),
+    };
+    let (mut slow, mut quick, mut difference) = (Vec::new(), Vec::new(), f32::NAN);
+    for _ in 0..ROUNDS {
+        let (seconds, found) = one(fast.as_mut(), window)?;
+        quick.push(1.0 / seconds);
+        if let Some(full) = &mut full {
+            let (seconds, expected) = one(full.as_mut(), window)?;
+            slow.push(1.0 / seconds);
+            let pairs = found.effects.iter().zip(&expected.effects);
+            let apart = pairs.map(|(a, b)| (a - b).abs() / b.abs().max(1.0));
+            difference = apart.fold(0.0, f32::max);
+        }
+    }
+    let (slow, quick) = (median(slow), median(quick));
+    println!(
+        "{name}\t{window}\t{slow:.3}\t{quick:.3}\t{:.2}\t{allowed:.2}\t{:.2}\t{difference:.1e}",
+        quick / slow,
+        quick / slow / allowed
+    );
+    Ok(())
+}
+
+/// All changes of one window.
+fn one(engine: &mut dyn Engine, window: u32) -> Result<(f64, Scores), Box<dyn std::error::Error>> {
+    let lattice = Lattice::genome(window, window).ok_or("no lattice")?;
+    let wanted = [Interval::new(window, 2 * window).ok_or("no interval")?];
+    let (origin, length) = Stretch::needs(window, &wanted);
+    let mut state = 1u64;
+    let codes: Vec<u8> = (0..length)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 62) as u8
+        })
+        .collect();
+    let stretch = Stretch {
+        lattice,
+        codes: &codes,
+        origin,
+        wanted: &wanted,
+    };
+    let mut scores = Scores::default();
+    let begun = Instant::now();
+    engine.score(&stretch, Want::Effects, &mut scores)?;
+    Ok((begun.elapsed().as_secs_f64(), scores))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
