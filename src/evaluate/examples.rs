@@ -11,7 +11,6 @@ use super::{
 use crate::dataset::Split;
 use crate::job::InputFile;
 use crate::labelled::{Label, Labelled};
-use crate::model::Predict;
 use crate::output::OutputDir;
 use crate::{Cancel, Error};
 
@@ -38,7 +37,13 @@ pub(super) fn run(config: &ExamplesConfig, cancel: &Cancel) -> Result<Summary, E
             let codes: Vec<u8> = (rows.iter().flat_map(|&r| windows.sequence(r)))
                 .copied()
                 .collect();
-            predict(&model.model, &codes, common.batch, common.threads, cancel)
+            predict(
+                model.model.members(),
+                &codes,
+                common.batch,
+                common.threads,
+                cancel,
+            )
         })
         .collect::<Result<Vec<_>, Error>>()?;
     let found = compare(config, &data, &rows, &pairs, &models, &predicted)?;

@@ -111,9 +111,6 @@ pub enum EvaluateError {
         /// Its tasks.
         known: String,
     },
-    /// The worker threads could not be started, or one ended unexpectedly.
-    #[error("a worker thread could not be started, or failed")]
-    Thread,
     /// A file could not be read.
     #[error("cannot read {1}")]
     Read(#[source] io::Error, PathBuf),

@@ -1,60 +1,54 @@
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Common, EvaluateError};
+use super::Common;
 use crate::Error;
 use crate::encode::BASES;
-use crate::job::{Cancel, ModelUsed};
-use crate::model::{Cancellable, Ensemble, ModelError, ModelOptions, Predict, Runtime};
+use crate::job::{Cancel, JobError, ModelUsed};
+use crate::model::{
+    BATCHES, Ensemble, Model, ModelError, ModelOptions, Pooled, Predict, Runtime, SessionPool,
+};
 
-/// Predicts windows: base codes, `[rows, window]`, to activities, `[rows, tasks]`, on several
-/// threads, each with a session of its own.
+/// Predicts windows: base codes, `[rows, window]`, to activities, `[rows, tasks]`, on several threads; of
+/// the members of an ensemble the mean. What a session sees together does not depend on the threads.
 ///
 /// # Errors
-/// When the model fails, gives NaN or infinity, or the job is asked to stop.
+/// When a model fails, gives NaN or infinity, or the job is asked to stop.
 pub fn predict(
-    model: &Ensemble,
+    models: &[Model],
     codes: &[u8],
     batch: NonZeroUsize,
     threads: NonZeroUsize,
     cancel: &Cancel,
 ) -> Result<Array2<f32>, Error> {
-    let (window, tasks) = (model.window(), model.tasks());
-    let rows = codes.len() / window;
-    let mut activities = Array2::zeros((rows, tasks));
-    // A new array lies row by row: it is always one slice.
-    let whole = activities.as_slice_mut().unwrap_or_default();
-    // Whole batches, so that what a session sees together does not depend on the threads.
-    let batches = rows.div_ceil(batch.get());
-    let share = batches.div_ceil(threads.get()).max(1) * batch.get();
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (codes.chunks(share * window))
-            .zip(whole.chunks_mut(share * tasks))
-            .map(|(codes, activities)| {
-                scope.spawn(move || -> Result<(), ModelError> {
-                    let mut model = Cancellable::new(model.another()?, cancel.clone());
-                    for (codes, activities) in (codes.chunks(batch.get() * window))
-                        .zip(activities.chunks_mut(batch.get() * tasks))
-                    {
-                        model.predict(codes, activities)?;
-                    }
-                    Ok(())
-                })
-            })
-            .collect();
-        for worker in workers {
-            match worker.join() {
-                Err(_) => return Err(EvaluateError::Thread.into()),
-                Ok(Err(ModelError::Cancelled)) => {
-                    return Err(crate::job::JobError::Interrupted { kept: false }.into());
-                }
-                Ok(result) => result?,
-            }
+    let mut mean: Option<Array2<f32>> = None;
+    for model in models {
+        let (window, tasks) = (model.window(), model.tasks());
+        let mut one = Array2::zeros((codes.len() / window, tasks));
+        // A new array lies row by row: it is always one slice.
+        let whole = one.as_slice_mut().unwrap_or_default();
+        let pool = SessionPool::new(model, threads, batch, cancel)?;
+        let rows = pool.rows() * BATCHES;
+        let mut pooled = Pooled(Arc::new(pool));
+        for (codes, activities) in (codes.chunks(rows * window)).zip(whole.chunks_mut(rows * tasks))
+        {
+            pooled.predict(codes, activities).map_err(|e| match e {
+                ModelError::Cancelled => JobError::Interrupted { kept: false }.into(),
+                other => Error::from(other),
+            })?;
         }
-        Ok::<(), Error>(())
-    })?;
-    Ok(activities)
+        mean = Some(match mean {
+            None => one,
+            Some(sum) => sum + &one,
+        });
+    }
+    let mean = mean.ok_or(ModelError::NoMember)?;
+    Ok(match models.len() {
+        1 => mean,
+        members => mean / members as f32,
+    })
 }
 
 /// A model with what the user calls it.

@@ -12,7 +12,6 @@ use super::{
 };
 use crate::genome::Fasta;
 use crate::job::InputFile;
-use crate::model::Predict;
 use crate::output::OutputDir;
 use crate::{Cancel, Error};
 
@@ -141,7 +140,7 @@ fn effects(
             }
         }
         let (batch, threads) = (config.common.batch, config.common.threads);
-        let activities = predict(&model.model, &codes, batch, threads, cancel)?;
+        let activities = predict(model.model.members(), &codes, batch, threads, cancel)?;
         let mut of_model = Array2::from_elem((variants.len(), model.model.tasks()), f32::NAN);
         // The reference's row and the alternative's.
         for (pair, &i) in activities

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{
-    Model, ModelError, ModelOptions, ModelSource, ModelSources, ModelSpec, Predict, Runtime,
-};
+use super::{Model, ModelError, ModelOptions, ModelSource, ModelSources, ModelSpec, Runtime};
 use crate::job::ModelUsed;
 
 /// Models with the same window and the same tasks, of which the mean is asked for. One model is an
@@ -18,7 +16,6 @@ pub struct Ensemble {
     sources: Vec<ModelSource>,
     spec: Arc<ModelSpec>,
     runtime: Runtime,
-    other: Vec<f32>,
 }
 
 impl Ensemble {
@@ -78,27 +75,22 @@ impl Ensemble {
             sources: sources.to_vec(),
             spec,
             runtime: runtime.clone(),
-            other: Vec::new(),
-        })
-    }
-
-    /// The same models in sessions of their own.
-    ///
-    /// # Errors
-    /// When a session cannot be opened.
-    pub fn another(&self) -> Result<Self, ModelError> {
-        Ok(Self {
-            members: (self.members.iter().map(Model::another)).collect::<Result<_, _>>()?,
-            sources: self.sources.clone(),
-            spec: self.spec.clone(),
-            runtime: self.runtime.clone(),
-            other: Vec::new(),
         })
     }
 
     /// The members, at least one.
     pub fn members(&self) -> &[Model] {
         &self.members
+    }
+
+    /// Bases in a window.
+    pub fn window(&self) -> usize {
+        self.spec.window
+    }
+
+    /// Number of activities a window.
+    pub fn tasks(&self) -> usize {
+        self.spec.tasks.len()
     }
 
     /// Window and tasks of all members; the rest is the first one's.
@@ -133,19 +125,6 @@ impl Ensemble {
     }
 }
 
-/// An ensemble of one.
-impl From<Model> for Ensemble {
-    fn from(model: Model) -> Self {
-        Self {
-            sources: vec![ModelSource::File(model.file().path().into())],
-            spec: model.spec().clone(),
-            runtime: model.runtime().clone(),
-            members: vec![model],
-            other: Vec::new(),
-        }
-    }
-}
-
 /// The name for messages.
 impl fmt::Display for Ensemble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -153,41 +132,6 @@ impl fmt::Display for Ensemble {
             let comma = if i > 0 { ", " } else { "" };
             write!(f, "{comma}{source}")?;
         }
-        Ok(())
-    }
-}
-
-impl Predict for Ensemble {
-    fn window(&self) -> usize {
-        self.spec.window
-    }
-
-    fn tasks(&self) -> usize {
-        self.spec.tasks.len()
-    }
-
-    fn task(&self, task: usize) -> String {
-        self.spec.tasks[task].clone()
-    }
-
-    /// Means over the members.
-    fn predict(&mut self, windows: &[u8], activities: &mut [f32]) -> Result<(), ModelError> {
-        let Some((first, others)) = self.members.split_first_mut() else {
-            return Err(ModelError::NoMember);
-        };
-        first.predict(windows, activities)?;
-        if others.is_empty() {
-            return Ok(());
-        }
-        let share = 1.0 / (others.len() + 1) as f32;
-        self.other.resize(activities.len(), 0.0);
-        for member in others {
-            member.predict(windows, &mut self.other)?;
-            for (sum, value) in activities.iter_mut().zip(&self.other) {
-                *sum += value;
-            }
-        }
-        activities.iter_mut().for_each(|sum| *sum *= share);
         Ok(())
     }
 }

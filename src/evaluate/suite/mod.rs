@@ -25,7 +25,6 @@ use serde_json::{Value, json};
 use super::{Bootstrap, Common, EvaluateError, Predictor};
 use crate::genome::{Aliases, Fasta};
 use crate::job::{self, Cancel, InputFile, Progress, RunInfo};
-use crate::model::Predict;
 use crate::output::OutputDir;
 use crate::{Error, genome};
 

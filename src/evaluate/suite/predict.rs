@@ -14,7 +14,7 @@ use crate::ism::{
     Engine, EngineChoice, EngineSettings, Engines, IsmError, SequenceWindows, Strand,
 };
 use crate::job::{self, Cancel, JobError, Progress};
-use crate::model::{ModelError, Predict};
+use crate::model::ModelError;
 
 /// Sequences that a thread takes at a time.
 const CHUNK: usize = 64;

@@ -14,7 +14,7 @@ use crate::evaluate::{self, Bootstrap, Row, Values, ceiling, metrics};
 use crate::genome::Aliases;
 use crate::job::{self, Cancel};
 use crate::labelled::{Label, Labelled, Source};
-use crate::model::{Ensemble, Model, ModelError, ModelFile, ModelOptions, Runtime};
+use crate::model::{Model, ModelError, ModelFile, ModelOptions, Runtime};
 use crate::output::{Existing, OutputDir};
 use crate::plot::Hexes;
 
@@ -190,7 +190,7 @@ fn export(
         .to_bytes();
     let file = ModelFile::from_bytes("the exported model".as_ref(), onnx.clone())?;
     let sha256 = file.sha256().to_owned();
-    let model = Ensemble::from(Model::open(file, &ModelOptions::default(), runtime)?);
+    let model = Model::open(file, &ModelOptions::default(), runtime)?;
     let tests = data.side(Split::Test);
     let rows = match tests.is_empty() {
         false => tests,
@@ -201,7 +201,13 @@ fn export(
         .copied()
         .collect();
     let batch = NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN);
-    let predicted = evaluate::predict(&model, &codes, batch, config.threads, cancel)?;
+    let predicted = evaluate::predict(
+        std::slice::from_ref(&model),
+        &codes,
+        batch,
+        config.threads,
+        cancel,
+    )?;
     for (&row, values) in rows.iter().zip(predicted.rows()) {
         for ((name, weights), &onnx) in named.iter().zip(values) {
             let regression = weights.predict(data.sequence(row));
