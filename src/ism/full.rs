@@ -1,6 +1,6 @@
-use ndarray::{Array2, Array3, ArrayView1, s};
+use ndarray::ArrayView1;
 
-use super::stretch::{means, remake};
+use super::sums::Sums;
 use super::{Engine, Scores, Stretch, Want};
 use crate::encode::UNKNOWN;
 use crate::model::{ModelError, Predict};
@@ -17,11 +17,7 @@ pub struct FullEngine<P> {
     codes: Vec<u8>,
     rows: Vec<Row>,
     results: Vec<f32>,
-    best: Vec<f32>,
-    /// Sums over windows, in the shape of the tables of [`Scores`].
-    importance: Array2<f64>,
-    effects: Array3<f64>,
-    covered: Vec<u32>,
+    sums: Sums,
 }
 
 /// What a row of the batch is: a window by its index, and the change if there is one.
@@ -50,31 +46,22 @@ impl<P: Predict> FullEngine<P> {
             codes: Vec::new(),
             rows: Vec::new(),
             results: Vec::new(),
-            best: Vec::new(),
-            importance: Array2::zeros((0, 0)),
-            effects: Array3::zeros((0, 0, 0)),
-            covered: Vec::new(),
+            sums: Sums::default(),
         }
     }
 
-    fn push(
-        &mut self,
-        window: &[u8],
-        row: Row,
-        want: Want,
-        scores: &mut Scores,
-    ) -> Result<(), ModelError> {
+    fn push(&mut self, window: &[u8], row: Row, scores: &mut Scores) -> Result<(), ModelError> {
         self.codes.extend_from_slice(window);
         self.rows.push(row);
         if self.rows.len() == self.batch {
-            self.flush(want, scores)?;
+            self.flush(scores)?;
         }
         Ok(())
     }
 
     /// Runs the batch and books its results. Rows come in the order reference, then the changes of
-    /// one base after the other, so a running best for one base is enough.
-    fn flush(&mut self, want: Want, scores: &mut Scores) -> Result<(), ModelError> {
+    /// one base after the other.
+    fn flush(&mut self, scores: &mut Scores) -> Result<(), ModelError> {
         let tasks = self.model.tasks();
         self.results.resize(self.rows.len() * tasks, 0.0);
         self.model.predict(&self.codes, &mut self.results)?;
@@ -96,28 +83,11 @@ impl<P: Predict> FullEngine<P> {
                 continue;
             };
             let reference = scores.activities.row(row.window);
-            let losses = || reference.iter().zip(activity).map(|(r, a)| r - a);
-            for (task, (best, loss)) in self.best.iter_mut().zip(losses()).enumerate() {
+            let losses = reference.iter().zip(activity).map(|(r, a)| r - a);
+            for (task, loss) in losses.clone().enumerate() {
                 unfit(task, loss)?;
-                if loss.abs() > best.abs() {
-                    *best = loss;
-                }
             }
-            if want == Want::Effects {
-                let to = usize::from(change.to);
-                let sums = self.effects.slice_mut(s![change.base, to, ..]);
-                for (sum, loss) in sums.into_iter().zip(losses()) {
-                    *sum -= f64::from(loss);
-                }
-            }
-            if change.last {
-                self.covered[change.base] += 1;
-                let sums = self.importance.row_mut(change.base);
-                for (sum, best) in sums.into_iter().zip(&mut self.best) {
-                    *sum += f64::from(*best);
-                    *best = 0.0;
-                }
-            }
+            (self.sums).add(change.base, change.to, change.last, losses);
         }
         self.codes.clear();
         self.rows.clear();
@@ -139,15 +109,9 @@ impl<P: Predict + Send> Engine for FullEngine<P> {
         let tasks = self.model.tasks();
         let span = stretch.span();
         scores.begin(stretch, want, tasks);
+        self.sums.begin(scores, want, tasks);
         self.codes.clear();
         self.rows.clear();
-        self.best.clear();
-        self.best.resize(tasks, 0.0);
-        let bases = scores.importance.nrows();
-        remake(&mut self.importance, [bases, tasks], 0.0);
-        remake(&mut self.effects, [scores.effects.dim().0, 4, tasks], 0.0);
-        self.covered.clear();
-        self.covered.resize(bases, 0);
 
         let windows = scores.windows.clone();
         let mut mutant = Vec::new();
@@ -157,7 +121,7 @@ impl<P: Predict + Send> Engine for FullEngine<P> {
                 window: index,
                 change: None,
             };
-            self.push(codes, reference, want, scores)?;
+            self.push(codes, reference, scores)?;
             if want == Want::Activity {
                 continue;
             }
@@ -184,25 +148,17 @@ impl<P: Predict + Send> Engine for FullEngine<P> {
                                 last: base == last,
                             }),
                         };
-                        self.push(&mutant, row, want, scores)?;
+                        self.push(&mutant, row, scores)?;
                     }
                     mutant[column] = original;
                 }
             }
         }
         if !self.rows.is_empty() {
-            self.flush(want, scores)?;
+            self.flush(scores)?;
         }
 
-        let importance = scores.importance.outer_iter_mut();
-        let sums = self.importance.outer_iter().zip(&self.covered);
-        for (values, (sums, &windows)) in importance.zip(sums) {
-            means(sums, windows, values);
-        }
-        let sums = self.effects.outer_iter().zip(&self.covered);
-        for (values, (sums, &windows)) in scores.effects.outer_iter_mut().zip(sums) {
-            means(sums, windows, values);
-        }
+        self.sums.finish(scores);
         Ok(())
     }
 }

@@ -17,6 +17,7 @@ pub mod fast;
 mod full;
 mod sequence;
 mod stretch;
+mod sums;
 
 pub use choice::{EngineChoice, EngineSettings, Engines, Strand};
 pub use ensemble::Members;

@@ -1,6 +1,5 @@
 use std::sync::{Arc, Mutex};
 
-use ndarray::{Array2, Array3, s};
 use rayon::prelude::*;
 
 use super::super::Strands;
@@ -11,7 +10,7 @@ use super::read;
 use super::reference::Reference;
 use super::rounding::Rounding;
 use crate::encode::{UNKNOWN, reverse_complement};
-use crate::ism::stretch::{means, remake};
+use crate::ism::sums::Sums;
 use crate::ism::{Engine, Scores, Stretch, Want};
 use crate::model::{ModelError, ModelFile, ModelSpec};
 
@@ -123,9 +122,7 @@ pub struct DagEngine {
     /// Of the window and of its reverse complement.
     references: [Reference; 2],
     free: Mutex<Vec<Edited>>,
-    importance: Array2<f64>,
-    effects: Array3<f64>,
-    covered: Vec<u32>,
+    sums: Sums,
 }
 
 impl DagEngine {
@@ -137,9 +134,7 @@ impl DagEngine {
             pool: pool.clone(),
             references: Default::default(),
             free: Mutex::default(),
-            importance: Array2::zeros((0, 0)),
-            effects: Array3::zeros((0, 0, 0)),
-            covered: Vec::new(),
+            sums: Sums::default(),
         }
     }
 
@@ -242,11 +237,7 @@ impl Engine for DagEngine {
         let tasks = self.plan.tasks();
         scores.begin(stretch, want, tasks);
         let span = stretch.span();
-        let bases = scores.importance.nrows();
-        remake(&mut self.importance, [bases, tasks], 0.0);
-        remake(&mut self.effects, [scores.effects.dim().0, 4, tasks], 0.0);
-        self.covered.clear();
-        self.covered.resize(bases, 0);
+        self.sums.begin(scores, want, tasks);
         let changes = want != Want::Activity;
         let (mut columns, mut found) = (Vec::new(), Vec::new());
         let mut activities = vec![0.0; tasks];
@@ -274,41 +265,14 @@ impl Engine for DagEngine {
             let first = (start - i64::from(span.start())) as isize;
             for (&column, changed) in columns.iter().zip(found.chunks_exact(3 * tasks)) {
                 let base = (first + column as isize) as usize;
-                self.covered[base] += 1;
-                let mut best = vec![0.0f32; tasks];
                 let others = (0..4).filter(|&c| c != codes[column]);
-                for (new, values) in others.zip(changed.chunks_exact(tasks)) {
-                    for (task, (reference, value)) in activities.iter().zip(values).enumerate() {
-                        let loss = reference - value;
-                        if loss.abs() > best[task].abs() {
-                            best[task] = loss;
-                        }
-                        if want == Want::Effects {
-                            self.effects[[base, usize::from(new), task]] -= f64::from(loss);
-                        }
-                    }
+                for (nth, (new, values)) in others.zip(changed.chunks_exact(tasks)).enumerate() {
+                    let losses = activities.iter().zip(values).map(|(r, a)| r - a);
+                    self.sums.add(base, new, nth == 2, losses);
                 }
-                let sums = self.importance.row_mut(base);
-                sums.into_iter()
-                    .zip(best)
-                    .for_each(|(sum, best)| *sum += f64::from(best));
             }
         }
-        for (base, &windows) in self.covered.iter().enumerate() {
-            means(
-                self.importance.row(base),
-                windows,
-                scores.importance.row_mut(base),
-            );
-        }
-        for base in 0..self.effects.dim().0 {
-            let sums = self.effects.slice(s![base, .., ..]);
-            means(
-                sums,
-                self.covered[base],
-                scores.effects.slice_mut(s![base, .., ..]),
-            );
-        }
+        self.sums.finish(scores);
         Ok(())
     }
 
