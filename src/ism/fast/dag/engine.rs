@@ -261,7 +261,13 @@ impl Engine for DagEngine {
             found.clear();
             found.resize(columns.len() * 3 * tasks, 0.0);
             self.changes(codes, &columns, &mut found);
-            self.finite(codes, &found)?;
+            if let Some(at) = found.iter().position(|v| !v.is_finite()) {
+                let (column, nth) = (columns[at / (3 * tasks)], at / tasks % 3);
+                let mut mutant = codes.to_vec();
+                let new = (0..4).filter(|&c| c != codes[column]).nth(nth);
+                mutant[column] = new.unwrap_or(UNKNOWN);
+                return self.finite(&mutant, &found[at / tasks * tasks..][..tasks]);
+            }
             let first = (start - i64::from(span.start())) as isize;
             for (&column, changed) in columns.iter().zip(found.chunks_exact(3 * tasks)) {
                 let base = (first + column as isize) as usize;
