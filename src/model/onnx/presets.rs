@@ -62,13 +62,7 @@ pub fn compact(normal: Normal<'_>) -> GraphBuilder {
 /// Basset over 600 bases (Kelley et al. 2016, figure 1): convolutions of 300 x 19, 200 x 11 and 200 x 7,
 /// each with batch normalisation, ReLU and a max pool of 3, 4 and 4; dense layers of 1,000, 1,000 and 164.
 pub fn basset(normal: Normal<'_>) -> GraphBuilder {
-    let mut net = Net::new("basset", 600, normal);
-    for (channels, width, pool) in [(300, 19, 3), (200, 11, 4), (200, 7, 4)] {
-        net.padded(channels, width, 1)
-            .batch_norm()
-            .relu()
-            .max_pool(pool);
-    }
+    let mut net = Net::basset("basset", normal);
     net.flatten().hidden(1_000).hidden(1_000).dense(164);
     net.builder
 }
@@ -90,13 +84,7 @@ pub fn deepstarr(normal: Normal<'_>) -> GraphBuilder {
 /// Malinois over 600 bases (Gosai et al. 2024): Basset's convolutions, a dense layer of 1,000, and 3
 /// outputs (its branched layers in one).
 pub fn malinois(normal: Normal<'_>) -> GraphBuilder {
-    let mut net = Net::new("malinois", 600, normal);
-    for (channels, width, pool) in [(300, 19, 3), (200, 11, 4), (200, 7, 4)] {
-        net.padded(channels, width, 1)
-            .batch_norm()
-            .relu()
-            .max_pool(pool);
-    }
+    let mut net = Net::basset("malinois", normal);
     net.flatten().hidden(1_000).hidden(420).dense(3);
     net.builder
 }
@@ -159,41 +147,51 @@ impl<'a> Net<'a> {
             .weight(&format!("w{}", self.weights), dims, &values)
     }
 
-    /// He-initialised: the variance of activations stays the same through ReLU layers. Of the
-    /// first convolution's inputs only one in four is set.
-    fn conv(&mut self, channels: usize, width: usize) -> &mut Self {
-        let set = if self.weights == 0 {
-            width
-        } else {
-            self.channels * width
-        };
-        let deviation = (2.0 / set as f32).sqrt();
-        let weight = self.weight(&[channels, self.channels, width], 0.0, deviation);
-        let bias = self.weight(&[channels], 0.0, 0.1);
-        self.tensor = self
-            .builder
-            .node("Conv", &[&self.tensor, &weight, &bias], vec![]);
-        self.channels = channels;
-        self.length -= width - 1;
-        self
+    /// Basset's convolutions and pools.
+    fn basset(name: &str, normal: Normal<'a>) -> Self {
+        let mut net = Self::new(name, 600, normal);
+        for (channels, width, pool) in [(300, 19, 3), (200, 11, 4), (200, 7, 4)] {
+            net.padded(channels, width, 1)
+                .batch_norm()
+                .relu()
+                .max_pool(pool);
+        }
+        net
     }
 
-    /// A convolution padded with zeros, so that there are as many positions behind it as before it.
+    /// Without padding.
+    fn conv(&mut self, channels: usize, width: usize) -> &mut Self {
+        self.length -= width - 1;
+        self.convolution(channels, width, vec![])
+    }
+
+    /// Padded with zeros, so that there are as many positions behind it as before it.
     fn padded(&mut self, channels: usize, width: usize, dilation: usize) -> &mut Self {
-        let set = if self.weights == 0 {
-            width
-        } else {
-            self.channels * width
-        };
-        let deviation = (2.0 / set as f32).sqrt();
-        let weight = self.weight(&[channels, self.channels, width], 0.0, deviation);
-        let bias = self.weight(&[channels], 0.0, 0.1);
         let reach = dilation * (width - 1);
         let pads = [(reach / 2) as i64, (reach - reach / 2) as i64];
         let attributes = vec![
             AttributeProto::of_ints("pads", &pads),
             AttributeProto::of_ints("dilations", &[dilation as i64]),
         ];
+        self.convolution(channels, width, attributes)
+    }
+
+    /// He-initialised: the variance of activations stays the same through ReLU layers. Of the
+    /// first convolution's inputs only one in four is set.
+    fn convolution(
+        &mut self,
+        channels: usize,
+        width: usize,
+        attributes: Vec<AttributeProto>,
+    ) -> &mut Self {
+        let set = if self.weights == 0 {
+            width
+        } else {
+            self.channels * width
+        };
+        let deviation = (2.0 / set as f32).sqrt();
+        let weight = self.weight(&[channels, self.channels, width], 0.0, deviation);
+        let bias = self.weight(&[channels], 0.0, 0.1);
         let inputs = [&self.tensor, &weight, &bias].map(String::as_str);
         self.tensor = self.builder.node("Conv", &inputs, attributes);
         self.channels = channels;
