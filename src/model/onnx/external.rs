@@ -5,14 +5,12 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
-use prost::Message;
-use prost::encoding::{self, WireType, encode_key, encode_varint};
+use prost::{Message, encoding};
 
-use super::fields::each_field;
+use super::fields::with_graph;
 use super::proto::{EXTERNAL, TensorProto};
 
-/// Numbers of the fields that hold a model's graph and a graph's weights.
-const GRAPH: u32 = 7;
+/// Number of the field that holds a graph's weights.
 const INITIALIZER: u32 = 5;
 
 /// Most bytes that a model with its weights may have: no protocol buffer is longer.
@@ -36,32 +34,20 @@ impl TensorProto {
 /// # Errors
 /// In words: a file that is absent, too short, or not in the folder.
 pub fn weights_inside(model: &[u8], folder: &Path) -> Result<Vec<u8>, String> {
-    let mut all = Vec::with_capacity(model.len());
-    each_field(model, |field, whole, content| {
-        let (GRAPH, Some(graph)) = (field, content) else {
-            all.extend_from_slice(whole);
-            return Ok(());
-        };
-        let mut inside = Vec::with_capacity(graph.len());
-        each_field(graph, |field, whole, content| {
-            match (field, content.map(TensorProto::decode)) {
-                (INITIALIZER, Some(Ok(tensor))) if tensor.is_external() => {
-                    let tensor = with_values(tensor, folder)?;
-                    encoding::message::encode(INITIALIZER, &tensor, &mut inside);
-                }
-                _ => inside.extend_from_slice(whole),
+    let copy = |field, whole: &[u8], content: Option<&[u8]>, inside: &mut Vec<u8>| {
+        match (field, content.map(TensorProto::decode)) {
+            (INITIALIZER, Some(Ok(tensor))) if tensor.is_external() => {
+                let tensor = with_values(tensor, folder)?;
+                encoding::message::encode(INITIALIZER, &tensor, inside);
             }
-            match inside.len() as u64 > MOST {
-                true => Err(format!("the weights are more than {MOST} bytes")),
-                false => Ok(()),
-            }
-        })?;
-        encode_key(GRAPH, WireType::LengthDelimited, &mut all);
-        encode_varint(inside.len() as u64, &mut all);
-        all.append(&mut inside);
-        Ok(())
-    })?;
-    Ok(all)
+            _ => inside.extend_from_slice(whole),
+        }
+        match inside.len() as u64 > MOST {
+            true => Err(format!("the weights are more than {MOST} bytes")),
+            false => Ok(()),
+        }
+    };
+    with_graph(model, copy, |_| {})
 }
 
 fn with_values(mut tensor: TensorProto, folder: &Path) -> Result<TensorProto, String> {

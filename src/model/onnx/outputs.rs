@@ -4,16 +4,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use prost::encoding::{self, WireType, encode_key, encode_varint};
+use prost::encoding;
 
 use super::build::value_info;
-use super::fields::each_field;
+use super::fields::with_graph;
 use super::proto::{
     AttributeProto, FLOAT, GraphProto, INT64, ModelProto, NodeProto, TensorProto, ValueInfoProto,
 };
 
-/// Numbers of fields: of a model its graph, of a graph its nodes, weights and outputs.
-const GRAPH: u32 = 7;
+/// Numbers of a graph's fields: its nodes, weights and outputs.
 const NODE: u32 = 1;
 const INITIALIZER: u32 = 5;
 const OUTPUT: u32 = 12;
@@ -255,28 +254,17 @@ impl Tail {
 
     /// The model with this behind it and this output in place of its own.
     fn behind(&self, model: &[u8], output: &ValueInfoProto) -> Result<Vec<u8>, String> {
-        let mut all = Vec::with_capacity(model.len());
-        each_field(model, |field, whole, content| {
-            let (GRAPH, Some(graph)) = (field, content) else {
-                all.extend_from_slice(whole);
-                return Ok(());
-            };
-            let mut inside = Vec::with_capacity(graph.len());
-            each_field(graph, |field, whole, _| {
-                if field != OUTPUT {
-                    inside.extend_from_slice(whole);
-                }
-                Ok(())
-            })?;
-            encoding::message::encode_repeated(NODE, &self.nodes, &mut inside);
-            encoding::message::encode_repeated(INITIALIZER, &self.constants, &mut inside);
-            encoding::message::encode(OUTPUT, output, &mut inside);
-            encode_key(GRAPH, WireType::LengthDelimited, &mut all);
-            encode_varint(inside.len() as u64, &mut all);
-            all.append(&mut inside);
+        let copy = |field, whole: &[u8], _: Option<&[u8]>, inside: &mut Vec<u8>| {
+            if field != OUTPUT {
+                inside.extend_from_slice(whole);
+            }
             Ok(())
-        })?;
-        Ok(all)
+        };
+        with_graph(model, copy, |inside| {
+            encoding::message::encode_repeated(NODE, &self.nodes, inside);
+            encoding::message::encode_repeated(INITIALIZER, &self.constants, inside);
+            encoding::message::encode(OUTPUT, output, inside);
+        })
     }
 }
 
