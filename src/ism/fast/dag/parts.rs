@@ -1,0 +1,216 @@
+//! Reading the operators that join values, and those that cut parts out of one.
+
+use super::super::network::Unsupported;
+use super::super::ops::values;
+use super::net::{Form, Id, Join, Op};
+use super::read::{At, Reader, Tensor};
+use crate::model::onnx::{Axes, Axis, wrap};
+
+impl<'a> Reader<'a> {
+    /// Two or more values of one form.
+    pub(super) fn join(&mut self, at: &mut At<'_>, names: &[&str]) -> Result<Id, Unsupported> {
+        let how = match at.node.op_type.as_str() {
+            "Add" | "Sum" => Join::Add,
+            "Sub" => Join::Sub,
+            "Mul" => Join::Mul,
+            "Div" => Join::Div,
+            "Max" => Join::Max,
+            "Min" => Join::Min,
+            _ => return Err(at.no("more than one of its inputs depend on the window")),
+        };
+        if names.len() != at.node.input.len() {
+            return Err(at.no("it mixes constants and values"));
+        }
+        let tensors: Vec<Tensor> = names
+            .iter()
+            .map(|name| self.tensors[name].clone())
+            .collect();
+        let form = self.nodes[tensors[0].id].form;
+        let alike = |t: &Tensor| t.axes == at.ops.axes && self.nodes[t.id].form == form;
+        if !tensors.iter().all(alike) {
+            return Err(at.no("its inputs have different shapes"));
+        }
+        let mut id = tensors[0].id;
+        for tensor in &tensors[1..] {
+            id = self.push(Op::Join(how), vec![id, tensor.id], form);
+        }
+        Ok(at.id)
+    }
+
+    pub(super) fn concat(&mut self, at: &mut At<'_>, names: &[&str]) -> Result<Id, Unsupported> {
+        let rank = at.ops.axes.len();
+        let axis = wrap(at.node.int("axis", 1), rank as i64);
+        if names.len() != at.node.input.len() {
+            return Err(at.no("it mixes constants and values"));
+        }
+        let tensors: Vec<Tensor> = names
+            .iter()
+            .map(|name| self.tensors[name].clone())
+            .collect();
+        let mut all = 0;
+        for tensor in &tensors {
+            let own = match tensor.axes.get(axis) {
+                Some(Axis::Channels(n) | Axis::Features(n)) => *n,
+                _ => return Err(at.no("it joins another axis than the channels")),
+            };
+            let mut axes = tensor.axes.clone();
+            axes[axis] = at.ops.axes[axis];
+            let same =
+                self.nodes[tensor.id].form.length() == self.nodes[tensors[0].id].form.length();
+            if axes != at.ops.axes || !same {
+                return Err(at.no("its inputs have different shapes"));
+            }
+            all += own;
+        }
+        at.ops.axes[axis] = match at.ops.axes[axis] {
+            Axis::Channels(_) => Axis::Channels(all),
+            _ => Axis::Features(all),
+        };
+        let form = match self.nodes[tensors[0].id].form {
+            Form::Positions { length, .. } => Form::Positions {
+                length,
+                channels: all,
+            },
+            Form::Flat(_) => Form::Flat(all),
+        };
+        let inputs = tensors.iter().map(|t| t.id).collect();
+        Ok(self.push(Op::Concat, inputs, form))
+    }
+
+    /// A stretch of one axis.
+    pub(super) fn slice(&mut self, at: &mut At<'_>) -> Result<Id, Unsupported> {
+        let list = |name: &str, input: usize| at.ops.graph.list(at.node, name, input);
+
+        let starts = list("starts", 1)?.ok_or_else(|| at.no("it names no starts"))?;
+        let ends = list("ends", 2)?.ok_or_else(|| at.no("it names no ends"))?;
+        let axes = list("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
+        let steps = list("steps", 4)?.unwrap_or_else(|| vec![1; starts.len()]);
+        let rank = at.ops.axes.len();
+        let mut of = at.id;
+        let mut moved = at.ops.axes.clone();
+        for (((start, end), axis), step) in starts.iter().zip(&ends).zip(&axes).zip(&steps) {
+            let axis = wrap(*axis, rank as i64);
+            let size = moved.get(axis).and_then(|axis| axis.size());
+            let size = size.ok_or_else(|| at.no("it cuts the batch"))?;
+            if *step != 1 {
+                return Err(at.no("it has steps"));
+            }
+            let bound = |at: i64| {
+                let at = if at < 0 {
+                    at.saturating_add(size as i64)
+                } else {
+                    at
+                };
+                at.clamp(0, size as i64) as usize
+            };
+            let (from, to) = (bound(*start), bound(*end));
+            if from >= to {
+                return Err(at.no("it leaves nothing"));
+            }
+            if (from, to) == (0, size) {
+                continue;
+            }
+            of = self
+                .part(&mut moved, axis, (from, to), of)
+                .ok_or_else(|| at.no("it cuts another axis than positions or channels"))?;
+        }
+        at.ops.axes = moved;
+        Ok(of)
+    }
+
+    /// Elements `from..to` of an axis of positions, channels or features.
+    fn part(
+        &mut self,
+        axes: &mut Axes,
+        axis: usize,
+        (from, to): (usize, usize),
+        id: Id,
+    ) -> Option<Id> {
+        let (op, form) = match (axes[axis], self.nodes[id].form) {
+            (Axis::Length(_), Form::Positions { channels, .. }) => {
+                axes[axis] = Axis::Length(to - from);
+                let length = to - from;
+                (
+                    Op::Crop(from as isize),
+                    Form::Positions { length, channels },
+                )
+            }
+            (Axis::Channels(_), Form::Positions { length, .. }) => {
+                axes[axis] = Axis::Channels(to - from);
+                let channels = to - from;
+                (Op::Channels(from), Form::Positions { length, channels })
+            }
+            (Axis::Channels(_), Form::Flat(_)) => {
+                axes[axis] = Axis::Channels(to - from);
+                (Op::Channels(from), Form::Flat(to - from))
+            }
+            (Axis::Features(_), Form::Flat(_)) => {
+                axes[axis] = Axis::Features(to - from);
+                (Op::Channels(from), Form::Flat(to - from))
+            }
+            _ => return None,
+        };
+        Some(self.push(op, vec![id], form))
+    }
+
+    /// Zero positions at the ends.
+    pub(super) fn pad(&mut self, at: &mut At<'_>) -> Result<Id, Unsupported> {
+        let (length, channels) = at.positions()?;
+        let mode = at.node.string("mode");
+        let zero = match at.node.has_input(2) {
+            true => values(at.ops.graph.floats(at.node, 2)?)
+                .iter()
+                .all(|v| *v == 0.0),
+            false => at.node.float("value", 0.0) == 0.0,
+        };
+        let pads = at.ops.graph.list(at.node, "pads", 1)?;
+        let rank = at.ops.axes.len();
+        let fits = |pads: &Vec<i64>| pads.len() == 2 * rank && !at.node.has_input(3);
+        let Some(pads) = pads.filter(fits) else {
+            return Err(at.no("its pads do not fit"));
+        };
+        if !(mode.is_empty() || mode == "constant") || !zero {
+            return Err(at.no("it pads with something else than zeros"));
+        }
+        let along = at.ops.axes.position(|a| matches!(a, Axis::Length(_)));
+        let along = along.ok_or_else(|| at.no("there is no axis of sequence"))?;
+        let other = |i: usize| i != along && (pads[i], pads[i + rank]) != (0, 0);
+        let (left, right) = (pads[along], pads[along + rank]);
+        let padded =
+            length as i64 + left.clamp(-(1 << 24), 1 << 24) + right.clamp(-(1 << 24), 1 << 24);
+        if (0..rank).any(other) || padded <= 0 {
+            return Err(at.no("it pads another axis than the sequence"));
+        }
+        let length = padded as usize;
+        at.ops.axes[along] = Axis::Length(length);
+        let form = Form::Positions { length, channels };
+        Ok(self.push(Op::Crop(-left as isize), vec![at.id], form))
+    }
+
+    /// Parts of one axis, each an output.
+    pub(super) fn split(&mut self, at: &At<'a>) -> Result<(), Unsupported> {
+        let rank = at.ops.axes.len();
+        let axis = wrap(at.node.int("axis", 0), rank as i64);
+        let size = at.ops.axes.get(axis).and_then(|axis| axis.size());
+        let size = size.ok_or_else(|| at.no("it cuts the batch"))?;
+        let parts = at.node.output.len().max(1);
+        let lengths = match at.ops.graph.list(at.node, "split", 1)? {
+            Some(list) => list.iter().map(|&n| n.max(0) as usize).collect(),
+            None if size.is_multiple_of(parts) => vec![size / parts; parts],
+            None => return Err(at.no("its parts are not equal")),
+        };
+        if lengths.len() != parts || lengths.contains(&0) || lengths.iter().sum::<usize>() != size {
+            return Err(at.no("its parts do not fit"));
+        }
+        let mut from = 0;
+        for (name, length) in at.node.output.iter().zip(lengths) {
+            let mut axes = at.ops.axes.clone();
+            let id = self
+                .part(&mut axes, axis, (from, from + length), at.id)
+                .ok_or_else(|| at.no("it cuts another axis than positions or channels"))?;
+            self.tensors.insert(name, Tensor { id, axes });
+            from += length;
+        }
+        Ok(())
+    }
+}
