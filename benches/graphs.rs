@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use mpra_score::Cancel;
 use mpra_score::genome::{Interval, Lattice};
-use mpra_score::ism::fast::FastPlan;
+use mpra_score::ism::fast::DagPlan;
 use mpra_score::ism::{
     Engine, EngineChoice, EngineSettings, Engines, Scores, Strand, Stretch, Want,
 };
@@ -74,7 +74,7 @@ fn engine(
 
 fn network(name: &str, model: &Model, alone: bool) -> Result<(), Box<dyn std::error::Error>> {
     let window = model.spec().window as u32;
-    let plan = FastPlan::new(model.file(), model.spec())?;
+    let plan = DagPlan::new(model.file(), model.spec())?;
     // All passes by the full engine; one, and what each change alters, by the fast one.
     let (whole, changed) = plan.products();
     let passes = 3.0 * f64::from(window);

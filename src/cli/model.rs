@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use mpra_score::Error;
-use mpra_score::ism::fast::FastPlan;
+use mpra_score::ism::fast::{DagPlan, FastPlan};
 use mpra_score::model::{Model, ModelError, ModelSource, Runtime};
 
 use super::motifs::MotifsArgs;
@@ -126,7 +126,8 @@ fn info(args: &InfoArgs) -> Result<()> {
             Err(reason) => format!("full only: {reason}"),
         },
     )?;
-    if let Ok(plan) = FastPlan::new(&file, &spec) {
+    // Every chain is a graph, too.
+    if let Ok(plan) = DagPlan::new(&file, &spec) {
         let (whole, changed) = plan.products();
         let text = format!(
             "a changed base alters {changed} of a pass's {whole} products of weights ({:.1}%)",

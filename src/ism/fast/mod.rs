@@ -35,7 +35,6 @@
 mod blocks;
 mod check;
 mod dag;
-mod either;
 mod engine;
 mod extra;
 mod floats;
@@ -63,9 +62,8 @@ mod view;
 
 pub use check::{Mismatch, check_against_full};
 pub use dag::{DagEngine, DagPlan};
-pub use either::FastPlan;
 pub use engine::{FastEngine, Strands};
 pub use network::Unsupported;
-pub use plan::Plan;
+pub use plan::{FastPlan, Plan};
 pub use tables::Tables;
 pub use trunk::Limits;

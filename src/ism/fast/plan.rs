@@ -1,7 +1,9 @@
-//! A graph read and divided: what the tables are built from.
+//! What is known of a model's graph before anything is built: a chain, divided into what the tables are
+//! built from, or a graph of the wider family.
 
+use super::dag::DagPlan;
 use super::graph;
-use super::network::{Cell, Network, Unsupported};
+use super::network::{Network, Unsupported};
 use super::trunk::{Limits, Trunk};
 use crate::model::{ModelFile, ModelSpec};
 
@@ -54,34 +56,6 @@ impl Plan {
         format!("{}, {}, {head}", self.trunk.text(), self.network.pool_text)
     }
 
-    /// Products of a weight and a value in a pass over a whole window, and of those the ones that one
-    /// changed base alters, as the graph stands: without the table, and without what windows share.
-    pub fn products(&self) -> (u64, u64) {
-        let network = &self.network;
-        let (mut whole, mut changed, mut span) = (0, 0, 1);
-        for (l, conv) in network.convs.iter().enumerate() {
-            let length = self.trunk.bounds[l + 1].length;
-            span += conv.reach();
-            let each = (conv.outputs * conv.inputs * conv.width) as u64;
-            whole += each * length as u64;
-            changed += each * span.min(length) as u64;
-        }
-        // The cells that most edits reach: those of the middle position.
-        let positions = self.trunk.length();
-        let reached = positions.saturating_sub(span) / 2..(positions + span).div_ceil(2);
-        let touched = |cell: &&Cell| cell.from < reached.end && reached.start < cell.to;
-        let cells = network.cells.iter().filter(touched).count();
-        for (d, dense) in network.head.iter().enumerate() {
-            let each = (dense.inputs * dense.outputs) as u64;
-            whole += each;
-            changed += match d {
-                0 => each * cells as u64 / network.cells.len().max(1) as u64,
-                _ => each,
-            };
-        }
-        (whole, changed)
-    }
-
     /// Bytes that the table takes, shared by all threads.
     pub fn table_bytes(&self) -> usize {
         (self.trunk.table_row() * 4) << (2 * self.trunk.k)
@@ -90,5 +64,35 @@ impl Plan {
     /// Number of tasks.
     pub fn tasks(&self) -> usize {
         self.network.tasks()
+    }
+}
+
+/// How the fast engine does a model: as a chain, which is by far the fastest, or as a graph.
+#[derive(Clone, Debug)]
+pub enum FastPlan {
+    /// Convolutions, one reduction, dense layers.
+    Chain(Plan),
+    /// Position-wise and local operators, joined as they like.
+    Graph(DagPlan),
+}
+
+impl FastPlan {
+    /// Reads a model's graph.
+    ///
+    /// # Errors
+    /// When it is of neither family, with the reason why it is none of the second.
+    pub fn new(file: &ModelFile, spec: &ModelSpec) -> Result<Self, Unsupported> {
+        match Plan::new(file, spec) {
+            Ok(plan) => Ok(Self::Chain(plan)),
+            Err(_) => DagPlan::new(file, spec).map(Self::Graph),
+        }
+    }
+
+    /// What will be done, in one line.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Chain(plan) => plan.describe(),
+            Self::Graph(plan) => plan.describe(),
+        }
     }
 }

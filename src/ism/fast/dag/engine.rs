@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::super::Strands;
 use super::super::network::Unsupported;
 use super::edits::{Edit, Edited};
-use super::net::{Net, Op, Span};
+use super::net::{Net, Op};
 use super::read;
 use super::reference::Reference;
 use super::rounding::Rounding;
@@ -87,21 +87,9 @@ impl DagPlan {
     /// Floats that the three changes of a base in the middle take, with a convolution's inputs.
     fn floats_of_a_base(&self) -> usize {
         let net = &self.net;
-        let column = self.offset + self.window / 2;
-        let mut spans = Vec::new();
+        let spans = net.spans(self.offset + self.window / 2);
         let (mut values, mut patches) = (0, 0);
-        for (id, node) in net.nodes.iter().enumerate() {
-            let span = match node.op {
-                Op::Input => Span {
-                    from: column,
-                    to: column + 1,
-                },
-                _ => {
-                    let inputs: Vec<_> = node.inputs.iter().map(|&i| spans[i]).collect();
-                    net.reached(id, &inputs)
-                }
-            };
-            spans.push(span);
+        for (node, span) in net.nodes.iter().zip(spans) {
             values += span.len() * node.form.row();
             let inputs = match &node.op {
                 Op::Conv(conv) => span.len() * conv.width * net.nodes[node.inputs[0]].form.row(),

@@ -236,20 +236,28 @@ impl Net {
         }
     }
 
-    /// Products of a weight and a value, of a whole window and of those that a change of the base at this
-    /// column alters.
-    pub(super) fn products(&self, column: usize) -> (u64, u64) {
-        let mut spans: Vec<Span> = Vec::new();
-        let (mut whole, mut changed) = (0, 0);
+    /// The stretches that a change of the base at this column reaches, by operator.
+    pub(super) fn spans(&self, column: usize) -> Vec<Span> {
+        let mut spans: Vec<Span> = Vec::with_capacity(self.nodes.len());
         for (id, node) in self.nodes.iter().enumerate() {
             let inputs: Vec<Span> = node.inputs.iter().map(|&i| spans[i]).collect();
-            let span = match node.op {
+            spans.push(match node.op {
                 Op::Input => Span {
                     from: column,
                     to: column + 1,
                 },
                 _ => self.reached(id, &inputs),
-            };
+            });
+        }
+        spans
+    }
+
+    /// Products of a weight and a value, of a whole window and of those that a change of the base at this
+    /// column alters.
+    pub(super) fn products(&self, column: usize) -> (u64, u64) {
+        let spans = self.spans(column);
+        let (mut whole, mut changed) = (0, 0);
+        for (node, span) in self.nodes.iter().zip(&spans) {
             let (each, of, reached) = match &node.op {
                 Op::Conv(conv) => {
                     let each: usize = conv.weights.iter().map(Array2::len).sum();
@@ -257,7 +265,8 @@ impl Net {
                 }
                 Op::Dense(weights, _) => match self.nodes[node.inputs[0]].form {
                     Form::Positions { length, .. } => {
-                        (weights.len() / length.max(1), length, inputs[0].len())
+                        let each = weights.len() / length.max(1);
+                        (each, length, spans[node.inputs[0]].len())
                     }
                     Form::Flat(_) => (weights.len(), 1, 1),
                 },
@@ -265,7 +274,6 @@ impl Net {
             };
             whole += (each * of) as u64;
             changed += (each * reached) as u64;
-            spans.push(span);
         }
         (whole, changed)
     }
