@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::adam;
 use super::arch::Architecture;
+use super::batch::{Batch, Shown, Units, lay};
 use super::loss::Targets;
 use super::network::{FittedLayer, Network};
 use super::pass::{Geometry, Mode, Pass, Statistics};
 use super::state::State;
 use super::watch::{Epoch, Judged, Watch};
 use crate::dataset::Split;
-use crate::encode::{UNKNOWN, reverse_complement};
+use crate::encode::UNKNOWN;
 use crate::stats::Random;
 use crate::train::{Examples, Objective, Reading, Scaling, TrainError};
 use crate::{Cancel, Error};
@@ -129,38 +130,11 @@ impl Beside<'_> {
     }
 }
 
-/// Sequences to learn from, with their mutated copies.
-struct Units {
-    originals: Vec<u32>,
-    /// By original; empty when there are none at all.
-    copies: Vec<Vec<u32>>,
-}
-
-impl Units {
-    /// Originals of a batch of so many sequences.
-    fn each(&self, batch: usize) -> usize {
-        match self.copies.is_empty() {
-            true => batch,
-            false => (batch / 2).max(1),
-        }
-    }
-}
-
 /// What a batch teaches.
 struct Learned {
     loss: f64,
     gradients: Network,
     statistics: Vec<Statistics>,
-}
-
-/// Sequences with their labels.
-struct Batch {
-    /// Base codes, `[sequences, columns]`.
-    codes: Vec<u8>,
-    geometry: Geometry,
-    targets: Targets,
-    /// Whether the second half holds the mutated copies of the first.
-    pairs: bool,
 }
 
 impl Fit<'_> {
@@ -555,37 +529,6 @@ impl Fit<'_> {
     }
 }
 
-/// A sequence as it is shown.
-#[derive(Clone, Copy)]
-struct Shown {
-    sequence: u32,
-    /// As its reverse complement.
-    turned: bool,
-    /// Its first base, where only a window of it is.
-    from: usize,
-    /// Columns that it is moved by.
-    moved: isize,
-}
-
-/// Writes bases, or their reverse complement, into columns from `at` on; what lies outside of these is
-/// lost.
-fn lay(codes: &[u8], turned: bool, at: isize, columns: &mut [u8]) {
-    let within = |place: isize| place.clamp(0, columns.len() as isize);
-    let (from, to) = (within(at), within(at + codes.len() as isize));
-    if from >= to {
-        return;
-    }
-    let kept = (from - at) as usize..(to - at) as usize;
-    let columns = &mut columns[from as usize..to as usize];
-    match turned {
-        true => {
-            let ends = codes.len() - kept.end..codes.len() - kept.start;
-            reverse_complement(&codes[ends], columns);
-        }
-        false => columns.copy_from_slice(&codes[kept]),
-    }
-}
-
 /// Share of a batch's statistics in the running ones.
 const BN_MOMENTUM: f32 = 0.1;
 
@@ -598,28 +541,5 @@ fn update_running(network: &mut Network, statistics: &[Statistics]) {
     for ((mean, variance), new) in running.zip(statistics) {
         mean.zip_mut_with(&new.mean, |old, new| *old += BN_MOMENTUM * (new - *old));
         variance.zip_mut_with(&new.variance, |old, new| *old += BN_MOMENTUM * (new - *old));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sequences_are_laid_into_columns() {
-        let codes = [0, 1, 2, 2];
-        let laid = |turned, at| {
-            let mut columns = [UNKNOWN; 6];
-            lay(&codes, turned, at, &mut columns);
-            columns
-        };
-        assert_eq!(laid(false, 1), [4, 0, 1, 2, 2, 4]);
-        assert_eq!(laid(true, 1), [4, 1, 1, 2, 3, 4]);
-        assert_eq!(laid(false, -1), [1, 2, 2, 4, 4, 4]);
-        assert_eq!(laid(true, -1), [1, 2, 3, 4, 4, 4]);
-        assert_eq!(laid(false, 4), [4, 4, 4, 4, 0, 1]);
-        assert_eq!(laid(true, 4), [4, 4, 4, 4, 1, 1]);
-        assert_eq!(laid(false, 9), [4; 6]);
-        assert_eq!(laid(true, -9), [4; 6]);
     }
 }

@@ -2,6 +2,7 @@
 
 mod adam;
 mod arch;
+mod batch;
 mod config;
 mod data;
 mod export;
