@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Instant;
 
 use mpra_score::genome::{Interval, Lattice};
-use mpra_score::ism::fast::{FastEngine, Plan, Strands, Tables};
-use mpra_score::ism::{Engine, FullEngine, Scores, Stretch, Want};
+use mpra_score::ism::fast::{FastEngine, Plan, Tables};
+use mpra_score::ism::{Engine, FullEngine, Scores, Strand, Stretch, Want};
 use mpra_score::model::onnx::{GraphBuilder, presets};
 use mpra_score::model::{Embedded, Model, ModelFile, ModelOptions, Runtime};
 use mpra_score::train::Scaling;
@@ -140,7 +140,7 @@ fn frontier() -> Result<(), Box<dyn std::error::Error>> {
     for (filters, tables) in &networks {
         let mut engines: Vec<Box<dyn Engine>> = Vec::new();
         for _ in 0..THREADS {
-            engines.push(Box::new(FastEngine::new(tables, Strands::Forward)));
+            engines.push(Box::new(FastEngine::new(tables, Strand::Forward)));
         }
         // The first pass warms them, the second says how many bases take about a second.
         run(&mut engines, lattice, 65_536, Want::Importance)?;
@@ -197,7 +197,7 @@ fn network(
     let mut quick: Vec<Box<dyn Engine>> = Vec::new();
     let mut naive: Vec<Box<dyn Engine>> = Vec::new();
     for _ in 0..THREADS {
-        quick.push(Box::new(FastEngine::new(&tables, Strands::Forward)));
+        quick.push(Box::new(FastEngine::new(&tables, Strand::Forward)));
         naive.push(Box::new(FullEngine::new(model.another()?, 256)));
     }
     // Sized so that each measurement takes about a second.

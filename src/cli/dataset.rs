@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, ValueEnum};
 use mpra_score::Error;
 use mpra_score::dataset::{
     self, Config, CoordinateSource, Geometry, MissingValues, ReplicateRule, Shares, SplitRule,
-    Strands, parse_experiment, read_sheet,
+    Strand, parse_experiment, read_sheet,
 };
 
 use super::interrupt;
@@ -244,9 +244,9 @@ impl DatasetArgs {
             },
             split,
             strands: if self.reverse_complements {
-                Strands::Both
+                Strand::Both
             } else {
-                Strands::Forward
+                Strand::Forward
             },
             out: self.out,
             force: self.force,

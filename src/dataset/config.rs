@@ -64,7 +64,7 @@ pub enum ReplicateRule {
 
 /// Which strands become examples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strands {
+pub enum Strand {
     /// The tile as synthesised.
     Forward,
     /// Also its reverse complement, as an example of its own.
@@ -169,8 +169,8 @@ pub struct Config {
     pub frame: Frame,
     /// The split.
     pub split: SplitRule,
-    /// Strands.
-    pub strands: Strands,
+    /// Strand.
+    pub strands: Strand,
     /// Output folder.
     pub out: PathBuf,
     /// Replace earlier results.

@@ -22,7 +22,7 @@ mod split;
 pub use assemble::{Assay, Task, assemble};
 pub use config::{
     Config, CoordinateSource, Frame, Geometry, MissingValues, ReplicateRule, Shares, SplitRule,
-    Strands,
+    Strand,
 };
 pub use examples::{Examples, make_examples};
 pub use filter::{FilterReason, Filtered};

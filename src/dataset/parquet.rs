@@ -11,7 +11,7 @@ use ::parquet::file::properties::WriterProperties;
 use arrow_array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 
-use super::{Assay, DatasetError, Examples, Frame, Geometry, Split, Strands, TileSequences};
+use super::{Assay, DatasetError, Examples, Frame, Geometry, Split, Strand, TileSequences};
 use crate::encode::{self, BASES};
 use crate::input::Place;
 use crate::output::OutputError;
@@ -35,7 +35,7 @@ pub struct Rows<'a> {
     /// The input's frame.
     pub frame: Frame,
     /// The strands.
-    pub strands: Strands,
+    pub strands: Strand,
 }
 
 /// Rows written at a time.
@@ -73,8 +73,8 @@ pub fn write_parquet(
         .build();
     let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(fail)?;
     let per_tile = match rows.strands {
-        Strands::Forward => 1,
-        Strands::Both => 2,
+        Strand::Forward => 1,
+        Strand::Both => 2,
     };
     let total = rows.examples.tiles.len() * per_tile;
     for from in (0..total).step_by(BATCH) {

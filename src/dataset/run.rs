@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Assay, Config, CoordinateSource, DatasetError, Examples, Report, Rows, Split, SplitRule,
-    Strands, assemble, figures, groups, make_examples, place_tiles, sequences, split,
-    write_parquet,
+    Strand, assemble, figures, groups, make_examples, place_tiles, sequences, split, write_parquet,
 };
 use crate::genome::Fasta;
 use crate::job::{self, Cancel, InputFile, RunInfo};
@@ -207,7 +206,7 @@ fn provenance(config: &Config, assay: &Assay, examples: &Examples, rows: &Rows) 
         "replicates": format!("{:?}", config.replicates).to_lowercase(),
         "missing": format!("{:?}", config.missing).to_lowercase(),
         "sequences": if config.fasta.is_some() { "fasta" } else { "table" },
-        "strands": match config.strands { Strands::Forward => "+", Strands::Both => "+-" },
+        "strands": match config.strands { Strand::Forward => "+", Strand::Both => "+-" },
         "split": split,
         "input": {
             "frame": format!("{:?}", config.frame).to_lowercase(),

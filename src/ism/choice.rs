@@ -6,44 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use super::ensemble::{Mean, SideBySide};
-use super::fast::{
-    DagEngine, DagPlan, FastEngine, FastPlan, Mismatch, Strands, Tables, check_against_full,
-};
-use super::{Engine, FullEngine, IsmError, Members, Scores, Stretch, Want};
+use super::fast::{DagEngine, DagPlan, FastEngine, FastPlan, Mismatch, Tables, check_against_full};
+use super::{Engine, FullEngine, IsmError, Members, Scores, Strand, Stretch, Want};
 use crate::encode::UNKNOWN;
 use crate::genome::Interval;
 use crate::job::Cancel;
 use crate::model::{
     BATCHES, BothStrands, Model, ModelError, ModelFile, ModelSpec, Pooled, SessionPool,
 };
-
-/// Which strands the model sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strand {
-    /// The forward strand of the FASTA.
-    Forward,
-    /// The mean of forward and reverse complement.
-    Both,
-}
-
-impl Strand {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::Both => "both",
-        }
-    }
-}
-
-impl From<Strand> for Strands {
-    fn from(strand: Strand) -> Self {
-        match strand {
-            Strand::Forward => Self::Forward,
-            Strand::Both => Self::Both,
-        }
-    }
-}
 
 /// How the numbers are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,11 +115,9 @@ impl Member {
         Ok(match &self.kind {
             Kind::Fast { fast, left } => Box::new(Checked {
                 fast: match fast {
-                    Fast::Chain(tables) => {
-                        Box::new(FastEngine::new(tables, settings.strand.into()))
-                    }
+                    Fast::Chain(tables) => Box::new(FastEngine::new(tables, settings.strand)),
                     Fast::Graph(plan, pool) => {
-                        Box::new(DagEngine::new(plan, settings.strand.into(), pool))
+                        Box::new(DagEngine::new(plan, settings.strand, pool))
                     }
                 },
                 model: (model.file().clone(), model.spec().clone()),

@@ -19,11 +19,11 @@ mod sequence;
 mod stretch;
 mod sums;
 
-pub use choice::{EngineChoice, EngineSettings, Engines, Strand};
+pub use choice::{EngineChoice, EngineSettings, Engines};
 pub use ensemble::Members;
 pub use full::FullEngine;
 pub use sequence::SequenceWindows;
-pub use stretch::{Scores, Stretch, Want, pick_tasks};
+pub use stretch::{Scores, Strand, Stretch, Want, pick_tasks};
 
 use crate::model::ModelError;
 

@@ -16,6 +16,25 @@ pub enum Want {
     Effects,
 }
 
+/// Which strands the model sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strand {
+    /// The forward strand of the FASTA.
+    Forward,
+    /// The mean of forward and reverse complement.
+    Both,
+}
+
+impl Strand {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Both => "both",
+        }
+    }
+}
+
 /// A stretch of a contig to be scored: its bases with enough flank, and which of them matter.
 #[derive(Clone, Copy, Debug)]
 pub struct Stretch<'a> {

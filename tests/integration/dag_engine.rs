@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mpra_score::genome::{Interval, Lattice};
-use mpra_score::ism::fast::{DagEngine, DagPlan, Strands, check_against_full};
-use mpra_score::ism::{Engine, FullEngine, Stretch};
+use mpra_score::ism::fast::{DagEngine, DagPlan, check_against_full};
+use mpra_score::ism::{Engine, FullEngine, Strand, Stretch};
 use mpra_score::model::onnx::{AttributeProto, GraphBuilder, presets};
 use mpra_score::model::{BothStrands, Model, ModelFile, ModelOptions, Runtime};
 use proptest::prelude::*;
@@ -294,7 +294,7 @@ fn check(
     contig: &[u8],
     lattice: Lattice,
     wanted: &[Interval],
-    strands: Strands,
+    strands: Strand,
 ) -> Result<(), String> {
     let runtime = Runtime::load(None).unwrap();
     let file = ModelFile::from_bytes(Path::new("random.onnx"), bytes).unwrap();
@@ -321,8 +321,8 @@ fn check(
     let mut fast = DagEngine::new(&plan, strands, &Arc::new(pool));
     let rounding = |codes: &[u8]| plan.rounding(codes);
     let mut full: Box<dyn Engine> = match strands {
-        Strands::Forward => Box::new(FullEngine::new(model, 64)),
-        Strands::Both => Box::new(FullEngine::new(BothStrands::new(model), 64)),
+        Strand::Forward => Box::new(FullEngine::new(model, 64)),
+        Strand::Both => Box::new(FullEngine::new(BothStrands::new(model), 64)),
     };
     check_against_full(&mut fast, full.as_mut(), &[stretch], &rounding)
         .map_err(|e| format!("{e}\n{text}"))
@@ -340,8 +340,8 @@ fn random_case(seed: u64) {
         lattice = lattice.for_region(from);
     }
     let strands = match dice.one_in(3) {
-        true => Strands::Both,
-        false => Strands::Forward,
+        true => Strand::Both,
+        false => Strand::Forward,
     };
     match check(bytes, &contig, lattice, &wanted, strands) {
         // ONNX Runtime moves a Pad into the pool behind it and then finds it too wide.
@@ -377,7 +377,7 @@ fn preset(builder: GraphBuilder, window: usize) {
         &contig,
         lattice,
         &wanted,
-        Strands::Forward,
+        Strand::Forward,
     )
     .unwrap();
 }

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use mpra_score::genome::{Interval, Lattice};
-use mpra_score::ism::fast::{FastEngine, Limits, Plan, Strands, Tables, check_against_full};
-use mpra_score::ism::{Engine, FullEngine, Scores, Stretch, Want};
+use mpra_score::ism::fast::{FastEngine, Limits, Plan, Tables, check_against_full};
+use mpra_score::ism::{Engine, FullEngine, Scores, Strand, Stretch, Want};
 use mpra_score::model::onnx::{AttributeProto, GraphBuilder, presets};
 use mpra_score::model::{BothStrands, Model, ModelFile, ModelOptions, Runtime};
 use ndarray::Array2;
@@ -302,7 +302,7 @@ impl Case {
         }
     }
 
-    fn check(&self, lattice: Lattice, wanted: &[Interval], strands: Strands) {
+    fn check(&self, lattice: Lattice, wanted: &[Interval], strands: Strand) {
         let (origin, len) = Stretch::needs(lattice.window(), wanted);
         let codes: Vec<u8> = (origin..origin + len as i64)
             .map(|p| {
@@ -323,8 +323,8 @@ impl Case {
         let mut fast = FastEngine::new(&tables, strands);
         let model = self.model.another().unwrap();
         let mut full: Box<dyn Engine> = match strands {
-            Strands::Forward => Box::new(FullEngine::new(model, 64)),
-            Strands::Both => Box::new(FullEngine::new(BothStrands::new(model), 64)),
+            Strand::Forward => Box::new(FullEngine::new(model, 64)),
+            Strand::Both => Box::new(FullEngine::new(BothStrands::new(model), 64)),
         };
         if let Err(e) = check_against_full(&mut fast, &mut *full, &[stretch], &|_| Vec::new()) {
             panic!(
@@ -377,9 +377,9 @@ fn random_case(seed: u64) {
         lattice = lattice.for_region(from);
     }
     let strands = if dice.one_in(2) {
-        Strands::Both
+        Strand::Both
     } else {
-        Strands::Forward
+        Strand::Forward
     };
     case.check(lattice, &wanted, strands);
 }
@@ -412,9 +412,9 @@ fn preset(builder: GraphBuilder, limits: Limits) {
     case.check(
         lattice,
         &[i(0, 4), i(150, 153), i(261, 263), i(417, 420)],
-        Strands::Both,
+        Strand::Both,
     );
-    case.check(lattice.for_region(100), &[i(100, 106)], Strands::Forward);
+    case.check(lattice.for_region(100), &[i(100, 106)], Strand::Forward);
 }
 
 /// Tables of at most 16 MB: tests are built without optimisation.
@@ -488,7 +488,7 @@ fn said(
     limits: Limits,
     contig: &[u8],
     stride: u32,
-    strands: Strands,
+    strands: Strand,
     want: Want,
 ) -> [String; 2] {
     let case = Case::open(
@@ -508,8 +508,8 @@ fn said(
     };
     let tables = Tables::build(&case.plan);
     let full: Box<dyn Engine> = match strands {
-        Strands::Forward => Box::new(FullEngine::new(case.model, 7)),
-        Strands::Both => Box::new(FullEngine::new(BothStrands::new(case.model), 7)),
+        Strand::Forward => Box::new(FullEngine::new(case.model, 7)),
+        Strand::Both => Box::new(FullEngine::new(BothStrands::new(case.model), 7)),
     };
     [Box::new(FastEngine::new(&tables, strands)), full].map(|mut engine: Box<dyn Engine>| {
         let mut scores = Scores::default();
@@ -572,7 +572,7 @@ fn changes_that_are_no_number_are_refused_by_both_engines() {
     for (name, network) in networks {
         let bytes = network.graph();
         for limits in [Limits { bytes: 0 }, SMALL] {
-            for strands in [Strands::Forward, Strands::Both] {
+            for strands in [Strand::Forward, Strand::Both] {
                 for want in [Want::Importance, Want::Effects] {
                     let said = said(&bytes, limits, &contig, 1, strands, want);
                     let task = match name {
@@ -583,7 +583,7 @@ fn changes_that_are_no_number_are_refused_by_both_engines() {
                         let expected = format!("the model gave inf for task {task:?} on");
                         assert!(said.starts_with(&expected), "{name} {want:?}: {said}");
                     }
-                    if strands == Strands::Forward {
+                    if strands == Strand::Forward {
                         assert_eq!(said[0], said[1], "{name}");
                     }
                 }
@@ -700,7 +700,7 @@ fn what_is_not_a_number_inside_a_network_is_said_by_both_engines_or_none() {
                 (&with, Want::Effects),
                 (&with, Want::Activity),
             ] {
-                let said = said(&bytes, limits, contig, 1, Strands::Forward, want);
+                let said = said(&bytes, limits, contig, 1, Strand::Forward, want);
                 let start = match refused {
                     true => "the model gave NaN for task \"K562\" on",
                     false => "values",

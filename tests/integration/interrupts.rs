@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mpra_score::dataset::{
-    CoordinateSource, Frame, Geometry, MissingValues, ReplicateRule, Shares, SplitRule, Strands,
+    CoordinateSource, Frame, Geometry, MissingValues, ReplicateRule, Shares, SplitRule, Strand,
 };
 use mpra_score::evaluate::{Bootstrap, ExamplesConfig, Fields, Side, Values, VariantsConfig};
 use mpra_score::fdr::{FoldBy, PTable};
@@ -151,7 +151,7 @@ fn of_counts(here: &Path) -> Vec<(&'static str, Run)> {
                     test: 0.2,
                     seed: 1,
                 }),
-                strands: Strands::Forward,
+                strands: Strand::Forward,
                 out: out.into(),
                 force: false,
                 threads: 1,

@@ -127,7 +127,7 @@ impl Made {
             aliases: Aliases::None,
             frame: Frame::Tile,
             split: SplitRule::Region(SHARES),
-            strands: Strands::Forward,
+            strands: Strand::Forward,
             out: self.path(out),
             force: false,
             threads: 1,
@@ -372,7 +372,7 @@ fn frames_and_reverse_complements() {
     let made = Made::new(3, 10);
     let mut config = made.config("out");
     config.frame = Frame::Region;
-    config.strands = Strands::Both;
+    config.strands = Strand::Both;
     assert_eq!(run(&config).unwrap().rows, 60);
     let batch = read(&config.out.join("examples.parquet"));
     let (inputs, offsets) = (texts(&batch, "sequence"), ints(&batch, "offset"));

@@ -2,21 +2,12 @@ use std::sync::Arc;
 
 use super::floats::all_finite;
 use super::sources::{Run, between};
-use super::strand::Strand;
+use super::strand::OneStrand;
 use super::tables::Tables;
 use crate::encode::{UNKNOWN, reverse_complement};
 use crate::ism::stretch::means;
-use crate::ism::{Engine, Scores, Stretch, Want};
+use crate::ism::{Engine, Scores, Strand, Stretch, Want};
 use crate::model::ModelError;
-
-/// Which strands a window is scored on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strands {
-    /// As it stands in the contig.
-    Forward,
-    /// The mean of the window and of its reverse complement, as [`crate::model::BothStrands`].
-    Both,
-}
 
 /// Floats of effects that are kept at a time; sets how many windows run at once.
 const MOST_EFFECTS: usize = 1 << 18;
@@ -28,8 +19,8 @@ const MOST_EFFECTS: usize = 1 << 18;
 #[derive(Debug)]
 pub struct FastEngine {
     tables: Arc<Tables>,
-    strand: Strand,
-    strands: Strands,
+    strand: OneStrand,
+    strands: Strand,
     codes: Vec<u8>,
     reversed: Vec<u8>,
     wanted: Vec<usize>,
@@ -43,9 +34,9 @@ pub struct FastEngine {
 
 impl FastEngine {
     /// A new engine over shared tables. Cheap: make one a thread.
-    pub fn new(tables: &Arc<Tables>, strands: Strands) -> Self {
+    pub fn new(tables: &Arc<Tables>, strands: Strand) -> Self {
         Self {
-            strand: Strand::new(tables),
+            strand: OneStrand::new(tables),
             tables: tables.clone(),
             strands,
             codes: Vec::new(),
@@ -123,7 +114,7 @@ impl FastEngine {
             activities,
             &mut self.effects,
         );
-        if self.strands == Strands::Both {
+        if self.strands == Strand::Both {
             finite &= self.other_strand(activities, effects);
         }
         finite &= all_finite(activities);
@@ -346,7 +337,7 @@ mod tests {
             for want in [Want::Effects, Want::Activity] {
                 let mut all: Vec<Scores> = Vec::new();
                 for level in Level::all() {
-                    let mut engine = FastEngine::new(&tables, Strands::Both);
+                    let mut engine = FastEngine::new(&tables, Strand::Both);
                     engine.strand.sources.scratch.level = level;
                     let mut scores = Scores::default();
                     let (origin, len) = Stretch::needs(145, &wanted);
@@ -386,7 +377,7 @@ mod tests {
         let plan = plan(&presets::paper(&mut presets::normal_from(7)));
         let tables = Tables::build(&plan);
         for level in Level::all() {
-            let mut engine = FastEngine::new(&tables, Strands::Forward);
+            let mut engine = FastEngine::new(&tables, Strand::Forward);
             engine.strand.sources.scratch.level = level;
             let (mut run, mut each) = (Scores::default(), Scores::default());
             engine.score(&stretch, Want::Activity, &mut run).unwrap();

@@ -62,7 +62,7 @@ mod view;
 
 pub use check::{Mismatch, check_against_full};
 pub use dag::{DagEngine, DagPlan};
-pub use engine::{FastEngine, Strands};
+pub use engine::FastEngine;
 pub use network::Unsupported;
 pub use plan::{FastPlan, Plan};
 pub use tables::Tables;

@@ -16,7 +16,7 @@ fn emptied<'b>(mut rows: Vec<&[f32]>) -> Vec<&'b [f32]> {
 
 /// The state of one thread and strand.
 #[derive(Debug)]
-pub(super) struct Strand {
+pub(super) struct OneStrand {
     tables: Arc<Tables>,
     pub(super) sources: Sources,
     sums: Vec<f32>,
@@ -26,7 +26,7 @@ pub(super) struct Strand {
     pub(super) head_rows: u64,
 }
 
-impl Strand {
+impl OneStrand {
     pub(super) fn new(tables: &Arc<Tables>) -> Self {
         Self {
             sources: Sources::new(tables),

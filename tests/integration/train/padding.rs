@@ -1,8 +1,8 @@
 //! Padded convolutions: what is exported, how the fast engine reads it, starting from it.
 
 use mpra_score::genome::{Interval, Lattice};
-use mpra_score::ism::fast::{FastEngine, Plan, Strands, Tables, check_against_full};
-use mpra_score::ism::{FullEngine, Stretch};
+use mpra_score::ism::fast::{FastEngine, Plan, Tables, check_against_full};
+use mpra_score::ism::{FullEngine, Strand, Stretch};
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn engines_agree(path: &Path) {
     let model = Model::open(file, &ModelOptions::default(), &runtime).unwrap();
     let plan = Plan::new(model.file(), model.spec()).unwrap();
     let tables = Tables::build(&plan);
-    let mut fast = FastEngine::new(&tables, Strands::Forward);
+    let mut fast = FastEngine::new(&tables, Strand::Forward);
     let mut full = FullEngine::new(model.another().unwrap(), 64);
     let window = model.window() as u32;
     let lattice = Lattice::genome(window, 5).unwrap();

@@ -2,7 +2,6 @@ use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
-use super::super::Strands;
 use super::super::network::Unsupported;
 use super::edits::{Edit, Edited};
 use super::net::{Net, Op};
@@ -11,7 +10,7 @@ use super::reference::Reference;
 use super::rounding::Rounding;
 use crate::encode::{UNKNOWN, reverse_complement};
 use crate::ism::sums::Sums;
-use crate::ism::{Engine, Scores, Stretch, Want};
+use crate::ism::{Engine, Scores, Strand, Stretch, Want};
 use crate::model::{ModelError, ModelFile, ModelSpec};
 
 /// Floats of values under changes that are kept at a time, for each thread.
@@ -105,7 +104,7 @@ impl DagPlan {
 /// The engine of one thread for graphs that are no chain.
 pub struct DagEngine {
     plan: Arc<DagPlan>,
-    strands: Strands,
+    strands: Strand,
     pool: Arc<rayon::ThreadPool>,
     /// Of the window and of its reverse complement.
     references: [Reference; 2],
@@ -115,7 +114,7 @@ pub struct DagEngine {
 
 impl DagEngine {
     /// A new engine; changes of a window are run on the pool's threads.
-    pub fn new(plan: &Arc<DagPlan>, strands: Strands, pool: &Arc<rayon::ThreadPool>) -> Self {
+    pub fn new(plan: &Arc<DagPlan>, strands: Strand, pool: &Arc<rayon::ThreadPool>) -> Self {
         Self {
             plan: plan.clone(),
             strands,
@@ -137,7 +136,7 @@ impl DagEngine {
         let [forward, other] = &mut self.references;
         forward.run(&plan.net, codes, plan.offset, changes);
         out.copy_from_slice(forward.activities());
-        if self.strands == Strands::Both {
+        if self.strands == Strand::Both {
             let mut turned = vec![0; codes.len()];
             reverse_complement(codes, &mut turned);
             other.run(&plan.net, &turned, plan.offset, changes);
@@ -169,7 +168,7 @@ impl DagEngine {
             let free = self.free.lock().ok().and_then(|mut free| free.pop());
             let mut edited = free.unwrap_or_default();
             let mut edits = Vec::with_capacity(3 * columns.len());
-            let both = self.strands == Strands::Both;
+            let both = self.strands == Strand::Both;
             let row = |code: u8| usize::from(plan.net.rows[usize::from(code)]);
             for (strand, reference) in self
                 .references

@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         for tensor in &tensors[1..] {
             id = self.push(Op::Join(how), vec![id, tensor.id], form);
         }
-        Ok(at.id)
+        Ok(id)
     }
 
     pub(super) fn concat(&mut self, at: &mut At<'_>, names: &[&str]) -> Result<Id, Unsupported> {
