@@ -21,6 +21,8 @@ struct Growing<'d> {
     channels: usize,
     length: usize,
     weights: usize,
+    /// The last block was a `Pad`.
+    padded: bool,
 }
 
 fn ints(name: &str, list: &[usize]) -> AttributeProto {
@@ -117,8 +119,9 @@ impl Growing<'_> {
             12 => g.node("Selu", &[x], vec![]),
             13 => g.node("Softsign", &[x], vec![]),
             14 => {
-                let y = g.node("Neg", &[x], vec![]);
-                let y = g.node("LeakyRelu", &[&y], vec![float("alpha", 0.1)]);
+                // Bounded first: a few of these behind one another would pass beyond f32.
+                let y = g.node("Softsign", &[x], vec![]);
+                let y = g.node("LeakyRelu", &[&y], vec![float("alpha", 2.0)]);
                 g.node("Exp", &[&y], vec![])
             }
             _ => g.node("HardSwish", &[x], vec![]),
@@ -126,7 +129,8 @@ impl Growing<'_> {
     }
 
     fn block(&mut self) {
-        match self.dice.below(11) {
+        let kind = self.dice.below(11);
+        match kind {
             0 | 1 => {
                 let (y, channels, length) = self.conv(false, None);
                 (self.channels, self.length) = (channels, length);
@@ -188,6 +192,11 @@ impl Growing<'_> {
                     attributes.push(AttributeProto::of_int("count_include_pad", counted));
                 }
                 let op = if mean { "AveragePool" } else { "MaxPool" };
+                if self.padded {
+                    // ONNX Runtime makes a Pad right before a pool the pool's own padding, which is
+                    // minus infinity and not zero, or too wide (onnxruntime issue 24737).
+                    self.x = self.g.node("Neg", &[&self.x], vec![]);
+                }
                 self.x = self.g.node(op, &[&self.x], attributes);
                 self.length = (self.length + left - size) / stride + 1;
             }
@@ -216,6 +225,7 @@ impl Growing<'_> {
                 self.x = self.g.node("BatchNormalization", &inputs, vec![]);
             }
         }
+        self.padded = kind == 8;
     }
 
     /// From positions to activities.
@@ -282,6 +292,7 @@ fn graph(dice: &mut Dice) -> (Vec<u8>, usize) {
         channels: 4,
         length,
         weights: 0,
+        padded: false,
     };
     for _ in 0..blocks {
         growing.block();
@@ -343,11 +354,7 @@ fn random_case(seed: u64) {
         true => Strand::Both,
         false => Strand::Forward,
     };
-    match check(bytes, &contig, lattice, &wanted, strands) {
-        // ONNX Runtime moves a Pad into the pool behind it and then finds it too wide.
-        Err(e) if e.contains("Pad should be smaller than kernel") => {}
-        result => result.unwrap_or_else(|e| panic!("{seed}: {e}")),
-    }
+    check(bytes, &contig, lattice, &wanted, strands).unwrap_or_else(|e| panic!("{seed}: {e}"));
 }
 
 proptest! {
