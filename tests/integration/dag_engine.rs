@@ -21,6 +21,7 @@ struct Growing<'d> {
     channels: usize,
     length: usize,
     weights: usize,
+    operator_set: i64,
     /// The last block was a `Pad`.
     padded: bool,
 }
@@ -95,6 +96,14 @@ impl Growing<'_> {
             5 => g.node("Tanh", &[x], vec![]),
             6 => g.node("Elu", &[x], vec![float("alpha", 0.7)]),
             7 => g.node("Softplus", &[x], vec![]),
+            // One operator where the set has it, several where it does not.
+            8 if self.operator_set >= 20 => {
+                let how = ["none", "tanh"][self.dice.below(2)];
+                let how = AttributeProto::of_string("approximate", how);
+                g.node("Gelu", &[x], vec![how])
+            }
+            9 if self.operator_set >= 24 => g.node("Swish", &[x], vec![float("alpha", 1.3)]),
+            10 if self.operator_set >= 18 => g.node("Mish", &[x], vec![]),
             8 => {
                 // The exact GELU as it was exported before operator set 20.
                 let root = self.weight(&[], std::f32::consts::SQRT_2, 0.0);
@@ -129,7 +138,7 @@ impl Growing<'_> {
     }
 
     fn block(&mut self) {
-        let kind = self.dice.below(11);
+        let kind = self.dice.below(12);
         match kind {
             0 | 1 => {
                 let (y, channels, length) = self.conv(false, None);
@@ -206,7 +215,8 @@ impl Growing<'_> {
                 self.x = self.g.node("Pad", &[&self.x, &pads], vec![]);
                 self.length += left + right;
             }
-            9 => {
+            9 => self.turn(),
+            10 => {
                 let n = [self.channels];
                 let (gamma, beta) = (self.weight(&n, 1.0, 0.2), self.weight(&n, 0.0, 0.2));
                 let perm = || vec![AttributeProto::of_ints("perm", &[0, 2, 1])];
@@ -228,6 +238,51 @@ impl Growing<'_> {
         self.padded = kind == 8;
     }
 
+    /// Channels, positions or both the other way round, in any of the ways that exporters write it; alone,
+    /// added to what was, or beside it.
+    fn turn(&mut self) {
+        let (mut y, which) = (self.x.clone(), 1 + self.dice.below(3));
+        for (axis, size) in [(1, self.channels), (2, self.length)] {
+            if which & axis == 0 {
+                continue;
+            }
+            y = match self.dice.below(4) {
+                0 => {
+                    let order: Vec<i64> = (0..size as i64).rev().collect();
+                    let order = self.list(&order);
+                    let axis = AttributeProto::of_int("axis", axis as i64);
+                    self.g.node("Gather", &[&y, &order], vec![axis])
+                }
+                1 if axis == 1 => {
+                    let order: Vec<i64> = (0..size)
+                        .map(|_| self.dice.below(size) as i64 - size as i64)
+                        .collect();
+                    let order = self.list(&order);
+                    let axis = AttributeProto::of_int("axis", axis as i64);
+                    self.g.node("Gather", &[&y, &order], vec![axis])
+                }
+                n => {
+                    // As PyTorch writes `flip`.
+                    let (from, to) = [(-1, i64::MIN + 1), (i64::MAX, -1 - size as i64)][n % 2];
+                    let [from, to, axis, step] =
+                        [from, to, axis as i64, -1].map(|v| self.list(&[v]));
+                    let inputs = [&y, &from, &to, &axis, &step].map(String::as_str);
+                    self.g.node("Slice", &inputs, vec![])
+                }
+            };
+        }
+        self.x = match self.dice.below(4) {
+            0 => y,
+            1 if self.channels <= 12 => {
+                self.channels *= 2;
+                let axis = AttributeProto::of_int("axis", 1);
+                self.g.node("Concat", &[&self.x, &y], vec![axis])
+            }
+            2 => self.g.node("Max", &[&self.x, &y], vec![]),
+            _ => self.g.node("Add", &[&self.x, &y], vec![]),
+        };
+    }
+
     /// From positions to activities.
     fn head(mut self) -> Vec<u8> {
         let mut features = self.channels * self.length;
@@ -239,9 +294,14 @@ impl Growing<'_> {
             }
             1 => {
                 features = self.channels;
-                let axes = AttributeProto::of_ints("axes", &[2]);
                 let keep = AttributeProto::of_int("keepdims", 0);
-                self.g.node("ReduceMean", &[&self.x], vec![axes, keep])
+                if self.operator_set < 18 {
+                    let axes = AttributeProto::of_ints("axes", &[2]);
+                    self.g.node("ReduceMean", &[&self.x], vec![axes, keep])
+                } else {
+                    let axes = self.list(&[2]);
+                    self.g.node("ReduceMean", &[&self.x, &axes], vec![keep])
+                }
             }
             2 => {
                 features = self.channels;
@@ -277,6 +337,9 @@ fn graph(dice: &mut Dice) -> (Vec<u8>, usize) {
     let framed = dice.one_in(3);
     let length = window + if framed { dice.below(20) } else { 0 };
     let mut g = GraphBuilder::new("random");
+    // Operators of one name are read by their own set's rules; the newest that ONNX Runtime takes is the last.
+    let operator_set = 17 + dice.below(8) as i64;
+    g.operator_set(operator_set);
     if framed {
         let offset = dice.below(length - window + 1);
         let frame = format!(r#"{{"window": {window}, "offset": {offset}, "frame": {length}}}"#);
@@ -292,6 +355,7 @@ fn graph(dice: &mut Dice) -> (Vec<u8>, usize) {
         channels: 4,
         length,
         weights: 0,
+        operator_set,
         padded: false,
     };
     for _ in 0..blocks {
@@ -407,4 +471,88 @@ fn malinois() {
 #[test]
 fn bpnet() {
     preset(presets::bpnet(&mut presets::normal_from(4), 64), 2_114);
+}
+
+/// One trunk for both strands, `input` of which is the other: as PyTorch (a batch of any size, `Slice`) or
+/// Keras (of one window, `ReverseSequence` and `Gather`) writes it.
+fn siamese(keras: bool) -> Vec<u8> {
+    let mut dice = Dice(5);
+    let mut growing = Growing {
+        g: GraphBuilder::new("siamese"),
+        dice: &mut dice,
+        x: String::new(),
+        channels: 16,
+        length: 60,
+        weights: 0,
+        operator_set: 17,
+        padded: false,
+    };
+    let perm = || vec![AttributeProto::of_ints("perm", &[0, 2, 1])];
+    let (forward, other) = if keras {
+        growing.g.input("x", &[Ok(1), Ok(60), Ok(4)]);
+        let (lengths, order) = (growing.list(&[60]), growing.list(&[3, 2, 1, 0]));
+        let axes = [("time_axis", 1), ("batch_axis", 0)];
+        let axes = axes.map(|(name, axis)| AttributeProto::of_int(name, axis));
+        let g = &mut growing.g;
+        let y = g.node("ReverseSequence", &["x", &lengths], axes.to_vec());
+        let axis = AttributeProto::of_int("axis", 2);
+        let y = g.node("Gather", &[&y, &order], vec![axis]);
+        let forward = g.node("Transpose", &["x"], perm());
+        (forward, g.node("Transpose", &[&y], perm()))
+    } else {
+        growing.g.input("x", &[Err("n"), Ok(4), Ok(60)]);
+        let (end, begin) = ([i64::MIN + 1; 2], [-1, -1]);
+        let lists = [&begin[..], &end, &[1, 2], &[-1, -1]].map(|list| growing.list(list));
+        let [begin, end, axes, steps] = lists.each_ref().map(String::as_str);
+        let inputs = ["x", begin, end, axes, steps];
+        let y = growing.g.node("Slice", &inputs, vec![]);
+        ("x".into(), y)
+    };
+    let (w1, b1) = (
+        growing.weight(&[16, 4, 7], 0.0, 0.3),
+        growing.weight(&[16], 0.0, 0.2),
+    );
+    let (w2, b2) = (
+        growing.weight(&[16, 16, 5], 0.0, 0.15),
+        growing.weight(&[16], 0.0, 0.2),
+    );
+    let (w, b) = (
+        growing.weight(&[16, 2], 0.0, 0.3),
+        growing.weight(&[2], 0.0, 0.2),
+    );
+    let g = &mut growing.g;
+    let mut trunk = |x: &str| {
+        let y = g.node("Conv", &[x, &w1, &b1], vec![]);
+        let y = g.node("Relu", &[&y], vec![]);
+        let y = g.node("Conv", &[&y, &w2, &b2], vec![]);
+        let y = g.node("Relu", &[&y], vec![]);
+        let y = g.node("GlobalAveragePool", &[&y], vec![]);
+        let y = g.node("Flatten", &[&y], vec![]);
+        g.node("Gemm", &[&y, &w, &b], vec![])
+    };
+    let (one, two) = (trunk(&forward), trunk(&other));
+    let out = g.node("Max", &[&one, &two], vec![]);
+    g.node_to("Identity", &[&out], vec![], "y");
+    let batch = if keras { Ok(1) } else { Err("n") };
+    g.output("y", &[batch, Ok(2)]);
+    growing.g.to_bytes()
+}
+
+#[test]
+fn networks_that_read_both_strands_themselves() {
+    let runtime = Runtime::load(None).unwrap();
+    for keras in [false, true] {
+        let bytes = siamese(keras);
+        let file = ModelFile::from_bytes(Path::new("siamese.onnx"), bytes.clone()).unwrap();
+        let model = Model::open(file, &ModelOptions::default(), &runtime).unwrap();
+        let plan = DagPlan::new(model.file(), model.spec()).unwrap();
+        let text = plan.describe();
+        assert!(text.ends_with("reads both strands itself"), "{text}");
+        let (whole, changed) = plan.products();
+        assert!(4 * changed < whole, "{changed} of {whole}");
+        let contig = contig(&mut Dice(6), 200);
+        let lattice = Lattice::genome(60, 13).unwrap();
+        let wanted = [Interval::new(70, 90).unwrap()];
+        check(bytes, &contig, lattice, &wanted, Strand::Forward).unwrap();
+    }
 }

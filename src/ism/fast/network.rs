@@ -50,6 +50,8 @@ pub(crate) enum Function {
     Softsign,
     /// `x tanh(softplus(x))`.
     Mish,
+    /// `x sigmoid(alpha x)`.
+    Swish(f32),
     /// `max(0, min(1, alpha x + beta))`.
     HardSigmoid(f32, f32),
     /// `x max(0, min(1, x / 6 + 0.5))`.
@@ -102,6 +104,7 @@ impl Function {
             Self::Reciprocal => 1.0 / x,
             Self::Softsign => x / (1.0 + x.abs()),
             Self::Mish => x * softplus(x).tanh(),
+            Self::Swish(alpha) => x * Self::Sigmoid.of(alpha * x),
             Self::HardSigmoid(alpha, beta) => clip(alpha * x + beta, 0.0, 1.0),
             Self::HardSwish => x * clip(x / 6.0 + 0.5, 0.0, 1.0),
             Self::Selu(alpha, gamma) => {

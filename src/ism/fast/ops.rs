@@ -316,6 +316,7 @@ impl Operators<'_> {
             "Reciprocal" => function(Function::Reciprocal),
             "Softsign" => function(Function::Softsign),
             "Mish" => function(Function::Mish),
+            "Swish" => function(Function::Swish(node.float("alpha", 1.0))),
             "HardSigmoid" => function(Function::HardSigmoid(
                 node.float("alpha", 0.2),
                 node.float("beta", 0.5),

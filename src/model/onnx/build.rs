@@ -33,6 +33,14 @@ impl GraphBuilder {
         }
     }
 
+    /// Another operator set than 17: what is added must be of it.
+    pub fn operator_set(&mut self, version: i64) -> &mut Self {
+        for set in &mut self.model.opset_import {
+            set.version = version;
+        }
+        self
+    }
+
     /// Declares a float input. Axes are lengths, or names for those that are free.
     pub fn input(&mut self, name: &str, axes: &[Result<usize, &str>]) -> &mut Self {
         self.graph.input.push(value_info(name, axes, FLOAT));

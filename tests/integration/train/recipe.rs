@@ -118,6 +118,7 @@ kind = "values"
 file = "values.tsv"
 sequence = "seq"
 columns = ["A", "B"]
+differences = [["A", "B"]]
 group = "name"
 group_suffixes = ["_F", "_R"]
 [[source]]
@@ -183,13 +184,22 @@ fn heads_of_all_sources_become_tasks() {
     );
     // The sources are learned, each by its own measure.
     let names: Vec<&str> = summary.test.iter().map(|t| t.0.as_str()).collect();
-    assert_eq!(names, ["lenti.A", "lenti.B", "sharpr.cell", "raqtl.cell"]);
+    assert_eq!(
+        names,
+        [
+            "lenti.A",
+            "lenti.B",
+            "lenti.A-B",
+            "sharpr.cell",
+            "raqtl.cell"
+        ]
+    );
     for (name, figure) in &summary.test {
         assert!(*figure > 0.8, "{name}: {figure}");
     }
     let text = fs::read_to_string(whole.out.join("training.tsv")).unwrap();
     assert!(text.starts_with(
-        "epoch\tlearning_rate\ttrain_loss\tvalidation_loss\tlenti.A\tlenti.B\tsharpr.validation_loss\tsharpr.cell\traqtl.validation_loss\traqtl.cell\tseconds\n"
+        "epoch\tlearning_rate\ttrain_loss\tvalidation_loss\tlenti.A\tlenti.B\tlenti.A-B\tsharpr.validation_loss\tsharpr.cell\traqtl.validation_loss\traqtl.cell\tseconds\n"
     ));
     let json: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(whole.out.join("model.json")).unwrap()).unwrap();

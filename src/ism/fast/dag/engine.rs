@@ -48,8 +48,24 @@ impl DagPlan {
     /// What will be done, in one line.
     pub fn describe(&self) -> String {
         let count = |of: fn(&Op) -> bool| self.net.nodes.iter().filter(|n| of(&n.op)).count();
+        // The positions of the input itself, turned.
+        let nodes = &self.net.nodes;
+        let of_input = |id: usize| {
+            let mut id = id;
+            while matches!(nodes[id].op, Op::Order(_) | Op::Crop(_)) {
+                id = nodes[id].inputs[0];
+            }
+            id == 0
+        };
+        let siamese = nodes
+            .iter()
+            .any(|node| matches!(node.op, Op::Turn) && of_input(node.inputs[0]));
+        let strands = match siamese {
+            true => ", which reads both strands itself",
+            false => "",
+        };
         format!(
-            "a graph of {} operators with {} convolutions, {} pools, {} joins",
+            "a graph of {} operators with {} convolutions, {} pools, {} joins{strands}",
             self.net.nodes.len() - 1,
             count(|op| matches!(op, Op::Conv(_))),
             count(|op| matches!(op, Op::Pool(..) | Op::Global(..))),

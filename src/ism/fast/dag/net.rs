@@ -168,6 +168,10 @@ pub(super) enum Op {
     Concat,
     /// Channels (or features) `from..`, as many as the result has.
     Channels(usize),
+    /// Channels (or features) in another order, each with where it was.
+    Order(Vec<usize>),
+    /// Positions from the last to the first.
+    Turn,
     /// Positions from `from` on, as many as the result has; zero where the value has none.
     Crop(isize),
     /// All positions in one row: features by position, or by channel.
@@ -225,6 +229,10 @@ impl Net {
                     to,
                 }
             }
+            Op::Turn => Span {
+                from: length - first.to,
+                to: length - first.from,
+            },
             Op::Crop(begin) => {
                 let moved = |p: usize| (p as isize - begin).clamp(0, length as isize) as usize;
                 Span {

@@ -92,6 +92,25 @@ impl<'a> Reader<'a> {
             let axis = wrap(*axis, rank as i64);
             let size = moved.get(axis).and_then(|axis| axis.size());
             let size = size.ok_or_else(|| at.no("it cuts the batch"))?;
+            if *step == -1 {
+                let bound = |at: i64| match at < 0 {
+                    true => at.saturating_add(size as i64).max(-1),
+                    false => at.min(size as i64 - 1),
+                };
+                // Counted from the other end.
+                let [from, to] = [*start, *end].map(|p| (size as i64 - 1 - bound(p)) as usize);
+                if from >= to {
+                    return Err(at.no("it leaves nothing"));
+                }
+                of = self
+                    .turn(&moved, axis, of)
+                    .and_then(|of| match (from, to) == (0, size) {
+                        true => Some(of),
+                        false => self.part(&mut moved, axis, (from, to), of),
+                    })
+                    .ok_or_else(|| at.no("it turns another axis than positions or channels"))?;
+                continue;
+            }
             if *step != 1 {
                 return Err(at.no("it has steps"));
             }
@@ -116,6 +135,84 @@ impl<'a> Reader<'a> {
         }
         at.ops.axes = moved;
         Ok(of)
+    }
+
+    /// An axis from its last element to its first.
+    fn turn(&mut self, axes: &Axes, axis: usize, id: Id) -> Option<Id> {
+        let form = self.nodes[id].form;
+        match (axes[axis], form) {
+            (Axis::Length(_), Form::Positions { .. }) => Some(self.push(Op::Turn, vec![id], form)),
+            (Axis::Channels(n) | Axis::Features(n), _) if n == form.row() => {
+                Some(self.push(Op::Order((0..n).rev().collect()), vec![id], form))
+            }
+            _ => None,
+        }
+    }
+
+    /// Elements of one axis by number: channels in any order, positions turned or a stretch of them.
+    pub(super) fn gather(&mut self, at: &mut At<'_>) -> Result<Id, Unsupported> {
+        let rank = at.ops.axes.len();
+        let axis = wrap(at.node.int("axis", 0), rank as i64);
+        let size = at.ops.axes.get(axis).and_then(|axis| axis.size());
+        let size = size.ok_or_else(|| at.no("it picks from the batch"))?;
+        let list = at.ops.graph.list(at.node, "indices", 1)?;
+        let list = list.ok_or_else(|| at.no("what it picks is no constant"))?;
+        if at.ops.graph.constant(at.node, 1)?.dims.len() != 1 {
+            return Err(at.no("what it picks is no list"));
+        }
+        let order: Option<Vec<usize>> = (list.iter())
+            .map(|&i| usize::try_from(if i < 0 { i + size as i64 } else { i }).ok())
+            .map(|i| i.filter(|&i| i < size))
+            .collect();
+        let order = order.filter(|order| !order.is_empty());
+        let order = order.ok_or_else(|| at.no("what it picks lies outside"))?;
+        let row = at.form.row();
+        match at.ops.axes[axis] {
+            Axis::Length(_) => {
+                let (mut moved, from, n) = (at.ops.axes.clone(), order[0], order.len());
+                let found = if order.iter().copied().eq((0..size).rev()) {
+                    self.turn(&moved, axis, at.id)
+                } else if order.iter().copied().eq(from..from + n) {
+                    self.part(&mut moved, axis, (from, from + n), at.id)
+                } else {
+                    None
+                };
+                at.ops.axes = moved;
+                found.ok_or_else(|| at.no("it picks positions in no order of their own"))
+            }
+            Axis::Channels(n) | Axis::Features(n) if n == row => {
+                let (many, form) = (order.len(), at.form);
+                at.ops.axes[axis] = match at.ops.axes[axis] {
+                    Axis::Channels(_) => Axis::Channels(many),
+                    _ => Axis::Features(many),
+                };
+                let form = match form {
+                    Form::Positions { length, .. } => Form::Positions {
+                        length,
+                        channels: many,
+                    },
+                    Form::Flat(_) => Form::Flat(many),
+                };
+                Ok(self.push(Op::Order(order), vec![at.id], form))
+            }
+            _ => Err(at.no("it picks from another axis than positions or channels")),
+        }
+    }
+
+    /// Positions from the last to the first, in every window alike.
+    pub(super) fn reverse_sequence(&mut self, at: &mut At<'_>) -> Result<Id, Unsupported> {
+        let rank = at.ops.axes.len();
+        let [time, batch] = [("time_axis", 0), ("batch_axis", 1)]
+            .map(|(name, default)| wrap(at.node.int(name, default), rank as i64));
+        let size = at.ops.axes.get(time).and_then(|axis| axis.size());
+        let lengths = at.ops.graph.list(at.node, "sequence_lens", 1)?;
+        let lengths = lengths.ok_or_else(|| at.no("its lengths are no constants"))?;
+        let whole = |n: &i64| usize::try_from(*n).ok() == size;
+        if !matches!(at.ops.axes.get(batch), Some(Axis::Batch)) || !lengths.iter().all(whole) {
+            return Err(at.no("it turns parts of windows"));
+        }
+        let turned = self.turn(&at.ops.axes, time, at.id);
+        turned.ok_or_else(|| at.no("it turns another axis than positions or channels"))
     }
 
     /// Elements `from..to` of an axis of positions, channels or features.

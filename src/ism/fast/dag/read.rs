@@ -192,6 +192,8 @@ impl<'a> Reader<'a> {
             "LayerNormalization" => self.norm(&at)?,
             "Slice" => self.slice(&mut at)?,
             "Pad" => self.pad(&mut at)?,
+            "Gather" => self.gather(&mut at)?,
+            "ReverseSequence" => self.reverse_sequence(&mut at)?,
             "Split" => return self.split(&at),
             "Concat" => self.concat(&mut at, &names)?,
             _ if several => self.join(&mut at, &names)?,

@@ -79,6 +79,20 @@ pub(super) fn compute(
                 copy(part, &mut result[at]);
             }
         }
+        Op::Order(order) => {
+            for (&(edit, position), at) in each() {
+                if let Some(from) = rows.row(edit, 0, position) {
+                    let to = result[at].iter_mut();
+                    to.zip(order).for_each(|(to, &channel)| *to = from[channel]);
+                }
+            }
+        }
+        Op::Turn => {
+            let last = of_input(0).length() - 1;
+            for (&(edit, position), at) in each() {
+                copy(rows.row(edit, 0, last - position), &mut result[at]);
+            }
+        }
         Op::Crop(from) => {
             let length = of_input(0).length();
             for (&(edit, position), at) in each() {

@@ -162,6 +162,10 @@ pub enum Kind {
         sequence: String,
         /// Columns of the values; a missing one teaches nothing.
         columns: Vec<String>,
+        /// Pairs of columns whose difference is learned as a head of its own, `A-B`, where both are
+        /// known: what tells two cells apart is little beside what they share.
+        #[serde(default)]
+        differences: Vec<(String, String)>,
         /// Column that says which rows belong together.
         group: Option<String>,
         /// Endings that are no part of a group's name, as `_F` and `_R`.
@@ -382,7 +386,15 @@ impl Kind {
     /// Its heads, without the source's name.
     pub fn heads(&self) -> Vec<String> {
         match self {
-            Self::Values { columns, .. } | Self::Examples { columns, .. } => columns.clone(),
+            Self::Values {
+                columns,
+                differences,
+                ..
+            } => {
+                let differences = differences.iter().map(|(a, b)| format!("{a}-{b}"));
+                columns.iter().cloned().chain(differences).collect()
+            }
+            Self::Examples { columns, .. } => columns.clone(),
             Self::Labels { files, .. } | Self::Alleles { files, .. } => {
                 files.keys().cloned().collect()
             }

@@ -155,6 +155,7 @@ fn values(kind: &Kind, window: usize) -> Result<Read, TrainError> {
         file,
         sequence,
         columns,
+        differences,
         group,
         group_suffixes,
         step,
@@ -168,14 +169,22 @@ fn values(kind: &Kind, window: usize) -> Result<Read, TrainError> {
     let sequence = sheet.column("sequence", sequence)?;
     let places = columns.iter().map(|name| sheet.column("columns", name));
     let places = places.collect::<Result<Vec<usize>, _>>()?;
+    let mut pairs = Vec::with_capacity(differences.len());
+    for (a, b) in differences {
+        let place = |name| sheet.column("differences", name);
+        pairs.push((place(a)?, place(b)?));
+    }
     let group = group.as_ref().map(|name| sheet.column("group", name));
     let group = group.transpose()?;
-    let mut read = Read::new(columns.clone(), Objective::Values);
+    let mut read = Read::new(kind.heads(), Objective::Values);
     let mut labels = Vec::new();
     for row in 0..sheet.rows() {
         let codes = codes_of(sheet.cell(row, sequence));
         let values = places.iter().map(|&place| sheet.number(row, place));
-        let values = values.collect::<Result<Vec<f64>, _>>()?;
+        let mut values = values.collect::<Result<Vec<f64>, _>>()?;
+        for &(a, b) in &pairs {
+            values.push(sheet.number(row, a)? - sheet.number(row, b)?);
+        }
         let expected = read.examples.columns;
         if !read.origins.is_empty() && codes.len() != expected {
             return Err(TrainError::Data {
