@@ -70,6 +70,8 @@ bench: build $(SETUP)/python/.done target/bench/dragonn.onnx
 	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/end_to_end.py
 	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/variants.py
 	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/predictions.py --model $(MODEL)
+	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/graphs.py target/bench/deepstarr.onnx target/bench/basset.onnx \
+	    target/bench/malinois.onnx
 	$(PYTHON) benches/training.py
 
 fixtures:

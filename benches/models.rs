@@ -9,11 +9,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("usage: bench_models DIR")?;
     std::fs::create_dir_all(&folder)?;
     type Preset = fn(presets::Normal<'_>) -> GraphBuilder;
-    let networks: [(&str, Preset); 4] = [
+    let networks: [(&str, Preset); 8] = [
         ("paper", presets::paper),
         ("authors", presets::authors),
         ("dragonn", presets::dragonn),
         ("compact", presets::compact),
+        ("basset", presets::basset),
+        ("deepstarr", presets::deepstarr),
+        ("malinois", presets::malinois),
+        ("bpnet", |normal| presets::bpnet(normal, 64)),
     ];
     for (name, preset) in networks {
         let bytes = preset(&mut presets::normal_from(1)).to_bytes();
