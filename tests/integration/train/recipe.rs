@@ -210,7 +210,8 @@ fn heads_of_all_sources_become_tasks() {
         assert_eq!(all, rows);
     }
     // Both rows of an element are on one side.
-    let text = fs::read_to_string(whole.out.join("split.tsv")).unwrap();
+    let text_of_split = fs::read_to_string(whole.out.join("split.tsv")).unwrap();
+    let text = &text_of_split;
     let mut sides = std::collections::HashMap::new();
     for line in text.lines().filter_map(|l| l.strip_prefix("lenti\t")) {
         let (name, side) = line.split_once('\t').unwrap();
@@ -234,6 +235,16 @@ fn heads_of_all_sources_become_tasks() {
         .unwrap();
     assert!((outputs[0] - outputs[2]).abs() < 1e-5);
     assert!((outputs[1] - outputs[3]).abs() < 1e-5);
+
+    // Another seed of the network leaves everything on its side; another one of the split does not.
+    for (place, same) in [("[fit]\n", true), ("[split]\n", false)] {
+        let text = RECIPE.replace("epochs = 12", "epochs = 1");
+        let folder = prepared(&text.replace(place, &format!("{place}seed = 5\n")));
+        let other = config(folder.path(), "whole", false);
+        run(&other, &Unwatched, &Cancel::default()).unwrap();
+        let sides = fs::read_to_string(other.out.join("split.tsv")).unwrap();
+        assert_eq!(sides == text_of_split, same, "{place}");
+    }
 
     // Stopped and resumed it ends with the same bytes.
     let cancel = Cancel::default();

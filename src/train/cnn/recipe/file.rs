@@ -106,6 +106,9 @@ pub struct SplitSpec {
     pub shared_bases: usize,
     /// But not by stretches that more sequences than this have: repeats.
     pub repeats: usize,
+    /// Seed of the groups' sides, apart from the network's: networks of several seeds are then learned from
+    /// and judged on the same sequences.
+    pub seed: u64,
 }
 
 impl Default for SplitSpec {
@@ -117,6 +120,7 @@ impl Default for SplitSpec {
             test_share: 0.1,
             shared_bases: 25,
             repeats: 20,
+            seed: 1,
         }
     }
 }

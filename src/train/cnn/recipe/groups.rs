@@ -46,12 +46,7 @@ pub(super) struct Origin {
 }
 
 /// Puts every sequence of all sources on a side.
-pub(super) fn assign(
-    sources: &mut [Examples],
-    origins: &[Vec<Origin>],
-    split: &SplitSpec,
-    seed: u64,
-) {
+pub(super) fn assign(sources: &mut [Examples], origins: &[Vec<Origin>], split: &SplitSpec) {
     let total: usize = sources.iter().map(Examples::len).sum();
     let mut sets = Sets {
         parent: (0..total as u32).collect(),
@@ -84,7 +79,7 @@ pub(super) fn assign(
         for side in &mut examples.sides {
             let set = sets.find(i);
             *side = *sides.entry(set).or_insert_with(|| {
-                let at = Random::at(seed, &[0x5917, u64::from(set)]).uniform();
+                let at = Random::at(split.seed, &[0x5917, u64::from(set)]).uniform();
                 if at < split.test_share {
                     Split::Test
                 } else if at < split.test_share + split.validation_share {
@@ -229,7 +224,7 @@ mod tests {
             ..SplitSpec::default()
         };
         let mut sources = [first, second];
-        assign(&mut sources, &origins, &split, 1);
+        assign(&mut sources, &origins, &split);
         let (test, train) = (Split::Test, Split::Train);
         assert_eq!(sources[0].sides, [test, test, test, train]);
         assert_eq!(sources[1].sides, [train, test]);
@@ -244,7 +239,7 @@ mod tests {
                 ..split.clone()
             },
         ] {
-            assign(&mut sources, &origins, &split, 1);
+            assign(&mut sources, &origins, &split);
             assert_eq!(sources[0].sides, [train; 4]);
         }
     }
@@ -255,7 +250,14 @@ mod tests {
             &(0..3000).map(|i| bases(40, i)).collect::<Vec<_>>(),
         )];
         let origins = [vec![Origin::default(); 3000]];
-        assign(&mut sources, &origins, &SplitSpec::default(), 4);
+        assign(
+            &mut sources,
+            &origins,
+            &SplitSpec {
+                seed: 4,
+                ..SplitSpec::default()
+            },
+        );
         let count = |side: Split| sources[0].sides.iter().filter(|s| **s == side).count();
         assert!((250..350).contains(&count(Split::Test)));
         assert!((110..190).contains(&count(Split::Validation)));

@@ -111,7 +111,7 @@ fn data(
         origins.push(read.origins);
         what.push(said);
     }
-    groups::assign(&mut examples, &origins, &recipe.split, recipe.fit.seed);
+    groups::assign(&mut examples, &origins, &recipe.split);
     let (mut heads, mut apart) = (Vec::new(), Vec::new());
     let mut next = 0;
     for examples in &mut examples {
