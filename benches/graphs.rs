@@ -4,7 +4,8 @@
 //! For each published architecture, random weights, it alternates between all changes of one window by
 //! either engine and prints windows a second (medians), their ratio, the ratio that counting products of
 //! weights and values allows, and the largest difference of an effect. `cargo bench --bench graphs --
-//! bpnet` runs one (of networks that take minutes there is one round); `fast` among the arguments the fast engine alone, for profiles.
+//! bpnet` runs one (of networks that take minutes there is one round); `fast` among the arguments the fast
+//! engine alone, for profiles.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
