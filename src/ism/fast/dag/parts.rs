@@ -6,7 +6,30 @@ use super::net::{Form, Id, Join, Op};
 use super::read::{At, Reader, Tensor};
 use crate::model::onnx::{Axes, Axis, wrap};
 
+/// The form, and its axis of channels or features, with so many of these.
+fn with_row(axis: &mut Axis, form: Form, many: usize) -> Form {
+    *axis = match axis {
+        Axis::Channels(_) => Axis::Channels(many),
+        _ => Axis::Features(many),
+    };
+    match form {
+        Form::Positions { length, .. } => Form::Positions {
+            length,
+            channels: many,
+        },
+        Form::Flat(_) => Form::Flat(many),
+    }
+}
+
 impl<'a> Reader<'a> {
+    /// What an operator reads, if all of it depends on the window.
+    fn all(&self, at: &At<'_>, names: &[&str]) -> Result<Vec<Tensor>, Unsupported> {
+        if names.len() != at.node.input.len() {
+            return Err(at.no("it mixes constants and values"));
+        }
+        Ok(names.iter().map(|n| self.tensors[n].clone()).collect())
+    }
+
     /// Two or more values of one form.
     pub(super) fn join(&mut self, at: &mut At<'_>, names: &[&str]) -> Result<Id, Unsupported> {
         let how = match at.node.op_type.as_str() {
@@ -18,13 +41,7 @@ impl<'a> Reader<'a> {
             "Min" => Join::Min,
             _ => return Err(at.no("more than one of its inputs depend on the window")),
         };
-        if names.len() != at.node.input.len() {
-            return Err(at.no("it mixes constants and values"));
-        }
-        let tensors: Vec<Tensor> = names
-            .iter()
-            .map(|name| self.tensors[name].clone())
-            .collect();
+        let tensors = self.all(at, names)?;
         let form = self.nodes[tensors[0].id].form;
         let alike = |t: &Tensor| t.axes == at.ops.axes && self.nodes[t.id].form == form;
         if !tensors.iter().all(alike) {
@@ -40,13 +57,7 @@ impl<'a> Reader<'a> {
     pub(super) fn concat(&mut self, at: &mut At<'_>, names: &[&str]) -> Result<Id, Unsupported> {
         let rank = at.ops.axes.len();
         let axis = wrap(at.node.int("axis", 1), rank as i64);
-        if names.len() != at.node.input.len() {
-            return Err(at.no("it mixes constants and values"));
-        }
-        let tensors: Vec<Tensor> = names
-            .iter()
-            .map(|name| self.tensors[name].clone())
-            .collect();
+        let tensors = self.all(at, names)?;
         let mut all = 0;
         for tensor in &tensors {
             let own = match tensor.axes.get(axis) {
@@ -62,17 +73,7 @@ impl<'a> Reader<'a> {
             }
             all += own;
         }
-        at.ops.axes[axis] = match at.ops.axes[axis] {
-            Axis::Channels(_) => Axis::Channels(all),
-            _ => Axis::Features(all),
-        };
-        let form = match self.nodes[tensors[0].id].form {
-            Form::Positions { length, .. } => Form::Positions {
-                length,
-                channels: all,
-            },
-            Form::Flat(_) => Form::Flat(all),
-        };
+        let form = with_row(&mut at.ops.axes[axis], self.nodes[tensors[0].id].form, all);
         let inputs = tensors.iter().map(|t| t.id).collect();
         Ok(self.push(Op::Concat, inputs, form))
     }
@@ -80,7 +81,6 @@ impl<'a> Reader<'a> {
     /// A stretch of one axis.
     pub(super) fn slice(&mut self, at: &mut At<'_>) -> Result<Id, Unsupported> {
         let list = |name: &str, input: usize| at.ops.graph.list(at.node, name, input);
-
         let starts = list("starts", 1)?.ok_or_else(|| at.no("it names no starts"))?;
         let ends = list("ends", 2)?.ok_or_else(|| at.no("it names no ends"))?;
         let axes = list("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
@@ -181,18 +181,7 @@ impl<'a> Reader<'a> {
                 found.ok_or_else(|| at.no("it picks positions in no order of their own"))
             }
             Axis::Channels(n) | Axis::Features(n) if n == row => {
-                let (many, form) = (order.len(), at.form);
-                at.ops.axes[axis] = match at.ops.axes[axis] {
-                    Axis::Channels(_) => Axis::Channels(many),
-                    _ => Axis::Features(many),
-                };
-                let form = match form {
-                    Form::Positions { length, .. } => Form::Positions {
-                        length,
-                        channels: many,
-                    },
-                    Form::Flat(_) => Form::Flat(many),
-                };
+                let form = with_row(&mut at.ops.axes[axis], at.form, order.len());
                 Ok(self.push(Op::Order(order), vec![at.id], form))
             }
             _ => Err(at.no("it picks from another axis than positions or channels")),
@@ -232,18 +221,9 @@ impl<'a> Reader<'a> {
                     Form::Positions { length, channels },
                 )
             }
-            (Axis::Channels(_), Form::Positions { length, .. }) => {
-                axes[axis] = Axis::Channels(to - from);
-                let channels = to - from;
-                (Op::Channels(from), Form::Positions { length, channels })
-            }
-            (Axis::Channels(_), Form::Flat(_)) => {
-                axes[axis] = Axis::Channels(to - from);
-                (Op::Channels(from), Form::Flat(to - from))
-            }
-            (Axis::Features(_), Form::Flat(_)) => {
-                axes[axis] = Axis::Features(to - from);
-                (Op::Channels(from), Form::Flat(to - from))
+            (Axis::Channels(_), form) | (Axis::Features(_), form @ Form::Flat(_)) => {
+                let form = with_row(&mut axes[axis], form, to - from);
+                (Op::Channels(from), form)
             }
             _ => return None,
         };
