@@ -27,11 +27,14 @@ const ROUNDS: usize = 3;
 
 type Preset = fn(presets::Normal<'_>) -> GraphBuilder;
 
-const NETWORKS: [(&str, Preset); 5] = [
+const NETWORKS: [(&str, Preset); 8] = [
+    ("dragonn", presets::dragonn),
     ("basset", presets::basset),
     ("deepstarr", presets::deepstarr),
     ("malinois", presets::malinois),
     ("bpnet", |normal| presets::bpnet(normal, 64)),
+    ("legnet", |normal| presets::legnet(normal, true)),
+    ("search", presets::search),
     ("chrombpnet", |normal| presets::bpnet(normal, 512)),
 ];
 
@@ -77,9 +80,20 @@ fn network(name: &str, model: &Model, alone: bool) -> Result<(), Box<dyn std::er
     let window = model.spec().window as u32;
     let plan = DagPlan::new(model.file(), model.spec())?;
     // All passes by the full engine; one, and what each change alters, by the fast one.
-    let (whole, changed) = plan.products();
+    let (below, changed) = plan.products();
+    let whole = match plan.is_cut() {
+        // What lies above a cut is not counted: by the same network without what it is cut for, whose
+        // own products are few.
+        true => {
+            let bytes = presets::legnet(&mut presets::normal_from(1), false).to_bytes();
+            let file = ModelFile::from_bytes(Path::new(name), bytes)?;
+            DagPlan::new(&file, model.spec())?.products().0
+        }
+        false => below,
+    };
+    let (whole, changed) = (whole as f64, (whole - below + changed) as f64);
     let passes = 3.0 * f64::from(window);
-    let allowed = (passes + 1.0) * whole as f64 / (whole as f64 + passes * changed as f64);
+    let allowed = (passes + 1.0) * whole / (whole + passes * changed);
     let mut fast = engine(model, EngineChoice::Fast)?;
     // Warms it, and makes the start-up check.
     one(fast.as_mut(), window)?;

@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("usage: bench_models DIR")?;
     std::fs::create_dir_all(&folder)?;
     type Preset = fn(presets::Normal<'_>) -> GraphBuilder;
-    let networks: [(&str, Preset); 8] = [
+    let networks: [(&str, Preset); 10] = [
         ("paper", presets::paper),
         ("authors", presets::authors),
         ("dragonn", presets::dragonn),
@@ -17,6 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("basset", presets::basset),
         ("deepstarr", presets::deepstarr),
         ("malinois", presets::malinois),
+        ("search", presets::search),
+        ("legnet", |normal| presets::legnet(normal, true)),
         ("bpnet", |normal| presets::bpnet(normal, 64)),
     ];
     for (name, preset) in networks {

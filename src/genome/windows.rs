@@ -8,12 +8,14 @@ use super::Interval;
 /// region; [`Lattice::for_region`] gives its phase. So one rule serves both: the windows of a set
 /// of bases are the lattice's windows that cover any of them.
 ///
-/// Starts may be negative and windows may reach past a contig's end; those columns are zero.
+/// Starts may be negative and windows may reach past a contig's end; bases there are unknown, and a window
+/// is scored only where it holds no more unknown bases than [`Lattice::allowing`] says: none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lattice {
     window: u32,
     stride: u32,
     phase: u32,
+    most_unknown: u32,
 }
 
 impl Lattice {
@@ -24,7 +26,21 @@ impl Lattice {
             window,
             stride,
             phase: 0,
+            most_unknown: 0,
         })
+    }
+
+    /// The same windows, scored with up to so many unknown bases.
+    pub fn allowing(self, most_unknown: u32) -> Self {
+        Self {
+            most_unknown,
+            ..self
+        }
+    }
+
+    /// Most unknown bases of a window that is scored.
+    pub fn most_unknown(&self) -> u32 {
+        self.most_unknown
     }
 
     /// The same window and stride, anchored at a region that starts at `start`.

@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use super::ensemble::{Mean, SideBySide};
-use super::fast::{DagEngine, DagPlan, FastEngine, FastPlan, Mismatch, Tables, check_against_full};
+use super::fast::{
+    DagEngine, DagPlan, DagShared, FastEngine, FastPlan, Mismatch, Tables, check_against_full,
+};
 use super::{Engine, FullEngine, IsmError, Members, Scores, Strand, Stretch, Want};
 use crate::encode::UNKNOWN;
 use crate::genome::Interval;
 use crate::job::Cancel;
 use crate::model::{
-    BATCHES, BothStrands, Model, ModelError, ModelFile, ModelSpec, Pooled, SessionPool,
+    BATCHES, BothStrands, Model, ModelError, ModelFile, ModelSpec, Pooled, Runtime, SessionPool,
 };
 
 /// How the numbers are computed.
@@ -68,7 +70,7 @@ enum Kind {
 /// What the fast engines of one model share.
 enum Fast {
     Chain(Arc<Tables>),
-    Graph(Arc<DagPlan>, Arc<rayon::ThreadPool>),
+    Graph(Arc<DagShared>),
 }
 
 impl Kind {
@@ -82,10 +84,16 @@ impl Kind {
                 let fast = match plan {
                     FastPlan::Chain(plan) => Fast::Chain(Tables::build(&plan)),
                     FastPlan::Graph(plan) => {
-                        let threads = settings.threads.get();
-                        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-                        let pool = pool.map_err(|e| IsmError::Threads(threads, e))?;
-                        Fast::Graph(Arc::new(plan), Arc::new(pool))
+                        let (threads, batch) = (settings.threads, settings.batch);
+                        let cut = plan.is_cut() && settings.choice == EngineChoice::Auto;
+                        match DagShared::new(plan, threads, batch, model.runtime()) {
+                            Ok(shared) => Fast::Graph(Arc::new(shared)),
+                            Err(IsmError::Model(e)) if cut => {
+                                tracing::warn!("engine full, the graph cannot be cut: {e}");
+                                return Ok(Self::Full);
+                            }
+                            Err(e) => return Err(e),
+                        }
                     }
                 };
                 Ok(Self::Fast {
@@ -116,11 +124,14 @@ impl Member {
             Kind::Fast { fast, left } => Box::new(Checked {
                 fast: match fast {
                     Fast::Chain(tables) => Box::new(FastEngine::new(tables, settings.strand)),
-                    Fast::Graph(plan, pool) => {
-                        Box::new(DagEngine::new(plan, settings.strand, pool))
-                    }
+                    Fast::Graph(shared) => Box::new(DagEngine::new(shared, settings.strand)),
                 },
-                model: (model.file().clone(), model.spec().clone()),
+                model: Checkable {
+                    file: model.file().clone(),
+                    spec: model.spec().clone(),
+                    runtime: model.runtime().clone(),
+                    batch: settings.batch,
+                },
                 full: Some(self.full(settings, model, cancel)?),
                 left: left.clone(),
             }),
@@ -235,10 +246,26 @@ impl Engines {
 struct Checked {
     fast: Box<dyn Engine>,
     /// The model, for the case that it has to be asked how much rounding explains.
-    model: (Arc<ModelFile>, Arc<ModelSpec>),
+    model: Checkable,
     full: Option<Box<dyn Engine>>,
     /// Checks still to be made, by all threads together.
     left: Arc<AtomicUsize>,
+}
+
+/// A model that can be asked how much rounding explains.
+struct Checkable {
+    file: Arc<ModelFile>,
+    spec: Arc<ModelSpec>,
+    runtime: Runtime,
+    batch: NonZeroUsize,
+}
+
+impl Checkable {
+    /// Of a chain, too: every chain is a graph. `None` where it cannot be told.
+    fn graph(&self) -> Option<DagShared> {
+        let plan = DagPlan::new(&self.file, &self.spec).ok()?;
+        DagShared::new(plan, NonZeroUsize::MIN, self.batch, &self.runtime).ok()
+    }
 }
 
 impl Checked {
@@ -259,23 +286,28 @@ impl Checked {
             let (origin, len) = Stretch::needs(window, &wanted);
             let at = (origin - stretch.origin) as usize;
             let codes = &stretch.codes[at..at + len];
-            if codes.iter().filter(|&&c| c == UNKNOWN).count() * 4 > len {
-                continue;
-            }
             let few = Stretch {
                 lattice: stretch.lattice,
                 codes,
                 origin,
                 wanted: &wanted,
             };
-            let (file, spec) = &self.model;
-            let plan = OnceCell::new();
-            // Of a chain, too: every chain is a graph.
+            let graph = OnceCell::new();
             let rounding = |codes: &[u8]| {
-                let plan = plan.get_or_init(|| DagPlan::new(file, spec).ok());
-                plan.as_ref()
-                    .map_or_else(Vec::new, |plan| plan.rounding(codes))
+                let graph = graph.get_or_init(|| self.model.graph());
+                let found = graph.as_ref().and_then(|graph| graph.rounding(codes).ok());
+                found.unwrap_or_default()
             };
+            let windows = few.lattice.covering(wanted[0]);
+            let whole = |start: i64| {
+                let codes = few.window(start).iter();
+                let unknown = codes.filter(|&&c| c == UNKNOWN).count();
+                unknown <= few.lattice.most_unknown() as usize
+            };
+            // Nothing would be compared.
+            if !windows.into_iter().any(whole) {
+                continue;
+            }
             let fast = self.fast.as_mut();
             check_against_full(fast, full.as_mut(), &[few], &rounding).map_err(|e| match e {
                 Mismatch::Model(e) => e,

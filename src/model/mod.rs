@@ -8,6 +8,7 @@ mod batch;
 mod embedded;
 mod ensemble;
 pub mod onnx;
+mod part;
 mod pool;
 mod predict;
 mod quantiles;
@@ -18,6 +19,7 @@ mod used;
 
 pub use embedded::{Embedded, ModelSource, ModelSources};
 pub use ensemble::Ensemble;
+pub use part::{Part, PartInput};
 pub use pool::{BATCHES, Pooled, SessionPool};
 pub use predict::{BothStrands, Cancellable, Predict};
 pub use quantiles::{Distribution, QUANTILES, Quantiles, WindowSet};

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 
 use ort::session::Session;
@@ -31,7 +32,7 @@ impl Model {
     ) -> Result<Self, ModelError> {
         let file = file.adapted(options)?.into_owned();
         let mut spec = file.spec(options)?;
-        let mut session = session(&file, runtime)?;
+        let mut session = session(file.path(), file.bytes(), runtime)?;
         let mut trial = |rows| tasks(&mut session, &spec, &file, rows);
         let tried = trial(spec.fixed_batch.unwrap_or(2));
         let tasks = match tried {
@@ -68,7 +69,7 @@ impl Model {
             file: self.file.clone(),
             spec: self.spec.clone(),
             runtime: self.runtime.clone(),
-            session: session(&self.file, &self.runtime)?,
+            session: session(self.file.path(), self.file.bytes(), &self.runtime)?,
             input: Vec::new(),
         })
     }
@@ -213,7 +214,8 @@ fn tasks(
     }
 }
 
-fn session(file: &ModelFile, runtime: &Runtime) -> Result<Session, ModelError> {
+/// A session of a model's bytes; `path` is for errors.
+pub(super) fn session(path: &Path, bytes: &[u8], runtime: &Runtime) -> Result<Session, ModelError> {
     // One thread a session: workers run side by side, which for these small networks is faster
     // than several threads on one batch, and results do not depend on how a batch is split.
     let open = || -> ort::Result<Session> {
@@ -221,10 +223,10 @@ fn session(file: &ModelFile, runtime: &Runtime) -> Result<Session, ModelError> {
             .with_intra_threads(1)?
             .with_inter_threads(1)?
             .with_optimization_level(GraphOptimizationLevel::All)?
-            .commit_from_memory(file.bytes())
+            .commit_from_memory(bytes)
     };
     open().map_err(|e| ModelError::Load {
-        path: file.path().into(),
+        path: path.into(),
         message: e.to_string(),
     })
 }

@@ -1,11 +1,12 @@
 //! The fast engine on graphs that are no chain, against the full one over ONNX Runtime: random graphs of
 //! the family and random sequence, and the published architectures that people bring.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
 use mpra_score::genome::{Interval, Lattice};
-use mpra_score::ism::fast::{DagEngine, DagPlan, check_against_full};
+use mpra_score::ism::fast::{DagEngine, DagPlan, DagShared, check_against_full};
 use mpra_score::ism::{Engine, FullEngine, Strand, Stretch};
 use mpra_score::model::onnx::{AttributeProto, GraphBuilder, presets};
 use mpra_score::model::{BothStrands, Model, ModelFile, ModelOptions, Runtime};
@@ -238,6 +239,41 @@ impl Growing<'_> {
         self.padded = kind == 8;
     }
 
+    /// An operator that spreads each change over all positions, behind a convolution: the engine cuts the
+    /// graph there.
+    fn global(&mut self) {
+        let (y, channels, length) = self.conv(false, None);
+        (self.channels, self.length) = (channels, length);
+        self.x = self.function(&y);
+        let x = self.x.clone();
+        self.x = match self.dice.below(3) {
+            // Squeeze-excite.
+            0 => {
+                let mean = self.g.node("GlobalAveragePool", &[&x], vec![]);
+                let weight = self.weight(&[channels, channels, 1], 0.0, 0.5);
+                let gate = self.g.node("Conv", &[&mean, &weight], vec![]);
+                let gate = self.g.node("Sigmoid", &[&gate], vec![]);
+                self.g.node("Mul", &[&x, &gate], vec![])
+            }
+            1 => {
+                let n = [channels];
+                let (scale, shift) = (self.weight(&n, 1.0, 0.2), self.weight(&n, 0.0, 0.2));
+                let epsilon = AttributeProto::of_float("epsilon", 0.1);
+                let inputs = [&x, &scale, &shift].map(String::as_str);
+                self.g.node("InstanceNormalization", &inputs, vec![epsilon])
+            }
+            // Attention: positions by positions.
+            _ => {
+                let perm = vec![AttributeProto::of_ints("perm", &[0, 2, 1])];
+                let turned = self.g.node("Transpose", &[&x], perm);
+                let alike = self.g.node("MatMul", &[&turned, &x], vec![]);
+                let share = self.g.node("Softmax", &[&alike], vec![]);
+                self.g.node("MatMul", &[&x, &share], vec![])
+            }
+        };
+        self.padded = false;
+    }
+
     /// Channels, positions or both the other way round, in any of the ways that exporters write it; alone,
     /// added to what was, or beside it.
     fn turn(&mut self) {
@@ -358,7 +394,15 @@ fn graph(dice: &mut Dice) -> (Vec<u8>, usize) {
         operator_set,
         padded: false,
     };
-    for _ in 0..blocks {
+    // Some are cut somewhere.
+    let cut = match growing.dice.one_in(6) {
+        true => growing.dice.below(blocks),
+        false => blocks,
+    };
+    for block in 0..blocks {
+        if block == cut {
+            growing.global();
+        }
         growing.block();
     }
     (growing.head(), window)
@@ -385,16 +429,14 @@ fn check(
         origin,
         wanted,
     };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(2)
-        .build()
-        .unwrap();
     let text = plan.describe();
     let (whole, changed) = plan.products();
     assert!(changed <= whole, "{changed} of {whole}");
-    let plan = Arc::new(plan);
-    let mut fast = DagEngine::new(&plan, strands, &Arc::new(pool));
-    let rounding = |codes: &[u8]| plan.rounding(codes);
+    let number = |n| NonZeroUsize::new(n).unwrap();
+    let shared = DagShared::new(plan.clone(), number(2), number(5), &runtime);
+    let shared = Arc::new(shared.map_err(|e| format!("{e}\n{text}"))?);
+    let mut fast = DagEngine::new(&shared, strands);
+    let rounding = |codes: &[u8]| shared.rounding(codes).unwrap();
     let mut full: Box<dyn Engine> = match strands {
         Strand::Forward => Box::new(FullEngine::new(model, 64)),
         Strand::Both => Box::new(FullEngine::new(BothStrands::new(model), 64)),
@@ -408,7 +450,9 @@ fn random_case(seed: u64) {
     let (bytes, window) = graph(&mut dice);
     let contig = contig(&mut dice, 150);
     let stride = 1 + dice.below(window) as u32;
-    let mut lattice = Lattice::genome(window as u32, stride).unwrap();
+    let lattice = Lattice::genome(window as u32, stride).unwrap();
+    // Engines must agree about windows with unknown bases, too.
+    let mut lattice = lattice.allowing(window as u32 / 2);
     let from = dice.below(100) as u32;
     let wanted = [Interval::new(from, from + 1 + dice.below(12) as u32).unwrap()];
     if dice.one_in(2) {
@@ -436,6 +480,7 @@ fn preset(builder: GraphBuilder, window: usize) {
     let mut contig = contig(&mut dice, window + 200);
     contig[window + 20..window + 40].fill(4);
     let lattice = Lattice::genome(window as u32, window as u32).unwrap();
+    let lattice = lattice.allowing(window as u32 / 2);
     let middle = (window / 2) as u32;
     let i = |a, b| Interval::new(a, b).unwrap();
     let wanted = [
@@ -471,6 +516,11 @@ fn malinois() {
 #[test]
 fn bpnet() {
     preset(presets::bpnet(&mut presets::normal_from(4), 64), 2_114);
+}
+
+#[test]
+fn legnet() {
+    preset(presets::legnet(&mut presets::normal_from(5), true), 230);
 }
 
 /// One trunk for both strands, `input` of which is the other: as PyTorch (a batch of any size, `Slice`) or

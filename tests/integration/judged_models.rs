@@ -72,7 +72,8 @@ fn a_kmer_model_works_with_every_command() {
     let info = program(folder, &["model", "info", "kmer/model.onnx"]);
     let text = String::from_utf8(info.stdout).unwrap();
     assert!(
-        text.contains("tasks        CpG\n") && text.contains("engine       full only"),
+        text.contains("tasks        CpG\n")
+            && text.contains("engine       fast (a graph of 4 operators"),
         "{text}"
     );
 
@@ -131,7 +132,7 @@ fn a_kmer_model_works_with_every_command() {
     );
     let run = std::fs::read_to_string(folder.join("results/run.json")).unwrap();
     let run: serde_json::Value = serde_json::from_str(&run).unwrap();
-    assert_eq!(run["settings"]["engine"], "full");
+    assert_eq!(run["settings"]["engine"], "fast");
     assert!(folder.join("results/CpG.importance.bw").exists());
     // It has no filters to show.
     let output = program(

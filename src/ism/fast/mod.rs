@@ -61,7 +61,7 @@ mod trunk;
 mod view;
 
 pub use check::{Mismatch, check_against_full};
-pub use dag::{DagEngine, DagPlan};
+pub use dag::{DagEngine, DagPlan, DagShared};
 pub use engine::FastEngine;
 pub use network::Unsupported;
 pub use plan::{FastPlan, Plan};

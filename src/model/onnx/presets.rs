@@ -115,6 +115,47 @@ pub fn bpnet(normal: Normal<'_>, filters: usize) -> GraphBuilder {
     net.builder
 }
 
+/// The deepest of the paper's search in the middle of its ranges (paper, 4.2.2): ten convolutions of 65 x 11, padded,
+/// each with ReLU, max pool 30, dense layers of 65 and 4.
+pub fn search(normal: Normal<'_>) -> GraphBuilder {
+    let mut net = Net::new("search", WINDOW, normal);
+    for _ in 0..10 {
+        net.padded(65, 11, 1).relu();
+    }
+    net.max_pool(30).flatten().hidden(65).dense(4);
+    net.builder
+}
+
+/// MPRA-LegNet over 230 bases (Penzar et al. 2023; Agarwal et al. 2025): a convolution of 64 x 11, then four
+/// times a block of 4 times as many filters (1 x 1, 9 of one channel each, squeeze-excite, 1 x 1) beside its own input,
+/// a convolution of 80, 96, 112 and 128 x 9 and a max pool of 2; 1 x 1, the mean of all positions, two dense
+/// layers. All with batch normalisation and SiLU. Without `excite` there is no squeeze-excite.
+pub fn legnet(normal: Normal<'_>, excite: bool) -> GraphBuilder {
+    let mut net = Net::new("legnet", 230, normal);
+    net.padded(64, 11, 1).batch_norm().silu();
+    for channels in [80, 96, 112, 128] {
+        let (before, width) = (net.tensor.clone(), net.channels);
+        net.padded(4 * width, 1, 1).batch_norm().silu();
+        net.depthwise(9).batch_norm().silu();
+        if excite {
+            net.squeeze_excite();
+        }
+        net.padded(width, 1, 1).batch_norm().silu();
+        let axis = vec![AttributeProto::of_int("axis", 1)];
+        let both = [&before, &net.tensor].map(String::as_str);
+        net.tensor = net.builder.node("Concat", &both, axis);
+        net.channels = 2 * width;
+        net.padded(channels, 9, 1).batch_norm().silu().max_pool(2);
+    }
+    net.padded(256, 1, 1).batch_norm().silu();
+    net.tensor = net
+        .builder
+        .node("GlobalAveragePool", &[&net.tensor], vec![]);
+    net.length = 1;
+    net.flatten().hidden(256).dense(1);
+    net.builder
+}
+
 struct Net<'a> {
     builder: GraphBuilder,
     normal: Normal<'a>,
@@ -207,6 +248,51 @@ impl<'a> Net<'a> {
         self.tensor = self.builder.node("Gemm", &inputs, vec![]);
         (self.channels, self.length) = (outputs, 1);
         self.relu()
+    }
+
+    fn silu(&mut self) -> &mut Self {
+        let gate = self.builder.node("Sigmoid", &[&self.tensor], vec![]);
+        let inputs = [&self.tensor, &gate].map(String::as_str);
+        self.tensor = self.builder.node("Mul", &inputs, vec![]);
+        self
+    }
+
+    /// A convolution of each channel by itself, padded.
+    fn depthwise(&mut self, width: usize) -> &mut Self {
+        let weight = self.weight(&[self.channels, 1, width], 0.0, (2.0 / width as f32).sqrt());
+        let reach = (width - 1) as i64;
+        let attributes = vec![
+            AttributeProto::of_ints("pads", &[reach / 2, reach - reach / 2]),
+            AttributeProto::of_int("group", self.channels as i64),
+        ];
+        let inputs = [&self.tensor, &weight].map(String::as_str);
+        self.tensor = self.builder.node("Conv", &inputs, attributes);
+        self
+    }
+
+    /// Each channel times what two dense layers make of all channels' means (Hu et al. 2018).
+    fn squeeze_excite(&mut self) -> &mut Self {
+        let (all, channels, length) = (self.tensor.clone(), self.channels, self.length);
+        self.tensor = self.builder.node("GlobalAveragePool", &[&all], vec![]);
+        self.length = 1;
+        self.flatten();
+        for outputs in [channels / 4, channels] {
+            let inputs = self.channels;
+            let weight = self.weight(&[inputs, outputs], 0.0, (1.0 / inputs as f32).sqrt());
+            let bias = self.weight(&[outputs], 0.0, 0.1);
+            let inputs = [&self.tensor, &weight, &bias].map(String::as_str);
+            self.tensor = self.builder.node("Gemm", &inputs, vec![]);
+            self.channels = outputs;
+            if outputs < channels {
+                self.silu();
+            }
+        }
+        let gate = self.builder.node("Sigmoid", &[&self.tensor], vec![]);
+        let axis = self.builder.ints(&format!("axis{}", self.weights), &[2]);
+        let gate = self.builder.node("Unsqueeze", &[&gate, &axis], vec![]);
+        self.tensor = self.builder.node("Mul", &[&all, &gate], vec![]);
+        self.length = length;
+        self
     }
 
     fn relu(&mut self) -> &mut Self {

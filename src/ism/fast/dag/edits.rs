@@ -2,7 +2,7 @@
 
 use ndarray::s;
 
-use super::net::{Convolution, Form, Join, Net, Op, Pool, Span};
+use super::net::{Convolution, Form, Id, Join, Net, Op, Pool, Span};
 use super::reference::{Global, Reference};
 use super::rows::{Place, Rows, compute, joined, product};
 
@@ -64,8 +64,8 @@ impl Rows for Now<'_> {
 }
 
 impl Edited {
-    /// Runs changes of a window; their activities are `[edit, task]`.
-    pub(super) fn run(&mut self, net: &Net, reference: &Reference, edits: &[Edit]) -> &[f32] {
+    /// Runs changes of a window.
+    pub(super) fn run(&mut self, net: &Net, reference: &Reference, edits: &[Edit]) {
         self.values.resize_with(net.nodes.len(), Changed::default);
         for (id, node) in net.nodes.iter().enumerate() {
             let mut made = std::mem::take(&mut self.values[id]);
@@ -92,7 +92,28 @@ impl Edited {
             self.node(net, reference, edits, id, &mut made);
             self.values[id] = made;
         }
+    }
+
+    /// The activities of the changes that were run, `[edit, task]`, of a graph that is not cut.
+    pub(super) fn activities(&self) -> &[f32] {
         self.values.last().map_or(&[], |last| &last.rows)
+    }
+
+    /// Appends an operator's whole value under one of the changes that were run.
+    pub(super) fn value(
+        &self,
+        net: &Net,
+        reference: &Reference,
+        (edit, id): (usize, Id),
+        out: &mut Vec<f32>,
+    ) {
+        let row = net.nodes[id].form.row();
+        let (changed, old) = (&self.values[id], &reference.values[id]);
+        let span = changed.spans[edit];
+        let at = changed.starts[edit];
+        out.extend_from_slice(&old[..span.from * row]);
+        out.extend_from_slice(&changed.rows[at * row..(at + span.len()) * row]);
+        out.extend_from_slice(&old[span.to * row..]);
     }
 
     fn node(

@@ -1,8 +1,10 @@
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
 use super::super::network::Unsupported;
+use super::cut::{Cut, Upper};
 use super::edits::{Edit, Edited};
 use super::net::{Net, Op};
 use super::read;
@@ -10,16 +12,18 @@ use super::reference::Reference;
 use super::rounding::Rounding;
 use crate::encode::{UNKNOWN, reverse_complement};
 use crate::ism::sums::Sums;
-use crate::ism::{Engine, Scores, Strand, Stretch, Want};
-use crate::model::{ModelError, ModelFile, ModelSpec};
+use crate::ism::{Engine, IsmError, Scores, Strand, Stretch, Want};
+use crate::model::{ModelError, ModelFile, ModelSpec, Runtime};
 
 /// Floats of values under changes that are kept at a time, for each thread.
 const MOST_FLOATS: usize = 1 << 22;
 
-/// A graph that is no chain, read.
+/// A graph that is no chain, read: whole, or as far as it can be.
 #[derive(Clone, Debug)]
 pub struct DagPlan {
     net: Net,
+    /// What is left above.
+    cut: Option<Cut>,
     window: usize,
     offset: usize,
     names: Vec<String>,
@@ -31,11 +35,18 @@ impl DagPlan {
     /// Reads a model's graph.
     ///
     /// # Errors
-    /// When the graph is not of the family, with the reason.
+    /// When not even its first convolution is of the family, with the reason.
     pub fn new(file: &ModelFile, spec: &ModelSpec) -> Result<Self, Unsupported> {
-        let net = read::read(file, spec)?;
+        let (net, cut) = match read::whole(file, spec) {
+            Ok(net) => (net, None),
+            Err(reason) => {
+                let (net, cut) = read::below(file, spec).map_err(|_| reason)?;
+                (net, Some(cut))
+            }
+        };
         let mut plan = Self {
             net,
+            cut,
             window: spec.window,
             offset: spec.one_hot.offset,
             names: spec.tasks.clone(),
@@ -64,8 +75,15 @@ impl DagPlan {
             true => ", which reads both strands itself",
             false => "",
         };
+        let cut = match &self.cut {
+            Some(cut) => format!(
+                ", cut there: what lies above runs whole for every change, because {}",
+                cut.why
+            ),
+            None => String::new(),
+        };
         format!(
-            "a graph of {} operators with {} convolutions, {} pools, {} joins{strands}",
+            "a graph of {} operators with {} convolutions, {} pools, {} joins{strands}{cut}",
             self.net.nodes.len() - 1,
             count(|op| matches!(op, Op::Conv(_))),
             count(|op| matches!(op, Op::Pool(..) | Op::Global(..))),
@@ -73,30 +91,23 @@ impl DagPlan {
         )
     }
 
+    /// Whether ONNX Runtime runs the upper part of the graph, whole, for every change.
+    pub fn is_cut(&self) -> bool {
+        self.cut.is_some()
+    }
+
     /// Products of a weight and a value in a pass over a whole window, and of those the ones that a
-    /// changed base in its middle alters.
+    /// changed base in its middle alters; below the cut where there is one.
     pub fn products(&self) -> (u64, u64) {
         self.net.products(self.offset + self.window / 2)
     }
 
-    /// By how much rounding moves a window's activities (a standard deviation of each task), and those of
-    /// its reverse complement: engines that sum in different orders may differ by some of these.
-    pub fn rounding(&self, codes: &[u8]) -> Vec<f32> {
-        let rounding = Rounding::new(&self.net);
-        let mut turned = vec![0; codes.len()];
-        reverse_complement(codes, &mut turned);
-        let mut reference = Reference::default();
-        let mut of = |codes: &[u8]| {
-            reference.run(&self.net, codes, self.offset, false);
-            rounding.of(&self.net, &reference)
-        };
-        let (one, other) = (of(codes), of(&turned));
-        one.iter().zip(other).map(|(a, b)| a.max(b)).collect()
-    }
-
     /// Number of tasks.
     pub fn tasks(&self) -> usize {
-        self.net.nodes.last().map_or(0, |node| node.form.row())
+        match self.cut {
+            Some(_) => self.names.len(),
+            None => self.net.nodes.last().map_or(0, |node| node.form.row()),
+        }
     }
 
     /// Floats that the three changes of a base in the middle take, with a convolution's inputs.
@@ -113,15 +124,83 @@ impl DagPlan {
             };
             patches = patches.max(inputs);
         }
-        3 * (values + patches)
+        let handed_on = self.cut.as_ref().map_or(0, Cut::floats);
+        3 * (values + patches + handed_on)
+    }
+}
+
+/// What the engines of one model share.
+pub struct DagShared {
+    plan: DagPlan,
+    pool: rayon::ThreadPool,
+    upper: Option<Upper>,
+}
+
+impl DagShared {
+    /// Changes of a window will be run on so many threads, and where the graph is cut, so many rows at a time
+    /// by ONNX Runtime.
+    ///
+    /// # Errors
+    /// When threads cannot be started, or ONNX Runtime refuses what lies above the cut.
+    pub fn new(
+        plan: DagPlan,
+        threads: NonZeroUsize,
+        batch: NonZeroUsize,
+        runtime: &Runtime,
+    ) -> Result<Self, IsmError> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get());
+        let pool = pool
+            .build()
+            .map_err(|e| IsmError::Threads(threads.get(), e))?;
+        let open = |cut| Upper::open(cut, runtime, batch.get(), plan.tasks());
+        let upper = plan.cut.as_ref().map(open).transpose()?;
+        Ok(Self { plan, pool, upper })
+    }
+
+    /// By how much rounding moves a window's activities (a standard deviation of each task), and those of
+    /// its reverse complement: engines that sum in different orders may differ by some of these. Through what
+    /// lies above a cut, errors are followed by trying: some of their size are put on the values there.
+    ///
+    /// # Errors
+    /// When ONNX Runtime fails.
+    pub fn rounding(&self, codes: &[u8]) -> Result<Vec<f32>, ModelError> {
+        let plan = &self.plan;
+        let rounding = Rounding::new(&plan.net);
+        let mut turned = vec![0; codes.len()];
+        reverse_complement(codes, &mut turned);
+        let mut reference = Reference::default();
+        let mut most = vec![0.0f32; plan.tasks()];
+        for codes in [codes, &turned] {
+            reference.run(&plan.net, codes, plan.offset, false);
+            let errors = rounding.of(&plan.net, &reference);
+            let found = match &self.upper {
+                None => errors.into_iter().next().unwrap_or_default(),
+                Some(upper) => upper.spread(&plan.net, &reference, &errors)?,
+            };
+            for (most, found) in most.iter_mut().zip(found) {
+                *most = most.max(found);
+            }
+        }
+        Ok(most)
+    }
+
+    /// Activities of a window that has been run.
+    fn activities(&self, reference: &Reference, out: &mut [f32]) -> Result<(), ModelError> {
+        let Some(upper) = &self.upper else {
+            out.copy_from_slice(reference.activities());
+            return Ok(());
+        };
+        let value = |_, id: usize, out: &mut Vec<f32>| {
+            out.extend_from_slice(&reference.values[id]);
+        };
+        upper.run(1, value, out)
     }
 }
 
 /// The engine of one thread for graphs that are no chain.
 pub struct DagEngine {
-    plan: Arc<DagPlan>,
+    shared: Arc<DagShared>,
     strands: Strand,
-    pool: Arc<rayon::ThreadPool>,
     /// Of the window and of its reverse complement.
     references: [Reference; 2],
     free: Mutex<Vec<Edited>>,
@@ -129,12 +208,11 @@ pub struct DagEngine {
 }
 
 impl DagEngine {
-    /// A new engine; changes of a window are run on the pool's threads.
-    pub fn new(plan: &Arc<DagPlan>, strands: Strand, pool: &Arc<rayon::ThreadPool>) -> Self {
+    /// A new engine.
+    pub fn new(shared: &Arc<DagShared>, strands: Strand) -> Self {
         Self {
-            plan: plan.clone(),
+            shared: shared.clone(),
             strands,
-            pool: pool.clone(),
             references: Default::default(),
             free: Mutex::default(),
             sums: Sums::default(),
@@ -148,15 +226,17 @@ impl DagEngine {
         changes: bool,
         out: &mut [f32],
     ) -> Result<(), ModelError> {
-        let plan = &*self.plan;
+        let plan = &self.shared.plan;
         let [forward, other] = &mut self.references;
         forward.run(&plan.net, codes, plan.offset, changes);
-        out.copy_from_slice(forward.activities());
+        self.shared.activities(forward, out)?;
         if self.strands == Strand::Both {
             let mut turned = vec![0; codes.len()];
             reverse_complement(codes, &mut turned);
             other.run(&plan.net, &turned, plan.offset, changes);
-            for (a, b) in out.iter_mut().zip(other.activities()) {
+            let mut theirs = vec![0.0; out.len()];
+            self.shared.activities(other, &mut theirs)?;
+            for (a, b) in out.iter_mut().zip(theirs) {
                 *a = 0.5 * (*a + b);
             }
         }
@@ -167,8 +247,8 @@ impl DagEngine {
         match activities.iter().position(|v| !v.is_finite()) {
             None => Ok(()),
             Some(at) => {
-                let task = at % self.plan.tasks();
-                let name = self.plan.names.get(task).cloned();
+                let task = at % self.tasks();
+                let name = self.shared.plan.names.get(task).cloned();
                 let name = name.unwrap_or_else(|| format!("task_{task}"));
                 Err(ModelError::not_finite(activities[at], name, codes))
             }
@@ -177,10 +257,10 @@ impl DagEngine {
 
     /// Activities under the three changes of each of these columns, `[column, 3, task]`, the changes in
     /// the order A, C, G, T without the base itself.
-    fn changes(&self, codes: &[u8], columns: &[usize], out: &mut [f32]) {
-        let plan = &*self.plan;
+    fn changes(&self, codes: &[u8], columns: &[usize], out: &mut [f32]) -> Result<(), ModelError> {
+        let plan = &self.shared.plan;
         let each = 3 * plan.tasks();
-        let run = |(columns, out): (&[usize], &mut [f32])| {
+        let run = |(columns, out): (&[usize], &mut [f32])| -> Result<(), ModelError> {
             let free = self.free.lock().ok().and_then(|mut free| free.pop());
             let mut edited = free.unwrap_or_default();
             let mut edits = Vec::with_capacity(3 * columns.len());
@@ -207,7 +287,20 @@ impl DagEngine {
                         });
                     }
                 }
-                let found = edited.run(&plan.net, reference, &edits);
+                edited.run(&plan.net, reference, &edits);
+                let above;
+                let found = match &self.shared.upper {
+                    None => edited.activities(),
+                    Some(upper) => {
+                        let mut all = vec![0.0; out.len()];
+                        let value = |edit, id, out: &mut Vec<f32>| {
+                            edited.value(&plan.net, reference, (edit, id), out);
+                        };
+                        upper.run(edits.len(), value, &mut all)?;
+                        above = all;
+                        &above
+                    }
+                };
                 match strand {
                     0 => out.copy_from_slice(found),
                     _ => (out.iter_mut().zip(found)).for_each(|(a, b)| *a = 0.5 * (*a + b)),
@@ -216,19 +309,20 @@ impl DagEngine {
             if let Ok(mut free) = self.free.lock() {
                 free.push(edited);
             }
+            Ok(())
         };
         let parts = columns.chunks(plan.bases);
         let parts: Vec<_> = parts.zip(out.chunks_mut(plan.bases * each)).collect();
         match parts.len() {
-            0 | 1 => parts.into_iter().for_each(run),
-            _ => self.pool.install(|| parts.into_par_iter().for_each(run)),
+            0 | 1 => parts.into_iter().try_for_each(run),
+            _ => (self.shared.pool).install(|| parts.into_par_iter().try_for_each(run)),
         }
     }
 }
 
 impl Engine for DagEngine {
     fn tasks(&self) -> usize {
-        self.plan.tasks()
+        self.shared.plan.tasks()
     }
 
     fn score(
@@ -237,7 +331,7 @@ impl Engine for DagEngine {
         want: Want,
         scores: &mut Scores,
     ) -> Result<(), ModelError> {
-        let tasks = self.plan.tasks();
+        let tasks = self.tasks();
         scores.begin(stretch, want, tasks);
         let span = stretch.span();
         self.sums.begin(scores, want, tasks);
@@ -263,7 +357,7 @@ impl Engine for DagEngine {
             }
             found.clear();
             found.resize(columns.len() * 3 * tasks, 0.0);
-            self.changes(codes, &columns, &mut found);
+            self.changes(codes, &columns, &mut found)?;
             if let Some(at) = found.iter().position(|v| !v.is_finite()) {
                 let (column, nth) = (columns[at / (3 * tasks)], at / tasks % 3);
                 let mut mutant = codes.to_vec();
@@ -286,6 +380,6 @@ impl Engine for DagEngine {
     }
 
     fn stretch(&self) -> u32 {
-        self.plan.window as u32
+        self.shared.plan.window as u32
     }
 }

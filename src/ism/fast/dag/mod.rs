@@ -6,7 +6,12 @@
 //! (`reference`); then many changes of a base at a time go through the graph, each with the stretch of
 //! positions that it has reached so far, and only these are computed (`edits`). Stretches of many
 //! changes are rows of one matrix product a convolution.
+//!
+//! Where a graph has an operator that none of this is known of, or one that spreads every change over all
+//! positions and is not at its end (attention, for instance), it is cut (`cut`): what lies below is done so,
+//! and each change's values there are given to ONNX Runtime, which runs what lies above in batches.
 
+mod cut;
 mod edits;
 mod engine;
 mod net;
@@ -16,4 +21,4 @@ mod reference;
 mod rounding;
 mod rows;
 
-pub use engine::{DagEngine, DagPlan};
+pub use engine::{DagEngine, DagPlan, DagShared};

@@ -190,23 +190,23 @@ pub(super) struct Node {
     pub(super) form: Form,
 }
 
-/// The network: operators behind those that they read, the input first, the activities last.
+/// The network: operators behind those that they read, the input first.
 #[derive(Clone, Debug)]
 pub(super) struct Net {
     pub(super) nodes: Vec<Node>,
+    /// Whose values are asked for: the activities, which are the last; or what is read above a cut.
+    pub(super) outputs: Vec<Id>,
     /// Row of each base code on the input's axis of four.
     pub(super) rows: [u8; 4],
 }
 
 impl Net {
-    /// Whether an operator's value is read by one other, once: that one may have its memory.
+    /// Whether an operator's value is read by one other, once, and not asked for: that one may have its
+    /// memory.
     pub(super) fn read_once(&self, id: Id) -> bool {
-        let readers = self.nodes[id + 1..].iter();
-        readers
-            .flat_map(|node| &node.inputs)
-            .filter(|i| **i == id)
-            .count()
-            == 1
+        let readers = self.nodes[id + 1..].iter().flat_map(|node| &node.inputs);
+        readers.chain(&self.outputs).filter(|i| **i == id).count() == 1
+            && !self.outputs.contains(&id)
     }
 
     /// The stretch of an operator's positions that changes where those that it reads do.

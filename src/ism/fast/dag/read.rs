@@ -6,6 +6,7 @@ use ndarray::{Array2, Array3, Axis as Along};
 
 use super::super::network::{Elementwise, Reduction, Unsupported};
 use super::super::ops::{Operators, values};
+use super::cut::{Cut, CutTensor};
 use super::net::{Convolution, Form, Id, Net, Node, Op, Pool};
 use crate::model::onnx::{Axes, Axis, Graph, NodeProto, Step, wrap};
 use crate::model::{ModelFile, ModelSpec};
@@ -48,37 +49,12 @@ pub(super) struct Reader<'a> {
     pub(super) tensors: HashMap<&'a str, Tensor>,
 }
 
-/// Reads the graph.
-pub(super) fn read(file: &ModelFile, spec: &ModelSpec) -> Result<Net, Unsupported> {
+/// Reads the whole graph.
+pub(super) fn whole(file: &ModelFile, spec: &ModelSpec) -> Result<Net, Unsupported> {
     let graph = Graph::new(file.graph())?;
-    let mut reader = Reader {
-        graph: &graph,
-        nodes: vec![Node {
-            op: Op::Input,
-            inputs: Vec::new(),
-            form: Form::Positions {
-                length: spec.one_hot.length,
-                channels: 4,
-            },
-        }],
-        tensors: HashMap::new(),
-    };
-    let input = Tensor {
-        id: 0,
-        axes: Axes::of_input(&spec.one_hot),
-    };
-    let name = graph.nodes().iter().flat_map(|node| &node.input);
-    let name = name.map(String::as_str).find(|name| *name == spec.input);
-    reader.tensors.insert(name.unwrap_or_default(), input);
-    let needed = needed(&graph, &spec.output);
-    for node in graph.nodes() {
-        if node
-            .output
-            .iter()
-            .any(|name| needed.contains(name.as_str()))
-        {
-            reader.node(node)?;
-        }
+    let mut reader = Reader::new(&graph, spec);
+    for node in reader.needed(spec) {
+        reader.node(node)?;
     }
     let output = reader.tensors.remove(spec.output.as_str());
     let output =
@@ -92,17 +68,85 @@ pub(super) fn read(file: &ModelFile, spec: &ModelSpec) -> Result<Net, Unsupporte
     if output.axes.len() != 2 || !output.axes.iter().all(flat) {
         return Err(Unsupported("the output is not [batch, tasks]".into()));
     }
-    Ok(Net {
-        nodes: alive(reader.nodes, output.id),
-        rows: spec.one_hot.rows,
-    })
+    let (net, _) = reader.net(spec, &[output.id]);
+    Ok(net)
 }
 
-/// The input and the operators that the output depends on, the output last.
-fn alive(nodes: Vec<Node>, output: Id) -> Vec<Node> {
+/// Reads as much of the graph as can be, from the input on.
+pub(super) fn below(file: &ModelFile, spec: &ModelSpec) -> Result<(Net, Cut), Unsupported> {
+    let graph = Graph::new(file.graph())?;
+    // Operators, by their first output, that could be read but whose value cannot be handed on.
+    let mut left: HashSet<&str> = HashSet::new();
+    loop {
+        let mut reader = Reader::new(&graph, spec);
+        let (mut below, mut above) = (HashSet::new(), HashSet::new());
+        let (mut wanted, mut why) = (Vec::new(), None);
+        for node in reader.needed(spec) {
+            let first = node.output.first().map_or("", String::as_str);
+            let high = node.input.iter().any(|name| above.contains(name.as_str()));
+            let read = match high || left.contains(first) {
+                true => false,
+                false => match reader.node(node) {
+                    Ok(()) => true,
+                    Err(reason) => {
+                        why.get_or_insert(reason);
+                        false
+                    }
+                },
+            };
+            if !read {
+                above.extend(node.output.iter().map(String::as_str));
+                let below = |name: &&str| reader.tensors.contains_key(name);
+                wanted.extend(node.input.iter().map(String::as_str).filter(below));
+            } else if reader.tensors.contains_key(first) {
+                below.insert(first);
+            }
+        }
+        let Some(why) = why else {
+            return Err(Unsupported("nothing is left above".into()));
+        };
+        let mut seen = HashSet::new();
+        wanted.retain(|name| seen.insert(*name));
+        let made = wanted.iter().map(|name| {
+            let tensor = &reader.tensors[name];
+            let form = reader.nodes[tensor.id].form;
+            CutTensor::new(name, tensor.id, form, &tensor.axes).ok_or(*name)
+        });
+        let (made, unfit): (Vec<_>, Vec<_>) = made.partition(Result::is_ok);
+        if !unfit.is_empty() {
+            let producer = |name: &str| {
+                let makes = |node: &&&NodeProto| node.output.iter().any(|o| o == name);
+                let node = graph.nodes().iter().find(makes)?;
+                node.output.first().map(String::as_str)
+            };
+            let before = left.len();
+            left.extend(unfit.into_iter().filter_map(|r| r.err().and_then(producer)));
+            match left.len() > before {
+                true => continue,
+                false => return Err(why),
+            }
+        }
+        let mut tensors: Vec<CutTensor> = made.into_iter().flatten().collect();
+        let ids: Vec<Id> = tensors.iter().map(|tensor| tensor.id).collect();
+        let (net, ids) = reader.net(spec, &ids);
+        for (tensor, id) in tensors.iter_mut().zip(ids) {
+            tensor.id = id;
+        }
+        // Without one there is next to nothing to be saved.
+        if !net.nodes.iter().any(|node| matches!(node.op, Op::Conv(_))) {
+            return Err(why);
+        }
+        let cut = Cut::new(file, spec, &below, tensors, why)?;
+        return Ok((net, cut));
+    }
+}
+
+/// The input and the operators that these depend on, and the numbers that these have then.
+fn alive(nodes: Vec<Node>, outputs: &[Id]) -> (Vec<Node>, Vec<Id>) {
     let mut needed = vec![false; nodes.len()];
-    (needed[0], needed[output]) = (true, true);
-    for id in (0..=output).rev() {
+    needed[0] = true;
+    outputs.iter().for_each(|&output| needed[output] = true);
+    for id in (0..nodes.len()).rev() {
         if needed[id] {
             nodes[id].inputs.iter().for_each(|&i| needed[i] = true);
         }
@@ -114,7 +158,7 @@ fn alive(nodes: Vec<Node>, output: Id) -> Vec<Node> {
         node.inputs.iter_mut().for_each(|i| *i = number[*i]);
         kept.push(node);
     }
-    kept
+    (kept, outputs.iter().map(|&output| number[output]).collect())
 }
 
 /// The tensors that the output depends on.
@@ -133,6 +177,45 @@ fn needed<'a>(graph: &Graph<'a>, output: &'a str) -> HashSet<&'a str> {
 }
 
 impl<'a> Reader<'a> {
+    fn new(graph: &'a Graph<'a>, spec: &ModelSpec) -> Self {
+        let input = Tensor {
+            id: 0,
+            axes: Axes::of_input(&spec.one_hot),
+        };
+        let name = graph.nodes().iter().flat_map(|node| &node.input);
+        let name = name.map(String::as_str).find(|name| *name == spec.input);
+        Self {
+            graph,
+            nodes: vec![Node {
+                op: Op::Input,
+                inputs: Vec::new(),
+                form: Form::Positions {
+                    length: spec.one_hot.length,
+                    channels: 4,
+                },
+            }],
+            tensors: HashMap::from([(name.unwrap_or_default(), input)]),
+        }
+    }
+
+    /// The operators that the output depends on.
+    fn needed(&self, spec: &ModelSpec) -> Vec<&'a NodeProto> {
+        let needed = needed(self.graph, &spec.output);
+        let is = |node: &&NodeProto| node.output.iter().any(|name| needed.contains(&**name));
+        self.graph.nodes().iter().copied().filter(is).collect()
+    }
+
+    /// The network as far as these depend on it, and their numbers in it.
+    fn net(self, spec: &ModelSpec, outputs: &[Id]) -> (Net, Vec<Id>) {
+        let (nodes, outputs) = alive(self.nodes, outputs);
+        let net = Net {
+            nodes,
+            outputs: outputs.clone(),
+            rows: spec.one_hot.rows,
+        };
+        (net, outputs)
+    }
+
     fn node(&mut self, node: &'a NodeProto) -> Result<(), Unsupported> {
         let inputs = node.input.iter().enumerate();
         let inputs: Vec<(usize, &'a str)> = inputs

@@ -44,8 +44,9 @@ impl Rounding {
         }
     }
 
-    /// Standard deviation of each activity of a window that has been run.
-    pub(super) fn of(&self, net: &Net, reference: &Reference) -> Vec<f32> {
+    /// Standard deviations of what is asked for of a window that has been run: by output of the network,
+    /// in the order of its values.
+    pub(super) fn of(&self, net: &Net, reference: &Reference) -> Vec<Vec<f32>> {
         let sizes: Vec<Vec<f32>> = (reference.values.iter())
             .map(|values| values.iter().map(|v| v.abs()).collect())
             .collect();
@@ -77,8 +78,8 @@ impl Rounding {
             }
             errors.push(own.unwrap_or_default());
         }
-        let last = errors.pop().unwrap_or_default();
-        last.iter().map(|e| e.sqrt()).collect()
+        let roots = |id: &usize| errors[*id].iter().map(|e| e.sqrt()).collect();
+        net.outputs.iter().map(roots).collect()
     }
 }
 
@@ -218,12 +219,13 @@ mod tests {
                 node(Op::Conv(conv), vec![0], positions(2)),
                 node(dense, vec![1], Form::Flat(1)),
             ],
+            outputs: vec![2],
             rows: [0, 1, 2, 3],
         };
         let mut reference = Reference::default();
         reference.run(&net, &[0, 1, 2], 0, false);
         assert_eq!(reference.activities(), [3.0 * 0.5 + 3.0]);
-        let error = Rounding::new(&net).of(&net, &reference)[0];
+        let error = Rounding::new(&net).of(&net, &reference)[0][0];
         // Three positions, each a sum of 1,000 and 999.5.
         let expected = UNIT * 1999.5 * 3f32.sqrt();
         assert!((error / expected - 1.0).abs() < 0.01, "{error} {expected}");
