@@ -3,8 +3,8 @@
 //! - **effect** of a change in a window: activity(mutant) - activity(reference).
 //! - **importance** of a base in a window (paper, 4.3.1): among the three other bases, the
 //!   difference activity(reference) - activity(mutant) that is largest in absolute value, with its
-//!   sign; positive where the base drives expression. Where two are equally large, the one whose
-//!   mutant base comes first in A, C, G, T.
+//!   sign; positive where the base drives expression. Where a loss and a gain are equally large, within
+//!   1e-5 of 1 or of the loss, the loss.
 //! - Over several windows, effects and importance are means over the scored windows that cover the
 //!   base. Note that the mean of the windows' importances is not the importance of mean effects.
 //!
@@ -75,9 +75,4 @@ pub trait Engine: Send {
     fn stretch(&self) -> u32 {
         1_024
     }
-}
-
-/// Whether a window with this many unknown bases is scored: not with more than half.
-pub fn is_scored(unknown: usize, window: usize) -> bool {
-    2 * unknown <= window
 }

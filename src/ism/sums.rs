@@ -13,8 +13,36 @@ pub(super) struct Sums {
     effects: Array3<f64>,
     /// Windows over each base.
     covered: Vec<u32>,
-    /// The largest loss of the base's changes so far, by task.
-    best: Vec<f32>,
+    /// The largest loss and the largest gain of the base's changes so far, by task.
+    best: Vec<Largest>,
+}
+
+/// How close a gain may come to a loss to count as equally large, relative to 1 or the loss: as close as
+/// engines agree.
+const TIE: f32 = 1e-5;
+
+/// The largest loss of activity and the largest gain of some changes; 0 without one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Largest {
+    loss: f32,
+    gain: f32,
+}
+
+impl Largest {
+    /// Adds a change by the activity that is lost.
+    pub(super) fn add(&mut self, loss: f32) {
+        self.loss = self.loss.max(loss);
+        self.gain = self.gain.max(-loss);
+    }
+
+    /// The larger of the two, with its sign; of equally large ones the loss, so that which of two
+    /// opposite effects is taken does not hang on the last bits of a sum.
+    pub(super) fn importance(self) -> f32 {
+        match self.gain - self.loss > TIE * self.loss.max(1.0) {
+            true => -self.gain,
+            false => self.loss,
+        }
+    }
 }
 
 impl Sums {
@@ -26,7 +54,7 @@ impl Sums {
         self.covered.clear();
         self.covered.resize(bases, 0);
         self.best.clear();
-        self.best.resize(tasks, 0.0);
+        self.best.resize(tasks, Largest::default());
         self.want = Some(want);
     }
 
@@ -40,9 +68,7 @@ impl Sums {
         losses: impl Iterator<Item = f32> + Clone,
     ) {
         for (best, loss) in self.best.iter_mut().zip(losses.clone()) {
-            if loss.abs() > best.abs() {
-                *best = loss;
-            }
+            best.add(loss);
         }
         if self.want == Some(Want::Effects) {
             let sums = self.effects.slice_mut(s![base, usize::from(to), ..]);
@@ -54,8 +80,7 @@ impl Sums {
             self.covered[base] += 1;
             let sums = self.importance.row_mut(base);
             for (sum, best) in sums.into_iter().zip(&mut self.best) {
-                *sum += f64::from(*best);
-                *best = 0.0;
+                *sum += f64::from(std::mem::take(best).importance());
             }
         }
     }
@@ -71,5 +96,27 @@ impl Sums {
         for (values, (sums, &windows)) in scores.effects.outer_iter_mut().zip(sums) {
             means(sums, windows, values);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Largest;
+
+    #[test]
+    fn of_equally_large_effects_the_loss_is_taken() {
+        let of = |losses: &[f32]| {
+            let mut largest = Largest::default();
+            losses.iter().for_each(|&loss| largest.add(loss));
+            largest.importance()
+        };
+        // As two engines once gave it: the sums differ in their last bits alone.
+        assert_eq!(of(&[-0.043_973_8, 0.043_973_57, 0.01]), 0.043_973_57);
+        assert_eq!(of(&[0.043_973_57, -0.043_973_56, 0.01]), 0.043_973_57);
+        assert_eq!(of(&[0.5, -0.6, 0.1]), -0.6);
+        assert_eq!(of(&[-0.25, -0.5, -0.125]), -0.5);
+        assert_eq!(of(&[0.0, 0.0, 0.0]), 0.0);
+        // What is large is compared relative to its size.
+        assert_eq!(of(&[3000.0, -3000.02, 1.0]), 3000.0);
     }
 }

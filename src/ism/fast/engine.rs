@@ -6,6 +6,7 @@ use super::strand::OneStrand;
 use super::tables::Tables;
 use crate::encode::{UNKNOWN, reverse_complement};
 use crate::ism::stretch::means;
+use crate::ism::sums::Largest;
 use crate::ism::{Engine, Scores, Strand, Stretch, Want};
 use crate::model::ModelError;
 
@@ -217,14 +218,11 @@ impl FastEngine {
                 self.covered[base] += 1;
                 let sums = &mut self.importance_sums[base * tasks..(base + 1) * tasks];
                 for (task, sum) in sums.iter_mut().enumerate() {
-                    let mut best = 0.0f32;
+                    let mut largest = Largest::default();
                     for new in (0..4).filter(|&c| c != code) {
-                        let loss = -effects[new * tasks + task];
-                        if loss.abs() > best.abs() {
-                            best = loss;
-                        }
+                        largest.add(-effects[new * tasks + task]);
                     }
-                    *sum += f64::from(best);
+                    *sum += f64::from(largest.importance());
                 }
                 if want == Want::Effects {
                     let sums = &mut self.effect_sums[base * 4 * tasks..(base + 1) * 4 * tasks];
