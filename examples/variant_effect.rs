@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use mpra_score::encode::code;
+use mpra_score::encode::{UNKNOWN, code};
 use mpra_score::genome::{Fasta, Interval, Lattice};
 use mpra_score::model::{Model, ModelOptions, ModelSource, Predict};
 
@@ -27,13 +27,19 @@ pub fn effects(
     let window = model.window();
     let lattice = Lattice::genome(window as u32, window as u32 / 5).ok_or("too short a window")?;
     let base = Interval::new(position, position + 1).ok_or("the position is too large")?;
-    let starts: Vec<i64> = lattice.covering(base).collect();
     // A batch: each window as the genome has it, then with the other base. The model takes base
     // codes (A is 0, C 1, G 2, T 3, unknown 4), `window` of them a row.
-    let mut codes = Vec::new();
-    for start in &starts {
-        reader.fetch(contig, *start, window, &mut codes)?;
-        codes.extend_from_within(codes.len() - window..);
+    let (mut codes, mut starts) = (Vec::new(), Vec::new());
+    for start in lattice.covering(base) {
+        let begin = codes.len();
+        reader.fetch(contig, start, window, &mut codes)?;
+        // Windows with unknown bases are not scored.
+        if codes[begin..].contains(&UNKNOWN) {
+            codes.truncate(begin);
+            continue;
+        }
+        starts.push(start);
+        codes.extend_from_within(begin..);
         let changed = codes.len() - window + (i64::from(position) - start) as usize;
         codes[changed] = alternative;
     }

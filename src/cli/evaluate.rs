@@ -11,7 +11,7 @@ use mpra_score::evaluate::{
     self, Against, Bootstrap, Common, ExamplesConfig, Fields, Side, SuiteConfig, SuiteSummary,
     Summary, VariantsConfig,
 };
-use mpra_score::labelled::Source;
+use mpra_score::labelled::{Columns, Source};
 use mpra_score::model::ModelSources;
 use mpra_score::output::Existing;
 
@@ -70,6 +70,9 @@ pub struct EvaluateArgs {
     /// Sequences with measured values
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// The column of sequences in a table of --data [default: sequence]
+    #[arg(long, value_name = "NAME", requires = "data")]
+    sequence_column: Option<String>,
     /// Measured variant effects
     #[arg(long, value_name = "FILE", requires = "fasta")]
     variants: Option<PathBuf>,
@@ -257,6 +260,10 @@ impl EvaluateArgs {
                         data,
                         fasta: self.fasta,
                         aliases,
+                        columns: Columns {
+                            sequence: self.sequence_column,
+                            ..Columns::default()
+                        },
                     },
                     side: match self.split {
                         None => Side::Auto,

@@ -9,6 +9,7 @@ mod merge;
 mod model;
 mod motifs;
 mod overlap;
+mod predict;
 mod progress;
 mod quantiles;
 mod score;
@@ -50,6 +51,7 @@ enum Command {
     /// Score regions: activity and importance tracks (the main job; needs no subcommand)
     Score(Box<score::ScoreArgs>),
     Merge(merge::MergeArgs),
+    Predict(Box<predict::PredictArgs>),
     Dataset(dataset::DatasetArgs),
     Sharpr(sharpr::SharprArgs),
     Overlap(overlap::OverlapArgs),
@@ -92,6 +94,7 @@ impl Cli {
             Some(Command::Score(args)) => score::run(*args, quiet),
             Some(Command::Merge(args)) => merge::run(args, quiet),
             Some(Command::Model(args)) => model::run(args, quiet),
+            Some(Command::Predict(args)) => args.run(quiet),
             Some(Command::Dataset(args)) => args.run(),
             Some(Command::Overlap(args)) => args.run(),
             Some(Command::Evaluate(args)) => args.run(quiet),

@@ -1,10 +1,27 @@
+use std::fmt::Write;
 use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use mpra_score::job::Progress;
 
-/// A progress bar on standard error, drawn only on a terminal.
-pub struct Bar(ProgressBar);
+use super::shared::say;
+
+/// How often a line is logged where there is no terminal to draw on.
+const EVERY: Duration = Duration::from_secs(60);
+/// Before this nothing is said of the time that is left.
+const FIRST: Duration = Duration::from_secs(3);
+
+/// A progress bar on standard error; a line a minute where that is no terminal.
+pub struct Bar {
+    bar: ProgressBar,
+    unit: &'static str,
+    /// When the last line was logged; nothing where none is.
+    logged: Option<Mutex<Instant>>,
+}
 
 impl Bar {
     pub fn new(quiet: bool) -> Self {
@@ -12,37 +29,67 @@ impl Bar {
     }
 
     /// The same for another unit.
-    pub fn of(quiet: bool, unit: &str) -> Self {
+    pub fn of(quiet: bool, unit: &'static str) -> Self {
         let bar = ProgressBar::new(0);
-        let visible = !quiet && std::io::stderr().is_terminal();
-        bar.set_draw_target(match visible {
+        let terminal = std::io::stderr().is_terminal();
+        bar.set_draw_target(match !quiet && terminal {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
         });
         let style = ProgressStyle::with_template(&format!(
-            "{{wide_bar}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left"
+            "{{wide_bar}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}{{left}}"
         ));
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self(bar)
+        let left = |state: &ProgressState, out: &mut dyn Write| {
+            if state.elapsed() >= FIRST && state.pos() > 0 {
+                let _ = write!(out, ", {} left", HumanDuration(state.eta()));
+            }
+        };
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style.with_key("left", left));
+        Self {
+            bar,
+            unit,
+            logged: (!quiet && !terminal).then(|| Mutex::new(Instant::now())),
+        }
+    }
+
+    fn log(&self) {
+        let Some(logged) = &self.logged else { return };
+        let mut last = logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let length = self.bar.length().unwrap_or(0);
+        if last.elapsed() < EVERY || length == 0 {
+            return;
+        }
+        *last = Instant::now();
+        let done = self.bar.position();
+        say(format!(
+            "{} of {} {} ({:.0}%), {} left",
+            HumanCount(done),
+            HumanCount(length),
+            self.unit,
+            100.0 * done as f64 / length as f64,
+            HumanDuration(self.bar.eta())
+        ));
     }
 }
 
 impl Progress for Bar {
     fn start(&self, bases: u64) {
-        self.0.set_length(bases);
-        self.0.reset();
+        self.bar.set_length(bases);
+        self.bar.reset();
     }
 
     fn resumed(&self, bases: u64) {
-        self.0.set_position(bases);
-        self.0.reset_eta();
+        self.bar.set_position(bases);
+        self.bar.reset_eta();
     }
 
     fn advance(&self, bases: u64) {
-        self.0.inc(bases);
+        self.bar.inc(bases);
+        self.log();
     }
 
     fn finish(&self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, ValueEnum};
-use mpra_score::genome::{BedSource, InvalidPolicy};
+use mpra_score::genome::{BedRules, BedSource, InvalidPolicy};
 use mpra_score::intervals::Named;
 use mpra_score::model::ModelSources;
 use mpra_score::output::Existing;
@@ -33,20 +33,21 @@ names them, in the order of their names as bytes.
   regions.tsv         one row an input region, in input order:
       contig start end name strand   as in the input
       windows     windows scored
+      unknown_windows   of these, windows with unknown bases (none without --max-unknown)
       bases       bases with a value
       status      ok, or why it was not scored: malformed, unknown_contig, past_contig_end,
-                  empty (start = end), no_scored_window (over half of each window is unknown)
-      TASK.mean_activity, TASK.max_activity   over the windows drawn in the region
+                  empty (start = end), no_scored_window (each window holds unknown bases)
+      TASK.mean_activity, TASK.max_activity*  over the windows drawn in the region
       TASK.SET_quantile                       where the model's file says so (`model quantiles`):
                                               share of the set's windows less active than the mean;
                                               of the default model, SET is background or active
-      TASK.mean_importance                    over its bases
-      TASK.mean_abs_importance, TASK.max_abs_importance, TASK.max_abs_position
+      TASK.mean_importance*                   over its bases
+      TASK.mean_abs_importance*, TASK.max_abs_importance*, TASK.max_abs_position*
                                               of |importance|; position 0-based, first of equals
-      TASK.mean_activity_spread, TASK.mean_importance_spread   (--model A,B)
-      NA where there is no value
+      TASK.mean_activity_spread, TASK.mean_importance_spread*   (--model A,B)
+      NA where there is no value; columns with * with --wide
   windows.tsv.gz      (--windows) contig, start, end, region (row number from 1, `.` with --anchor
-                      genome), then the activity for each task (TASK.spread, too, with
+                      genome), unknown (bases), then the activity for each task (TASK.spread, too, with
                       --model A,B); bgzip-compressed
   saturation.npz      (--saturation) effects [row, position, 4 (A, C, G, T), task], float32,
                       mutant - reference; one_hot [row, position, 4]; tasks
@@ -62,12 +63,15 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
 #[derive(Debug, Args)]
 #[command(
     after_long_help = OUTPUT_HELP,
-    group(ArgGroup::new("regions").required(true).args(["bed", "genome"]))
+    group(ArgGroup::new("regions").required(true).args(["bed", "region", "genome"]))
 )]
 pub struct ScoreArgs {
     /// Regions: BED3 to BED12 or narrowPeak, plain, gzip or bgzip; `-` for standard input
     #[arg(long, value_name = "FILE")]
     bed: Option<PathBuf>,
+    /// A region, 1-based as in browsers and samtools; repeatable
+    #[arg(long, value_name = "CONTIG:FROM-TO")]
+    region: Vec<String>,
     /// Score every contig of the FASTA, whole
     #[arg(long)]
     genome: bool,
@@ -152,6 +156,9 @@ pub struct ScoreArgs {
     /// Write the effects of all changes, for regions of equal length
     #[arg(long, conflicts_with = "no_importance", help_heading = "What to write")]
     saturation: bool,
+    /// Write all columns of regions.tsv
+    #[arg(long, help_heading = "What to write")]
+    wide: bool,
     /// Write a missing .fai (and .gzi) beside the FASTA
     #[arg(long, help_heading = "What to write")]
     write_index: bool,
@@ -159,6 +166,9 @@ pub struct ScoreArgs {
     /// Keep regions that cannot be scored as rows with a reason, instead of stopping
     #[arg(long, help_heading = "Regions")]
     skip_invalid: bool,
+    /// Score N bases around the middle of each region instead of the region itself
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "genome", help_heading = "Regions")]
+    resize: Option<u32>,
     /// How contigs of the regions are found under other names: a tab-separated file with one
     /// contig's names a line, or `ucsc-ensembl` (chr1 is 1, chrM is MT)
     #[arg(long, value_name = "FILE|ucsc-ensembl", help_heading = "Regions")]
@@ -257,11 +267,17 @@ impl ScoreArgs {
             // clap requires --bed unless --genome is given.
             regions: match &self.bed {
                 Some(path) => RegionSource::Bed(BedSource::from_arg(path)),
-                None => RegionSource::WholeGenome,
+                None if self.genome => RegionSource::WholeGenome,
+                None => RegionSource::Bed(
+                    BedSource::from_places(&self.region).map_err(anyhow::Error::msg)?,
+                ),
             },
-            invalid: match self.skip_invalid {
-                true => InvalidPolicy::Skip,
-                false => InvalidPolicy::Fail,
+            rows: BedRules {
+                invalid: match self.skip_invalid {
+                    true => InvalidPolicy::Skip,
+                    false => InvalidPolicy::Fail,
+                },
+                resize: self.resize,
             },
             aliases,
             fasta: self.fasta.context("--fasta is required")?,
@@ -283,6 +299,7 @@ impl ScoreArgs {
                 importance: !self.no_importance,
                 windows: self.windows,
                 saturation: self.saturation,
+                wide: self.wide,
                 formats: Formats {
                     bigwig: self.format.contains(&FormatFlag::Bigwig),
                     bedgraph: self.format.contains(&FormatFlag::Bedgraph),
@@ -330,6 +347,18 @@ pub(super) fn report(summary: &Summary) {
         summary.bases,
         summary.seconds
     ));
+    if summary.left_out > 0 {
+        say(format!(
+            "{} windows with unknown bases (N, or past a contig's end) were not scored; --max-unknown takes them",
+            summary.left_out
+        ));
+    }
+    if summary.with_unknown > 0 {
+        say(format!(
+            "{} of the windows hold unknown bases: see unknown_windows in regions.tsv",
+            summary.with_unknown
+        ));
+    }
     const MOST: usize = 16;
     for file in summary.files.iter().take(MOST) {
         say(format!("  {}", file.display()));

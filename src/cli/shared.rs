@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use mpra_score::Error;
+use mpra_score::dataset::Shares;
 use mpra_score::genome::Aliases;
 use mpra_score::ism::{EngineChoice, Strand};
+use mpra_score::labelled::{Columns, Sides};
 use mpra_score::model::onnx::Reduce;
 use mpra_score::model::{Frame, ModelOptions};
 
@@ -34,6 +36,10 @@ pub struct ModelFlags {
     /// the middle (`centre:N`), or the mean weighted by their softmax (`softmax-weighted`)
     #[arg(long, value_name = "HOW")]
     pub reduce: Option<Reduce>,
+    /// Score windows too of which up to this share is unknown (N, or past a contig's end): a model that has
+    /// not learned gaps may take them for activity [default: 0, or what the model's metadata say]
+    #[arg(long, value_name = "FRACTION", value_parser = super::values::share::<f64>)]
+    pub max_unknown: Option<f64>,
     /// The ONNX Runtime library [default: $ORT_DYLIB_PATH, the program's folder, ../lib, the
     /// system]
     #[arg(long, value_name = "FILE")]
@@ -49,6 +55,7 @@ impl ModelFlags {
             frame: self.frame,
             output: self.output.clone(),
             reduce: self.reduce,
+            max_unknown: self.max_unknown,
         }
     }
 }
@@ -68,6 +75,49 @@ fn frame(text: &str) -> Result<Frame, String> {
         offset,
         length: None,
     })
+}
+
+/// What a table of one's own needs beside its file.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "A table of your own")]
+pub struct TableFlags {
+    /// The column of sequences [default: sequence]
+    #[arg(long, value_name = "NAME")]
+    pub sequence_column: Option<String>,
+    /// The column of what rows have in common that must stay on one side of the split [default: group or
+    /// region, where there is one]
+    #[arg(long, value_name = "NAME")]
+    pub group_column: Option<String>,
+    /// Without a column `split`: share of the rows, or groups, that are the validation side
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = super::values::share::<f64>)]
+    pub validation_share: f64,
+    /// Likewise the test side; of a table with a column `chrom`, rows are put on sides by
+    /// --validation-chroms and --test-chroms where it has any of these
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = super::values::share::<f64>)]
+    pub test_share: f64,
+}
+
+impl TableFlags {
+    /// How columns are called.
+    pub fn columns(&self) -> Columns {
+        Columns {
+            sequence: self.sequence_column.clone(),
+            group: self.group_column.clone(),
+        }
+    }
+
+    /// How rows come on sides.
+    pub fn sides(&self, validation: &[String], test: &[String], seed: u64) -> Sides {
+        Sides {
+            validation: validation.to_vec(),
+            test: test.to_vec(),
+            shares: Shares {
+                validation: self.validation_share,
+                test: self.test_share,
+                seed,
+            },
+        }
+    }
 }
 
 /// `--strand`.

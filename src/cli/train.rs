@@ -10,14 +10,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mpra_score::Error;
 use mpra_score::model::ModelOptions;
 use mpra_score::output::Existing;
-use mpra_score::train::Mutants;
 use mpra_score::train::cnn::recipe::RecipeConfig;
 use mpra_score::train::cnn::{
     self, Architecture, Config, Epoch, FitConfig, Layers, Schedule, Source, TeacherSource, Watch,
 };
+use mpra_score::train::{Mutants, OwnTable};
 
 use super::interrupt;
-use super::shared::{aliases, all_cores, command_line, say};
+use super::shared::{TableFlags, aliases, all_cores, command_line, say};
 use super::train_kmer::TrainKmerArgs;
 use super::values::{above_zero, rate, share, span, whole, zero_or_more};
 
@@ -39,7 +39,7 @@ A killed run goes on with the same command and --resume. The same seed, data and
 same model.onnx on the same machine.";
 
 /// Flags for what a recipe says itself.
-const SAID_BY_RECIPE: [&str; 36] = [
+const SAID_BY_RECIPE: [&str; 37] = [
     "data",
     "data_weight",
     "teacher",
@@ -60,6 +60,7 @@ const SAID_BY_RECIPE: [&str; 36] = [
     "test_chroms",
     "label_cache",
     "preset",
+    "window",
     "arch",
     "search",
     "init",
@@ -91,7 +92,9 @@ const SAID_BY_RECIPE: [&str; 36] = [
 pub struct TrainArgs {
     #[command(subcommand)]
     command: Option<TrainCommand>,
-    /// Examples: the Parquet file of `mpra-score dataset`. With a teacher they are learned besides,
+    /// Examples: the Parquet file of `mpra-score dataset`, or a table of your own (tabs, commas, Parquet)
+    /// with sequences of one length and columns of values, of which --tasks chooses; or with names
+    /// whose sequences stand in --fasta. With a teacher a data set is learned besides,
     /// brought to its units by their regression on the starting network's outputs
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
@@ -121,6 +124,9 @@ pub struct TrainArgs {
     /// Text for the model's metadata
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
+
+    #[command(flatten)]
+    table: TableFlags,
 
     /// The genome of the stretches
     #[arg(long, value_name = "FILE", help_heading = "Teacher")]
@@ -197,6 +203,9 @@ pub struct TrainArgs {
     /// A named architecture
     #[arg(long, value_enum, default_value = "compact", help_heading = "Network")]
     preset: Preset,
+    /// Columns of the network's input instead of the preset's: the length of your sequences
+    #[arg(long, value_name = "N", value_parser = whole(1..=1_000_000usize), help_heading = "Network")]
+    window: Option<usize>,
     /// Layers instead of the preset's, for instance `conv 64x9, relu, maxpool 8, dense 50, relu, dense`;
     /// `conv 64x9 same` is padded with zeros, so that there are as many positions behind it
     #[arg(long, value_name = "LAYERS", help_heading = "Network")]
@@ -313,11 +322,23 @@ impl TrainArgs {
             Preset::Compact => "compact",
         })
         .map_err(Error::from)?;
+        let (mut input, mut layers) =
+            ((arch.window, arch.length, arch.offset), arch.layers.clone());
+        if let Some(window) = self.window {
+            input = (window, window, 0);
+        }
         if let Some(text) = &self.arch {
-            let layers = text.parse::<Layers>();
-            arch = layers
-                .and_then(|l| Architecture::new(arch.window, arch.length, arch.offset, l.0))
-                .map_err(|e| usage(&format!("--arch: {e}")))?;
+            let asked = text.parse::<Layers>();
+            layers = asked.map_err(|e| usage(&format!("--arch: {e}")))?.0;
+        }
+        if self.window.is_some() || self.arch.is_some() {
+            let (window, length, offset) = input;
+            arch = Architecture::new(window, length, offset, layers).map_err(|e| {
+                usage(&match self.arch {
+                    Some(_) => format!("--arch: {e}"),
+                    None => format!("--window: {e}"),
+                })
+            })?;
         }
         if self.both_strands {
             let both = arch.on_both_strands();
@@ -348,8 +369,15 @@ impl TrainArgs {
         let init_pairs = pairs.clone();
         let teacher_names = self.teacher_tasks.clone();
         let source = match (self.data, self.fasta) {
-            (Some(path), _) if self.teacher.is_empty() => Source::Examples {
+            (Some(path), fasta) if self.teacher.is_empty() => Source::Examples {
                 path,
+                own: Box::new(OwnTable {
+                    columns: self.table.columns(),
+                    fasta,
+                    sides: self
+                        .table
+                        .sides(&self.validation_chroms, &self.test_chroms, self.seed),
+                }),
                 tasks: (!tasks.is_empty()).then_some(tasks),
             },
             (_, fasta) => {

@@ -11,7 +11,7 @@ use mpra_score::evaluate::Values;
 use mpra_score::train::kmer::{Config, Epoch, LONGEST, Penalty, Progress, run};
 
 use super::interrupt;
-use super::shared::{all_cores, command_line, say};
+use super::shared::{TableFlags, all_cores, command_line, say};
 use super::values::{above_zero, share, whole, zero_or_more};
 
 const OUTPUT: &str = "\
@@ -31,10 +31,12 @@ Output:
 #[derive(Debug, Args)]
 #[command(after_long_help = OUTPUT, allow_negative_numbers = true)]
 pub struct TrainKmerArgs {
-    /// Examples: the Parquet file of `mpra-score dataset`, or a tab-separated table with columns
-    /// `sequence`, `split` (train, validation, test), labels and perhaps `weight`, `region`
+    /// Examples: the Parquet file of `mpra-score dataset`, or a table of your own (tabs, commas, Parquet)
+    /// with columns `sequence`, labels and perhaps `split` (train, validation, test), `weight`, `region`
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
+    #[command(flatten)]
+    table: TableFlags,
     /// Labels to learn [default: all]
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     labels: Option<Vec<String>>,
@@ -166,6 +168,8 @@ impl TrainKmerArgs {
     /// Runs the subcommand.
     pub fn run(self, quiet: bool) -> Result<()> {
         let config = Config {
+            columns: self.table.columns(),
+            sides: self.table.sides(&[], &[], self.seed),
             data: self.data,
             labels: self.labels,
             values: self.values.into(),

@@ -33,7 +33,7 @@ Output: the same records in the same order, with these INFO fields (for each ALT
       alt_not_acgt       ALT has a letter other than A, C, G, T
       same_as_ref        ALT is REF
       too_long           more bases are replaced, or inserted, than a window has
-      no_window          over half of each window is unknown
+      no_window          each window holds unknown bases (--max-unknown)
       empty_interval     a row of the --bed has no base; the record holds the base before it
 
 A single-base change is scored in the windows that hold it; for all others the window keeps the

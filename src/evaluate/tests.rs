@@ -153,6 +153,7 @@ fn counted(folder: &Path) -> PathBuf {
 fn examples(folder: &Path) -> ExamplesConfig {
     ExamplesConfig {
         source: Source {
+            columns: crate::labelled::Columns::default(),
             data: counted(folder),
             fasta: None,
             aliases: Aliases::None,

@@ -1,8 +1,9 @@
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use super::regions::Builder;
 use super::{Aliases, ContigId, Contigs, GenomeError, Interval, RegionStatus, Regions};
-use crate::input::{BedRow, bed, excerpt};
+use crate::input::{BedRow, Input, InputError, Lines, bed, excerpt};
 
 /// Where BED rows come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub enum BedSource {
     File(PathBuf),
     /// Standard input (`-`), likewise.
     Stdin,
+    /// Rows of a BED, as they are.
+    Text(String),
 }
 
 impl BedSource {
@@ -28,6 +31,39 @@ impl BedSource {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::Stdin => "-".into(),
+            Self::Text(_) => "--region".into(),
+        }
+    }
+
+    /// Places as samtools and browsers write them, `chr1:1,001-1,200`: 1-based, both ends inside.
+    ///
+    /// # Errors
+    /// In words: the place that is none.
+    pub fn from_places(places: &[String]) -> Result<Self, String> {
+        let mut text = String::new();
+        for place in places {
+            let bounds = place.rsplit_once(':').and_then(|(contig, bounds)| {
+                let number = |text: &str| text.replace(',', "").parse::<u32>().ok();
+                let (from, to) = bounds.split_once('-')?;
+                let (from, to) = (number(from)?, number(to)?);
+                let sound = !contig.is_empty() && from > 0 && from <= to;
+                sound.then(|| (contig, from - 1, to))
+            });
+            let (contig, start, end) = bounds.ok_or_else(|| {
+                format!("{place:?} is not CONTIG:FROM-TO, 1-based, as in chr1:1001-1200")
+            })?;
+            text += &format!("{contig}\t{start}\t{end}\t{place}\n");
+        }
+        Ok(Self::Text(text))
+    }
+
+    fn lines(&self) -> Result<Lines, InputError> {
+        match self {
+            Self::Text(text) => {
+                let bytes = Box::new(Cursor::new(text.clone().into_bytes()));
+                Ok(bed::lines(Input::from_reader("--region".as_ref(), bytes)?))
+            }
+            _ => bed::open(self.name().as_ref()),
         }
     }
 }
@@ -39,6 +75,25 @@ pub enum InvalidPolicy {
     Fail,
     /// Keep the row, unscored, with its reason.
     Skip,
+}
+
+/// How rows of a BED become regions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BedRules {
+    /// What to do with a row that cannot be scored.
+    pub invalid: InvalidPolicy,
+    /// So many bases around the middle of each row instead of its own; moved where they would reach past
+    /// the contig's begin or end.
+    pub resize: Option<u32>,
+}
+
+impl From<InvalidPolicy> for BedRules {
+    fn from(invalid: InvalidPolicy) -> Self {
+        Self {
+            invalid,
+            resize: None,
+        }
+    }
 }
 
 /// Reads BED3 to BED12 or narrowPeak, plain, gzip or bgzip, as [`crate::input::bed`] defines rows.
@@ -53,21 +108,25 @@ pub fn read_bed(
     source: &BedSource,
     contigs: &Contigs,
     aliases: &Aliases,
-    policy: InvalidPolicy,
+    rules: impl Into<BedRules>,
     spool_dir: &Path,
 ) -> Result<Regions, GenomeError> {
+    let rules = rules.into();
     let name = source.name();
-    let mut lines = bed::open(name.as_ref())?;
+    let mut lines = source.lines()?;
     let mut builder = Builder::new(spool_dir)?;
     let text = String::from_utf8_lossy;
     let mut number = 0u64;
     while let Some(line) = lines.next_bytes()? {
         number += 1;
+        if number == 1 && line.starts_with(b"##fileformat=VCF") {
+            return Err(GenomeError::Vcf(name));
+        }
         let Some(fields) = bed::Fields::of(line) else {
             continue;
         };
         let outcome = match fields.row() {
-            Ok(row) => place(&row, contigs, aliases, &name, number),
+            Ok(row) => place(&row, contigs, aliases, rules.resize, (&name, number)),
             Err(why) => Err((
                 RegionStatus::Malformed,
                 GenomeError::BedLine {
@@ -79,7 +138,7 @@ pub fn read_bed(
                 },
             )),
         };
-        let outcome = match (outcome, policy) {
+        let outcome = match (outcome, rules.invalid) {
             (Ok((_, bases)), _) if bases.is_empty() => Err(RegionStatus::Empty),
             (Ok(placed), _) => Ok(placed),
             (Err((_, error)), InvalidPolicy::Fail) => return Err(error),
@@ -99,13 +158,16 @@ pub fn read_bed(
             Some(b"-") => '-',
             _ => '.',
         };
-        let label = format!(
-            "{}\t{}\t{}\t{}\t{strand}",
-            field(0, "NA"),
-            field(1, "NA"),
-            field(2, "NA"),
-            field(3, "."),
-        );
+        let resized = match (&outcome, rules.resize) {
+            (Ok((_, bases)), Some(_)) => Some((bases.start(), bases.end())),
+            _ => None,
+        };
+        let (start, end) = match resized {
+            Some((start, end)) => (start.to_string().into(), end.to_string().into()),
+            None => (field(1, "NA"), field(2, "NA")),
+        };
+        let (contig, name) = (field(0, "NA"), field(3, "."));
+        let label = format!("{contig}\t{start}\t{end}\t{name}\t{strand}");
         builder.push(&label, outcome)?;
     }
     builder.finish()
@@ -115,8 +177,8 @@ fn place(
     row: &BedRow<'_>,
     contigs: &Contigs,
     aliases: &Aliases,
-    path: &str,
-    line: u64,
+    resize: Option<u32>,
+    (path, line): (&str, u64),
 ) -> Result<(ContigId, Interval), (RegionStatus, GenomeError)> {
     let contig = &*String::from_utf8_lossy(row.contig);
     // A row's end is not before its start.
@@ -133,6 +195,16 @@ fn place(
         ));
     };
     let length = contigs.get(id).length;
+    let bases = match resize.filter(|_| bases.end() <= length) {
+        None => bases,
+        Some(size) => {
+            let middle = bases.start() + bases.len() / 2;
+            let start = middle.saturating_sub(size / 2);
+            // A contig that is shorter is refused below.
+            let start = start.min(length.saturating_sub(size));
+            Interval::new(start, start.saturating_add(size)).unwrap_or_default()
+        }
+    };
     if bases.end() > length {
         return Err((
             RegionStatus::PastContigEnd,
@@ -155,7 +227,7 @@ mod tests {
 
     use super::*;
     use crate::genome::Contig;
-    use crate::input::{BGZF_EOF, InputError};
+    use crate::input::BGZF_EOF;
 
     fn contigs() -> Contigs {
         let contig = |name: &str, length| Contig {
@@ -212,6 +284,73 @@ mod tests {
         let error = read(&gz[..gz.len() - 12], InvalidPolicy::Fail).unwrap_err();
         let truncated = matches!(error, GenomeError::Input(InputError::Read(..)));
         assert!(truncated, "{error}");
+    }
+
+    #[test]
+    fn places_as_browsers_write_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = |list: &[&str]| {
+            let list: Vec<String> = list.iter().map(|p| (*p).into()).collect();
+            BedSource::from_places(&list)
+        };
+        let source = places(&["chr1:1-1,000", "chr2:50-50"]).unwrap();
+        let regions = read_bed(
+            &source,
+            &contigs(),
+            &Aliases::None,
+            InvalidPolicy::Fail,
+            dir.path(),
+        );
+        assert_eq!(
+            labels(&regions.unwrap()),
+            [
+                "chr1\t0\t1000\tchr1:1-1,000\t.",
+                "chr2\t49\t50\tchr2:50-50\t."
+            ]
+        );
+        for bad in ["chr1", "chr1:0-5", "chr1:9-5", "chr1:1-x", ":1-5", "chr1:5"] {
+            assert!(places(&[bad]).unwrap_err().contains("1-based"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_vcf_is_said_to_be_one() {
+        let error = read(b"##fileformat=VCFv4.3\n#CHROM\n", InvalidPolicy::Skip).unwrap_err();
+        assert!(
+            error.hint().unwrap().contains("mpra-score variants"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn resized_rows_have_one_length_inside_their_contigs() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("in.bed");
+        std::fs::write(
+            &path,
+            "chr1\t10\t31\ta\nchr1\t3\t3\tb\nchr1\t998\t1000\tc\nchr2\t0\t50\td\n",
+        )
+        .unwrap();
+        let rules = |size| BedRules {
+            invalid: InvalidPolicy::Skip,
+            resize: Some(size),
+        };
+        let read = |size| {
+            let source = BedSource::File(path.clone());
+            read_bed(&source, &contigs(), &Aliases::None, rules(size), dir.path()).unwrap()
+        };
+        assert_eq!(
+            labels(&read(20)),
+            [
+                "chr1\t10\t30\ta\t.",
+                "chr1\t0\t20\tb\t.",
+                "chr1\t980\t1000\tc\t.",
+                "chr2\t15\t35\td\t."
+            ]
+        );
+        let longer = read(60);
+        assert_eq!(longer.status[3], RegionStatus::PastContigEnd);
+        assert_eq!(longer.common_length(), Some(60));
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod regions;
 mod used;
 mod windows;
 
-pub use bed::{BedSource, InvalidPolicy, read_bed};
+pub use bed::{BedRules, BedSource, InvalidPolicy, read_bed};
 pub use contigs::{Aliases, Contig, ContigId, Contigs};
 pub use fasta::{Fasta, FastaReader, IndexSource};
 pub use interval::Interval;
@@ -40,6 +40,9 @@ pub enum GenomeError {
     /// A file could not be written.
     #[error("cannot write {1}")]
     Write(#[source] io::Error, PathBuf),
+    /// Variants where regions are expected.
+    #[error("{0} is a VCF; expected a BED")]
+    Vcf(String),
     /// A line that is not BED.
     #[error("{path}, line {line}: {problem}; expected {expected}\n  {text}")]
     BedLine {
@@ -143,6 +146,7 @@ impl GenomeError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Input(e) => e.hint(),
+            Self::Vcf(path) => Some(format!("`mpra-score variants --vcf {path}` scores variants")),
             Self::UnknownContig {
                 similar: Some(name),
                 ..

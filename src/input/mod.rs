@@ -21,7 +21,7 @@ pub use lines::{Lines, excerpt, shorten};
 pub use open::{BGZF_EOF, Input, Packing, Watch};
 pub use places::{Coordinates, Place, read_places};
 pub use sheet::Sheet;
-pub use table::{Row, Table, is_missing};
+pub use table::{Row, Separator, Table, is_missing};
 
 use std::io;
 use std::path::PathBuf;
@@ -90,10 +90,34 @@ pub enum InputError {
     },
 }
 
+/// Why a file cannot be opened, where the user can do something about it.
+fn opening_hint(e: &io::Error, path: &std::path::Path) -> Option<String> {
+    match e.kind() {
+        io::ErrorKind::NotFound => {
+            // The nearest folder above that is there.
+            let parent = path
+                .ancestors()
+                .skip(1)
+                .find(|p| p.as_os_str().is_empty() || p.exists());
+            Some(match parent {
+                Some(p) if !p.as_os_str().is_empty() => {
+                    format!("there is no such file; is it elsewhere in {}?", p.display())
+                }
+                _ => "there is no such file here: paths start at the folder you are in".into(),
+            })
+        }
+        io::ErrorKind::PermissionDenied => {
+            Some("you may not read it: `ls -l` shows who may".into())
+        }
+        _ => None,
+    }
+}
+
 impl InputError {
     /// One line that says how to mend it, when there is a way.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Open(e, path) => return opening_hint(e, path),
             Self::Truncated(_) => "the file was cut short: copy or compress it again".into(),
             Self::Utf16(path) => format!(
                 "convert it: iconv -f UTF-16 -t UTF-8 {} > utf8.txt",

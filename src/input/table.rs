@@ -2,14 +2,52 @@ use std::path::Path;
 
 use super::{InputError, Lines};
 
-/// A table with a header, a row at a time. Cells are separated by tabs, or by runs of blanks where
-/// the header has no tab. Lines that begin with `##` above the header, and empty ones, are passed
+/// A table with a header, a row at a time. Cells are separated by tabs, by commas where the
+/// header has no tab (then cells may stand in double quotes), or by runs of blanks where it has neither. Lines that begin with `##` above the header, and empty ones, are passed
 /// over; a `#` before the header's first name is no part of it.
 #[derive(Debug)]
 pub struct Table {
     lines: Lines,
     names: Vec<String>,
-    tabs: bool,
+    between: Separator,
+}
+
+/// What stands between the cells of a table's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Separator {
+    /// Tabs.
+    Tabs,
+    /// Commas; cells may stand in double quotes.
+    Commas,
+    /// Runs of blanks.
+    Blanks,
+}
+
+impl Separator {
+    /// Tabs where a header has one, else commas, else blanks.
+    pub fn of(header: &str) -> Self {
+        match (header.contains('\t'), header.contains(',')) {
+            (true, _) => Self::Tabs,
+            (false, true) => Self::Commas,
+            (false, false) => Self::Blanks,
+        }
+    }
+
+    /// The cells of a line, blanks and quotes around them taken away.
+    pub fn cells(self, line: &str) -> Vec<&str> {
+        match self {
+            Self::Tabs => line.split('\t').map(str::trim).collect(),
+            Self::Commas => {
+                let mut quoted = false;
+                let cells = line.split(|c| {
+                    quoted ^= c == '"';
+                    c == ',' && !quoted
+                });
+                cells.map(unquoted).collect()
+            }
+            Self::Blanks => line.split_ascii_whitespace().collect(),
+        }
+    }
 }
 
 /// A row: its cells, as many as the header has names.
@@ -34,12 +72,12 @@ impl Table {
                 Some(line) => break line,
             }
         };
-        let tabs = header.contains('\t');
-        let names = cells(header.strip_prefix('#').unwrap_or(&header), tabs);
+        let between = Separator::of(&header);
+        let names = between.cells(header.strip_prefix('#').unwrap_or(&header));
         Ok(Some(Self {
             names: names.into_iter().map(str::to_owned).collect(),
             lines,
-            tabs,
+            between,
         }))
     }
 
@@ -77,7 +115,7 @@ impl Table {
         let Some(line) = self.lines.next_line()? else {
             return Ok(None);
         };
-        let cells = cells(line, self.tabs);
+        let cells = self.between.cells(line);
         if cells.len() != width {
             return Err(InputError::Line {
                 path,
@@ -93,11 +131,11 @@ impl Table {
     }
 }
 
-fn cells(line: &str, tabs: bool) -> Vec<&str> {
-    match tabs {
-        true => line.split('\t').map(str::trim).collect(),
-        false => line.split_ascii_whitespace().collect(),
-    }
+/// A cell without the double quotes around it.
+fn unquoted(cell: &str) -> &str {
+    let cell = cell.trim();
+    let inside = cell.strip_prefix('"').and_then(|c| c.strip_suffix('"'));
+    inside.unwrap_or(cell)
 }
 
 /// Whether a cell says that there is no value.
@@ -135,6 +173,13 @@ mod tests {
         // An empty cell is a cell.
         let mut gap = table("a\tb\n\t2\n").unwrap();
         assert_eq!(gap.next_row().unwrap().unwrap().cells, ["", "2"]);
+    }
+
+    #[test]
+    fn commas_and_quotes() {
+        let mut table = table("id,\"the, name\", x\n1,\"a,b\",\n").unwrap();
+        assert_eq!(table.names(), ["id", "the, name", "x"]);
+        assert_eq!(table.next_row().unwrap().unwrap().cells, ["1", "a,b", ""]);
     }
 
     #[test]

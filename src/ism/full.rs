@@ -229,7 +229,7 @@ mod tests {
             })
             .collect();
         let stretch = Stretch {
-            lattice: Lattice::genome(10, stride).unwrap(),
+            lattice: Lattice::genome(10, stride).unwrap().allowing(5),
             codes: &codes,
             origin,
             wanted: &wanted,

@@ -24,6 +24,14 @@ impl SequenceWindows {
         })
     }
 
+    /// The same windows, scored with up to so many unknown bases.
+    pub fn allowing(self, most_unknown: u32) -> Self {
+        Self {
+            lattice: self.lattice.allowing(most_unknown),
+            ..self
+        }
+    }
+
     /// How many windows lie wholly inside a sequence of so many bases.
     pub fn count(&self, length: usize) -> usize {
         let (window, step) = (self.lattice.window(), self.lattice.stride());
@@ -44,6 +52,30 @@ impl SequenceWindows {
         codes: &[u8],
         reverse: bool,
     ) -> Result<&Array2<f32>, ModelError> {
+        let windows = self.count(codes.len());
+        self.score(engine, codes, reverse, Want::Activity)?;
+        match self.scores.windows.len() == windows {
+            true => Ok(&self.scores.activities),
+            false => Err(ModelError::Run(format!(
+                "{} of {windows} windows were scored",
+                self.scores.windows.len()
+            ))),
+        }
+    }
+
+    /// What `want` asks for of those windows of a sequence that are scored; bases are counted from the first
+    /// one of the sequence, or of the reverse complement. Where importance or effects are wanted, only
+    /// windows without an unknown base are scored, so that none reaches past the sequence.
+    ///
+    /// # Errors
+    /// When the model fails, or the sequence is shorter than a window.
+    pub fn score(
+        &mut self,
+        engine: &mut dyn Engine,
+        codes: &[u8],
+        reverse: bool,
+        want: Want,
+    ) -> Result<&mut Scores, ModelError> {
         let (window, step) = (self.lattice.window(), self.lattice.stride());
         let windows = self.count(codes.len());
         if windows == 0 {
@@ -56,12 +88,22 @@ impl SequenceWindows {
         // enough from 0, with unknown bases around it that no window of its own reaches.
         let first = window * step;
         let centre = first + self.lattice.centre_offset();
-        let wanted = [Interval::new(centre, centre + windows as u32 * step).unwrap_or_default()];
+        let used = (windows - 1) * step as usize + window as usize;
+        let (wanted, lattice) = match want {
+            Want::Activity => {
+                let centres = Interval::new(centre, centre + windows as u32 * step);
+                (centres, self.lattice)
+            }
+            _ => {
+                let bases = Interval::new(first, first + used as u32);
+                (bases, self.lattice.allowing(0))
+            }
+        };
+        let wanted = [wanted.unwrap_or_default()];
         let (origin, len) = Stretch::needs(window, &wanted);
         self.codes.clear();
         self.codes.resize(len, UNKNOWN);
         let at = (i64::from(first) - origin) as usize;
-        let used = (windows - 1) * step as usize + window as usize;
         let place = &mut self.codes[at..at + used];
         // Of a longer sequence the rest belongs to no window, on either strand.
         match reverse {
@@ -69,19 +111,13 @@ impl SequenceWindows {
             true => reverse_complement(&codes[..used], place),
         }
         let stretch = Stretch {
-            lattice: self.lattice,
+            lattice,
             codes: &self.codes,
             origin,
             wanted: &wanted,
         };
-        engine.score(&stretch, Want::Activity, &mut self.scores)?;
-        match self.scores.windows.len() == windows {
-            true => Ok(&self.scores.activities),
-            false => Err(ModelError::Run(format!(
-                "{} of {windows} windows were scored",
-                self.scores.windows.len()
-            ))),
-        }
+        engine.score(&stretch, want, &mut self.scores)?;
+        Ok(&mut self.scores)
     }
 }
 

@@ -3,8 +3,6 @@ use ndarray::{Array, Array2, Array3, ArrayView, ArrayViewMut, Dimension, IntoDim
 use crate::encode::UNKNOWN;
 use crate::genome::{Interval, Lattice};
 
-use super::is_scored;
-
 /// What to compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
@@ -79,11 +77,18 @@ impl<'a> Stretch<'a> {
         &self.codes[from..from + interval.len() as usize]
     }
 
-    /// Starts of the windows to be scored, ascending: those that cover a wanted base (or, for
-    /// activity alone, have one among their central bases) and hold enough known bases. They
-    /// replace what `starts` held.
-    pub fn scored_windows(&self, want: Want, starts: &mut Vec<i64>) {
+    /// Finds the windows to be scored, ascending: those that cover a wanted base (or, for activity
+    /// alone, have one among their central bases) and hold few enough unknown ones.
+    fn find_windows(&self, want: Want, found: &mut Scores) {
+        let Scores {
+            windows: starts,
+            unknown: counts,
+            left_out,
+            ..
+        } = found;
         starts.clear();
+        counts.clear();
+        left_out.clear();
         for &interval in self.wanted {
             let last = starts.last().copied().unwrap_or(i64::MIN);
             let known = |s: &i64| *s <= last;
@@ -95,6 +100,7 @@ impl<'a> Stretch<'a> {
             }
         }
         if !self.codes.contains(&UNKNOWN) {
+            counts.resize(starts.len(), 0);
             return;
         }
         let window = self.lattice.window() as usize;
@@ -111,7 +117,13 @@ impl<'a> Stretch<'a> {
             } else {
                 (from, to, unknown(&self.codes[from..to]))
             };
-            is_scored(counted.2, window)
+            let scored = counted.2 <= self.lattice.most_unknown() as usize;
+            match scored {
+                true => counts.push(counted.2 as u32),
+                false if counted.2 < window => left_out.push(start),
+                false => {}
+            }
+            scored
         });
     }
 }
@@ -121,7 +133,11 @@ impl<'a> Stretch<'a> {
 pub struct Scores {
     /// Starts of the scored windows, ascending.
     pub windows: Vec<i64>,
-    /// Their activities, `[window, task]`.
+    /// How many of their bases are unknown.
+    pub unknown: Vec<u32>,
+    /// Starts of windows with known bases that are not scored, for their unknown ones; ascending.
+    pub left_out: Vec<i64>,
+    /// Activities of the scored windows, `[window, task]`.
     pub activities: Array2<f32>,
     /// Importance, `[base of the span, task]`; NaN where a base has none (unknown, not wanted, or
     /// in no scored window). Without a base unless wanted.
@@ -137,7 +153,7 @@ impl Scores {
     /// Finds the windows of a stretch and makes the tables for them, keeping their memory:
     /// activities of 0, nothing else known yet, no row spent.
     pub fn begin(&mut self, stretch: &Stretch<'_>, want: Want, tasks: usize) {
-        stretch.scored_windows(want, &mut self.windows);
+        stretch.find_windows(want, self);
         let bases = |wanted: bool| match wanted {
             true => stretch.span().len() as usize,
             false => 0,

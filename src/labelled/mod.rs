@@ -3,8 +3,13 @@
 
 mod bed;
 mod parquet;
+mod sequences;
+mod sides;
 mod table;
 mod text;
+
+pub use sequences::{Piece, Sequences};
+pub use sides::Sides;
 
 use std::path::PathBuf;
 
@@ -81,10 +86,21 @@ impl LabelledError {
 pub struct Source {
     /// Parquet, a tab-separated table or a BED, told apart by content.
     pub data: PathBuf,
-    /// The genome, for a BED.
+    /// The genome, for a BED; or the sequences of a table without them, by its names.
     pub fasta: Option<PathBuf>,
     /// How contig names of BED and FASTA are brought together.
     pub aliases: Aliases,
+    /// How a table calls its columns.
+    pub columns: Columns,
+}
+
+/// Names of columns in a table of one's own, where they are not the usual ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// Of the sequence: `sequence`.
+    pub sequence: Option<String>,
+    /// Of what rows have in common that must stay on one side of the split: `group` or `region`.
+    pub group: Option<String>,
 }
 
 /// One measured quantity.
@@ -124,6 +140,8 @@ pub struct Labelled {
     pub split: Option<Vec<Split>>,
     /// Weights, where there are any.
     pub weight: Option<Vec<f64>>,
+    /// Contigs, where there is a column `chrom`.
+    pub chroms: Option<Vec<String>>,
     /// Rows that belong together (a region's), numbered; `None` where every row stands alone.
     pub groups: Option<Vec<u32>>,
     /// What was measured.
@@ -146,11 +164,15 @@ impl Labelled {
         let mut input = Input::open(path)?;
         if input.begins_with(b"PAR1")? {
             input.needs_file("Parquet")?;
-            return parquet::read(path)?.assemble();
+            return parquet::read(path)?.assemble(&source.columns);
         }
-        match text::read(input)? {
-            text::Text::Table(table) => table.assemble(),
-            text::Text::Bed(rows) => bed::with_sequences(rows, source, window)?.assemble(),
+        let columns = &source.columns;
+        match text::read(input, source)? {
+            text::Text::Table(table) => table.assemble(columns),
+            text::Text::Named(table) => table
+                .with_sequences(source.fasta.as_deref().unwrap_or(path))?
+                .assemble(columns),
+            text::Text::Bed(rows) => bed::with_sequences(rows, source, window)?.assemble(columns),
         }
     }
 

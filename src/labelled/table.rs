@@ -1,9 +1,9 @@
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayView1};
 
-use super::{Label, Labelled, LabelledError, Skipped};
+use super::{Columns, Label, Labelled, LabelledError, Sequences, Skipped};
 use crate::dataset::Split;
 use crate::encode;
 
@@ -76,13 +76,62 @@ impl Table {
         })
     }
 
+    /// Gives a column the name that it is looked for under.
+    fn rename(&mut self, from: Option<&String>, to: &str) -> Result<(), LabelledError> {
+        let Some(from) = from.filter(|from| *from != to) else {
+            return Ok(());
+        };
+        if self.column(from).is_none() {
+            let names: Vec<&str> = self.columns.iter().map(|c| c.0.as_str()).collect();
+            let problem = format!("columns {}", names.join(", "));
+            return Err(self.fail(problem, &format!("a column `{from}`")));
+        }
+        self.columns.retain(|(name, _)| name != to);
+        for (name, _) in &mut self.columns {
+            if name == from {
+                *name = to.into();
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the sequences that a FASTA has under the rows' names.
+    pub fn with_sequences(mut self, fasta: &Path) -> Result<Self, LabelledError> {
+        let mut by_name: HashMap<String, String> = HashMap::new();
+        let mut sequences = Sequences::open(fasta, None, None)?;
+        while let Some(piece) = sequences.next_piece()? {
+            for (name, codes) in piece.sequences {
+                let letter = |&c: &u8| encode::BASES.get(usize::from(c)).copied().unwrap_or('N');
+                by_name.insert(name, codes.iter().map(letter).collect());
+            }
+        }
+        let names = ["name", "id", "tile"].iter().find_map(|n| self.texts(n));
+        let names = names.unwrap_or_default();
+        let sequence = |(row, name): (usize, &Option<String>)| {
+            let name = name.as_deref().unwrap_or("");
+            by_name.get(name).cloned().map(Some).ok_or_else(|| {
+                let problem = format!(
+                    "row {}: no sequence {name:?} in {}",
+                    row + 1,
+                    fasta.display()
+                );
+                self.fail(problem, "names of the FASTA's records")
+            })
+        };
+        let found: Result<Vec<_>, _> = names.iter().enumerate().map(sequence).collect();
+        self.columns.push(("sequence".into(), Cells::Text(found?)));
+        Ok(self)
+    }
+
     /// Sequences, labels and what belongs to them.
-    pub fn assemble(self) -> Result<Labelled, LabelledError> {
+    pub fn assemble(mut self, columns: &Columns) -> Result<Labelled, LabelledError> {
+        self.rename(columns.sequence.as_ref(), "sequence")?;
+        self.rename(columns.group.as_ref(), "group")?;
         let letters = self.texts("sequence").ok_or_else(|| {
             let names: Vec<&str> = self.columns.iter().map(|c| c.0.as_str()).collect();
             self.fail(
                 format!("columns {}", names.join(", ")),
-                "a column `sequence`",
+                "a column `sequence` (or --sequence-column)",
             )
         })?;
         let rows = letters.len();
@@ -127,6 +176,10 @@ impl Table {
                 })
                 .collect()
         });
+        let chroms = self.texts("chrom").map(|cells| {
+            let cells = cells.into_iter();
+            cells.map(Option::unwrap_or_default).collect()
+        });
         let tile = self.tile(width)?;
         let labels = self.labels()?;
         Ok(Labelled {
@@ -137,6 +190,7 @@ impl Table {
             split,
             weight,
             groups,
+            chroms,
             labels,
             skipped: self.skipped,
             tile,

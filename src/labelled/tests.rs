@@ -6,6 +6,7 @@ use crate::encode::UNKNOWN;
 
 fn source(data: &Path, fasta: Option<&Path>) -> Source {
     Source {
+        columns: super::Columns::default(),
         data: data.into(),
         fasta: fasta.map(Path::to_path_buf),
         aliases: Aliases::None,
@@ -38,6 +39,77 @@ fn tables_of_sequences() {
     assert_eq!((label.name.as_str(), label.values[0]), ("T", 1.5));
     assert!(label.values[1].is_nan() && label.replicates[[1, 0]].is_nan());
     assert_eq!(label.replicates.column(1).to_vec(), [2.0, 3.0, 0.0]);
+}
+
+#[test]
+fn tables_of_ones_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("own.csv");
+    let mut text = String::from("oligo,locus,\"value, mean\",chrom\n");
+    for i in 0..200 {
+        text += &format!("ACGT,l{},{i},chr{}\n", i / 2, i % 4);
+    }
+    fs::write(&path, text).unwrap();
+    let mut own = source(&path, None);
+    own.columns = Columns {
+        sequence: Some("oligo".into()),
+        group: Some("locus".into()),
+    };
+    let mut sides = Sides {
+        validation: vec!["chr8".into()],
+        test: vec!["chr9".into()],
+        shares: crate::dataset::Shares {
+            validation: 0.2,
+            test: 0.1,
+            seed: 4,
+        },
+    };
+    // No row lies on the contigs asked for: by chance, and groups whole.
+    let data = Labelled::read(&own, 4).unwrap().with_sides(&sides);
+    assert_eq!((data.rows(), data.labels.len()), (200, 1));
+    assert_eq!(data.labels[0].name, "value, mean");
+    let split = data.split.clone().unwrap();
+    assert!(split.as_chunks::<2>().0.iter().all(|[a, b]| a == b));
+    let (validation, test) = (
+        data.side(Split::Validation).len(),
+        data.side(Split::Test).len(),
+    );
+    assert!(
+        (20..60).contains(&validation) && (6..40).contains(&test),
+        "{validation} {test}"
+    );
+    sides.validation = vec!["chr1".into()];
+    let data = Labelled::read(&own, 4).unwrap().with_sides(&sides);
+    assert_eq!(data.side(Split::Validation).len(), 50);
+    assert!(data.side(Split::Test).is_empty() && data.side(Split::Train).len() == 150);
+
+    own.columns.sequence = Some("seq".into());
+    let error = Labelled::read(&own, 4).unwrap_err().to_string();
+    assert!(
+        error.contains("oligo, locus") && error.contains("`seq`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn values_beside_a_fasta() {
+    let dir = tempfile::tempdir().unwrap();
+    let (values, fasta) = (dir.path().join("v.tsv"), dir.path().join("s.fa"));
+    fs::write(&values, "name\tT\nb\t2\na\t1\n").unwrap();
+    fs::write(&fasta, ">a\nAC\nGT\n>b x\nTTNT\n>c\nAAAA\n").unwrap();
+    let data = Labelled::read(&source(&values, Some(&fasta)), 4).unwrap();
+    assert_eq!(data.names, ["b", "a"]);
+    assert_eq!(data.sequence(0), [3, 3, UNKNOWN, 3]);
+    assert_eq!(
+        (data.sequence(1), &data.labels[0].values[..]),
+        (&[0, 1, 2, 3][..], &[2.0, 1.0][..])
+    );
+    fs::write(&values, "name\tT\nd\t2\n").unwrap();
+    let error = Labelled::read(&source(&values, Some(&fasta)), 4).unwrap_err();
+    assert!(
+        error.to_string().contains("row 1: no sequence \"d\""),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,11 +1,13 @@
-use super::LabelledError;
 use super::table::{Cells, Table};
-use crate::input::{Input, InputError, Lines, bed};
+use super::{LabelledError, Source};
+use crate::input::{Input, InputError, Lines, Separator, bed};
 
 /// What a text file holds.
 pub(super) enum Text {
     /// Sequences.
     Table(Table),
+    /// Names of sequences, which stand in a FASTA.
+    Named(Table),
     /// Intervals: columns `chrom`, `start`, `end` and others.
     Bed(Table),
 }
@@ -16,21 +18,30 @@ const BED: [&str; 6] = ["chrom", "start", "end", "name", "score", "strand"];
 /// A table with a header (a `#` before it is passed over). Without the column `sequence`, or
 /// without a header but with numbers in columns 2 and 3, it is a BED, of which every row has as many
 /// columns as the first, and else is as [`crate::input::bed`] has it.
-pub(super) fn read(input: Input) -> Result<Text, LabelledError> {
+///
+/// With a FASTA, a table that has neither, but names, has its sequences there.
+pub(super) fn read(input: Input, source: &Source) -> Result<Text, LabelledError> {
     let mut lines = Lines::new(input);
     let Some(header) = header(&mut lines)? else {
         return Err(InputError::Empty(lines.path().into()).into());
     };
     let place = |name: &str| header.names.iter().position(|n| n == name);
-    let interval = match (place("sequence"), [0, 1, 2].map(|i| place(BED[i]))) {
+    let sequence = source.columns.sequence.as_deref().unwrap_or("sequence");
+    let named = source.fasta.is_some() && ["name", "id", "tile"].iter().any(|n| place(n).is_some());
+    let mut by_name = false;
+    let interval = match (place(sequence), [0, 1, 2].map(|i| place(BED[i]))) {
         (Some(_), _) => None,
         (None, [Some(chrom), Some(start), Some(end)]) => Some([chrom, start, end]),
+        _ if named => {
+            by_name = true;
+            None
+        }
         _ => {
             let found = format!("a header of {}", header.names.join(", "));
             return Err(lines
                 .error(
                     found,
-                    "the columns `sequence`, or `chrom`, `start` and `end`",
+                    format!("the columns `{sequence}`, or `chrom`, `start` and `end`"),
                 )
                 .into());
         }
@@ -51,13 +62,12 @@ pub(super) fn read(input: Input) -> Result<Text, LabelledError> {
         if passed_over {
             continue;
         }
-        let cells = cells(
-            &line,
-            match interval {
-                Some(_) => line.contains('\t'),
-                None => header.tabs,
-            },
-        );
+        let cells: Vec<&str> = match (interval, header.between, line.contains('\t')) {
+            // As in every BED: blanks beside tabs are not passed over.
+            (Some(_), Separator::Tabs | Separator::Blanks, true) => line.split('\t').collect(),
+            (Some(_), Separator::Tabs, false) => Separator::Blanks.cells(&line),
+            (_, between, _) => between.cells(&line),
+        };
         if cells.len() != columns.len() {
             let found = format!("{} columns", cells.len());
             return Err(lines.error(found, format!("{}", columns.len())).into());
@@ -82,26 +92,30 @@ pub(super) fn read(input: Input) -> Result<Text, LabelledError> {
     };
     Ok(match interval {
         Some(_) => Text::Bed(table),
+        None if by_name => Text::Named(table),
         None => Text::Table(table),
     })
 }
 
 struct Header {
     names: Vec<String>,
-    tabs: bool,
+    between: Separator,
 }
 
 /// The names of the columns; the first row of a BED without them is read again.
 fn header(lines: &mut Lines) -> Result<Option<Header>, LabelledError> {
     while let Some(line) = lines.next_filled()? {
-        let tabs = line.contains('\t');
-        let cells = cells(&line, tabs);
+        let between = Separator::of(&line);
+        let cells = between.cells(&line);
         if line.starts_with('#') {
             let names = names(&cells);
             let has = |name: &&str| names.iter().any(|n| n == name);
             // Others are comments above the header.
-            if tabs && cells.len() >= 3 || has(&"sequence") || BED[..3].iter().all(has) {
-                return Ok(Some(Header { names, tabs }));
+            if between == Separator::Tabs && cells.len() >= 3
+                || has(&"sequence")
+                || BED[..3].iter().all(has)
+            {
+                return Ok(Some(Header { names, between }));
             }
         } else if !bed::is_header(line.as_bytes()) {
             // Also those that a BED must not have, to be refused as what they are.
@@ -112,7 +126,7 @@ fn header(lines: &mut Lines) -> Result<Option<Header>, LabelledError> {
             };
             if !(number(1) && number(2)) {
                 let names = names(&cells);
-                return Ok(Some(Header { names, tabs }));
+                return Ok(Some(Header { names, between }));
             }
             let name = |i: usize| match BED.get(i) {
                 Some(name) => (*name).to_owned(),
@@ -120,7 +134,7 @@ fn header(lines: &mut Lines) -> Result<Option<Header>, LabelledError> {
             };
             let names = (0..cells.len()).map(name).collect();
             lines.unread();
-            return Ok(Some(Header { names, tabs }));
+            return Ok(Some(Header { names, between }));
         }
     }
     Ok(None)
@@ -129,11 +143,4 @@ fn header(lines: &mut Lines) -> Result<Option<Header>, LabelledError> {
 fn names(cells: &[&str]) -> Vec<String> {
     let name = |cell: &&str| cell.trim_start_matches('#').trim().to_owned();
     cells.iter().map(name).collect()
-}
-
-fn cells(line: &str, tabs: bool) -> Vec<&str> {
-    match tabs {
-        true => line.split('\t').collect(),
-        false => line.split_ascii_whitespace().collect(),
-    }
 }

@@ -35,6 +35,15 @@ pub struct Distribution {
     pub values: Vec<f32>,
 }
 
+impl Quantiles {
+    /// The distributions of a task, each with the name of its set.
+    pub fn of_task(&self, task: &str) -> Vec<(&str, &Distribution)> {
+        let sets = self.0.iter();
+        sets.filter_map(|set| Some((set.name.as_str(), set.tasks.get(task)?)))
+            .collect()
+    }
+}
+
 impl Distribution {
     /// Of activities, in any order; `None` without one.
     pub fn of(mut activities: Vec<f32>) -> Option<Self> {

@@ -58,6 +58,8 @@ pub struct ModelOptions {
     pub output: Option<String>,
     /// What becomes of the positions of an output that has them.
     pub reduce: Option<Reduce>,
+    /// The share of a window's bases that may be unknown; otherwise `mpra_score.max_unknown`, or none.
+    pub max_unknown: Option<f64>,
 }
 
 /// What a model asks for and gives.
@@ -72,6 +74,8 @@ pub struct ModelSpec {
     /// Names of the output columns. Until the model has run once, empty where neither the graph
     /// nor the metadata tells their number.
     pub tasks: Vec<String>,
+    /// Most unknown bases of a window that is scored.
+    pub most_unknown: u32,
     /// Rows a batch must have, where the graph fixes them.
     pub fixed_batch: Option<usize>,
     /// Name of the graph's input.
@@ -259,6 +263,7 @@ impl ModelFile {
             tasks_named: names.is_some(),
             stated_tasks: count,
             tasks: names.unwrap_or_default(),
+            most_unknown: self.most_unknown(options, window)?,
             fixed_batch,
             input: input.name.clone(),
             output: output.name.clone(),
@@ -285,6 +290,16 @@ impl ModelFile {
             path: self.path.clone(),
             problem,
         })
+    }
+
+    fn most_unknown(&self, options: &ModelOptions, window: usize) -> Result<u32, ModelError> {
+        let what = "max_unknown";
+        let said = self.metadata_json::<f64>("mpra_score.max_unknown", what)?;
+        let share = options.max_unknown.or(said).unwrap_or(0.0);
+        match (0.0..=1.0).contains(&share) {
+            true => Ok((share * window as f64) as u32),
+            false => Err(self.unfit(what, format!("{share}, expected a share from 0 to 1"))),
+        }
     }
 
     fn quantiles(&self) -> Result<Quantiles, ModelError> {

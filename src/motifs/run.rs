@@ -9,7 +9,7 @@ use super::{
 use crate::Error;
 use crate::genome::{Aliases, BedSource, Fasta, InvalidPolicy, read_bed};
 use crate::job::{self, Cancel, InputFile, RunInfo};
-use crate::labelled::{Labelled, Source};
+use crate::labelled::{Columns, Labelled, Source};
 use crate::model::{ModelOptions, ModelSource};
 use crate::output::{Existing, OutputDir, write};
 use crate::plot::logo::{Logo, information, logos};
@@ -268,6 +268,7 @@ fn words(sequences: &Sequences, width: usize, cancel: &Cancel) -> Result<Words, 
                 data: path.clone(),
                 fasta: None,
                 aliases: Aliases::None,
+                columns: Columns::default(),
             };
             let data = Labelled::read(&source, 1).map_err(MotifError::from)?;
             for row in 0..data.rows() {

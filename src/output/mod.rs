@@ -49,6 +49,9 @@ pub enum OutputError {
     /// A file of an unfinished run or of a shard cannot be read.
     #[error("cannot read {1}")]
     Read(#[source] io::Error, PathBuf),
+    /// Standard output, where several files are written.
+    #[error("--out - : this job writes several files, which need a folder")]
+    Stdout,
     /// The path exists and is no folder.
     #[error("{0} is a file, not a folder")]
     NotAFolder(PathBuf),
@@ -89,6 +92,10 @@ impl OutputError {
             }
             Self::Write(e, _) | Self::Folder(e, _) => write_hint(e),
             Self::Foreign(_) => Some("move it away".into()),
+            Self::Stdout => Some("--out DIR names one; `--out ./-` is a folder called -".into()),
+            Self::Unfinished(_) => Some("--resume goes on with it, --force begins anew".into()),
+            Self::Locked(_) => Some("wait for it, or name another folder with --out".into()),
+            Self::NotAFolder(_) => Some("--out DIR names a folder".into()),
             _ => None,
         }
     }
@@ -152,6 +159,9 @@ impl OutputDir {
     /// # Errors
     /// As there.
     pub fn check(folder: &Path, existing: Existing) -> Result<(), OutputError> {
+        if folder.as_os_str() == "-" {
+            return Err(OutputError::Stdout);
+        }
         if folder.exists() && !folder.is_dir() {
             return Err(OutputError::NotAFolder(folder.into()));
         }

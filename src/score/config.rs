@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::genome::{Aliases, BedSource, InvalidPolicy, Lattice};
+use crate::genome::{Aliases, BedRules, BedSource, Lattice};
 use crate::ism::{EngineChoice, EngineSettings, Strand, Want};
 use crate::model::{ModelOptions, ModelSources, ModelSpec};
 use crate::output::Existing;
@@ -48,6 +48,9 @@ pub struct Outputs {
     pub windows: bool,
     /// `saturation.npz`.
     pub saturation: bool,
+    /// All columns of `regions.tsv`: beside mean activities and their quantiles also the largest, and those
+    /// of importance.
+    pub wide: bool,
     /// Formats of the tracks.
     pub formats: Formats,
 }
@@ -99,8 +102,8 @@ impl Shard {
 pub struct ScoreConfig {
     /// Which bases.
     pub regions: RegionSource,
-    /// What to do with rows that cannot be scored.
-    pub invalid: InvalidPolicy,
+    /// How rows of the BED become regions.
+    pub rows: BedRules,
     /// How contig names of the BED are found in the FASTA.
     pub aliases: Aliases,
     /// The genome.
@@ -158,6 +161,8 @@ impl ScoreConfig {
     pub(super) fn lattice(&self, spec: &ModelSpec) -> Result<Lattice, Error> {
         let window = spec.window as u32;
         let stride = self.stride.unwrap_or((window / 5).max(1));
-        Lattice::genome(window, stride).ok_or_else(|| ScoreError::Stride { stride, window }.into())
+        let lattice = Lattice::genome(window, stride);
+        let lattice = lattice.ok_or(ScoreError::Stride { stride, window })?;
+        Ok(lattice.allowing(spec.most_unknown))
     }
 }

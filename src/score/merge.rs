@@ -121,6 +121,8 @@ pub fn merge(
         regions: rows as u64,
         by_status: statuses,
         windows: counts.windows,
+        with_unknown: counts.with_unknown,
+        left_out: counts.left_out,
         bases: counts.bases,
         files,
         seconds: started.elapsed().as_secs_f64(),

@@ -12,10 +12,12 @@
 
 mod against;
 mod config;
+mod counts;
 mod merge;
 mod piece;
 mod pipeline;
 mod plan;
+mod predict;
 mod provenance;
 mod quantiles;
 mod region_table;
@@ -25,6 +27,7 @@ mod tile;
 
 pub use config::{Anchor, Formats, Outputs, RegionSource, ScoreConfig, Shard};
 pub use merge::merge;
+pub use predict::{Flanks, PredictConfig, PredictSummary, predict};
 pub use quantiles::{QuantilesConfig, RegionSet, write_quantiles};
 
 use std::path::{Path, PathBuf};
@@ -50,7 +53,7 @@ pub enum ScoreError {
         window: u32,
     },
     /// The saturation table needs regions of one length.
-    #[error("the saturation table needs regions of equal length; these differ")]
+    #[error("the saturation table needs regions (or sequences) of equal length; these differ")]
     UnequalRegions,
     /// A folder given to `merge` holds no shard.
     #[error("{path} holds no shard: {problem}")]
@@ -69,7 +72,7 @@ pub enum ScoreError {
         of: u32,
     },
     /// A set of regions without a scored window.
-    #[error("no window over the regions of {0} has enough known bases")]
+    #[error("no window over the regions of {0} has known bases alone")]
     NoWindow(PathBuf),
     /// Two sets of one name tell of the same task.
     #[error("the set {set:?} is given twice for task {task:?}")]
@@ -89,7 +92,7 @@ impl ScoreError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::UnequalRegions => {
-                Some("resize them first, for instance with `bedtools slop`".into())
+                Some("--resize N scores N bases around the middle of each".into())
             }
             Self::NoShard { .. } => Some("shards are written with --shard I/N".into()),
             _ => None,
@@ -106,6 +109,10 @@ pub struct Summary {
     pub by_status: Vec<(RegionStatus, u64)>,
     /// Windows scored.
     pub windows: u64,
+    /// Of these, windows with unknown bases.
+    pub with_unknown: u64,
+    /// Windows with known bases that were not scored, for their unknown ones.
+    pub left_out: u64,
     /// Bases with a value.
     pub bases: u64,
     /// The files, in the output folder.
@@ -270,6 +277,8 @@ pub fn run_with(
         regions,
         by_status,
         windows: counts.windows,
+        with_unknown: counts.with_unknown,
+        left_out: counts.left_out,
         bases: counts.bases,
         files,
         seconds,
@@ -281,7 +290,7 @@ fn read_regions(config: &ScoreConfig, fasta: &Fasta, spool: &Path) -> Result<Reg
     Ok(match &config.regions {
         RegionSource::WholeGenome => Regions::whole_contigs(contigs, spool)?,
         RegionSource::Bed(source) => {
-            read_bed(source, contigs, &config.aliases, config.invalid, spool)?
+            read_bed(source, contigs, &config.aliases, config.rows, spool)?
         }
     })
 }

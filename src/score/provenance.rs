@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::config::Shard;
+use super::counts::Counts;
 use super::pipeline::Job;
-use super::sink::Counts;
 use super::{Anchor, Layout, Outputs, RegionSource, ScoreConfig};
 use crate::Error;
-use crate::genome::{Fasta, GenomeError, IndexSource, RegionStatus, Regions};
+use crate::genome::{BedSource, Fasta, GenomeError, IndexSource, RegionStatus, Regions};
 use crate::job::{self, RunInfo};
 use crate::model::{Ensemble, Quantiles};
 
@@ -85,10 +85,12 @@ fn settings(config: &ScoreConfig, engine: &str, layout: &Layout) -> Value {
         "tasks": layout.tasks,
         "window": layout.lattice.window(),
         "stride": layout.lattice.stride(),
+        "most_unknown": layout.lattice.most_unknown(),
         "anchor": match config.anchor {
             Anchor::Genome => "genome",
             Anchor::Region => "region",
         },
+        "resize": config.rows.resize,
         "strand": config.strand.as_str(),
         "engine": engine,
         "batch": config.batch,
@@ -141,8 +143,12 @@ pub(super) fn describe(
     seconds: f64,
 ) -> RunInfo {
     let mut run = RunInfo::new("score", &config.command);
-    if let RegionSource::Bed(source) = &config.regions {
-        run.input("bed", source.name().as_ref());
+    match &config.regions {
+        RegionSource::Bed(BedSource::Text(rows)) => {
+            run.settings.insert("regions".into(), rows.as_str().into());
+        }
+        RegionSource::Bed(source) => run.input("bed", source.name().as_ref()),
+        RegionSource::WholeGenome => {}
     }
     run.inputs.push(job.fasta.used());
     run.models = model.used("model");
@@ -181,6 +187,8 @@ pub(super) fn count(
         "rows": rows,
         "rows_by_status": by_status,
         "windows_scored": counts.windows,
+        "windows_with_unknown": counts.with_unknown,
+        "windows_left_out": counts.left_out,
         "bases_scored": counts.bases,
         "forward_passes": counts.rows,
     }))

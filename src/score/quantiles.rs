@@ -68,6 +68,7 @@ pub fn write_quantiles(
     let window = spec.window as u32;
     let stride = config.stride.unwrap_or((window / 5).max(1));
     let lattice = Lattice::genome(window, stride).ok_or(ScoreError::Stride { stride, window })?;
+    let lattice = lattice.allowing(spec.most_unknown);
     let fasta = Fasta::open(&config.fasta, false)?;
     let models = std::slice::from_ref(&model);
     let mut job = Job {

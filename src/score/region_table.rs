@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::genome::{RegionStatus, Regions};
-use crate::model::{Distribution, Quantiles};
+use crate::model::Quantiles;
 use crate::output::{AppendFile, OutputError};
 use crate::tracks::format_value;
 
@@ -18,6 +18,8 @@ pub(super) struct Partial {
     last: bool,
     /// Windows scored.
     pub windows: u32,
+    /// Of these, windows with unknown bases.
+    pub with_unknown: u32,
     /// Bases with a value.
     pub bases: u32,
     drawn: u32,
@@ -34,7 +36,7 @@ struct TaskPartial {
     absolute_at: u32,
 }
 
-const HEAD: usize = 4 * 5;
+const HEAD: usize = 4 * 6;
 const TASK: usize = 8 * 3 + 4 * 3;
 
 impl Partial {
@@ -50,6 +52,7 @@ impl Partial {
         Self {
             last,
             windows: 0,
+            with_unknown: 0,
             bases: 0,
             drawn: 0,
             tasks: vec![task; tasks],
@@ -82,6 +85,7 @@ impl Partial {
     fn merge(&mut self, next: &Self) {
         self.last = next.last;
         self.windows += next.windows;
+        self.with_unknown += next.with_unknown;
         self.bases += next.bases;
         self.drawn += next.drawn;
         for (task, other) in self.tasks.iter_mut().zip(&next.tasks) {
@@ -103,6 +107,7 @@ impl Partial {
             self.windows,
             self.bases,
             self.drawn,
+            self.with_unknown,
         ];
         out.extend(head.iter().flat_map(|w| w.to_le_bytes()));
         for t in &self.tasks {
@@ -131,6 +136,7 @@ impl Partial {
             windows: word(8),
             bases: word(12),
             drawn: word(16),
+            with_unknown: word(20),
             tasks: (0..(bytes.len() - HEAD) / TASK)
                 .map(|i| HEAD + i * TASK)
                 .map(|at| TaskPartial {
@@ -151,6 +157,8 @@ impl Partial {
 pub(super) struct Columns<'a> {
     pub tasks: &'a [String],
     pub importance: bool,
+    /// All columns, not the short form.
+    pub wide: bool,
     pub quantiles: &'a Quantiles,
 }
 
@@ -256,22 +264,22 @@ fn print(
     let Columns {
         tasks,
         importance,
+        wide,
         quantiles,
     } = *columns;
+    let importance = importance && wide;
     // By task, what its mean activity is looked up in.
-    let of_task = |task: &String| -> Vec<(&str, &Distribution)> {
-        let sets = quantiles.0.iter();
-        sets.filter_map(|set| Some((set.name.as_str(), set.tasks.get(task)?)))
-            .collect()
-    };
-    let distributions: Vec<_> = tasks.iter().map(of_task).collect();
+    let distributions: Vec<_> = tasks.iter().map(|task| quantiles.of_task(task)).collect();
     let mut out = BufWriter::new(File::create(path)?);
     write!(
         out,
-        "contig\tstart\tend\tname\tstrand\twindows\tbases\tstatus"
+        "contig\tstart\tend\tname\tstrand\twindows\tunknown_windows\tbases\tstatus"
     )?;
     for (task, distributions) in tasks.iter().zip(&distributions) {
-        write!(out, "\t{task}.mean_activity\t{task}.max_activity")?;
+        write!(out, "\t{task}.mean_activity")?;
+        if wide {
+            write!(out, "\t{task}.max_activity")?;
+        }
         for (set, _) in distributions {
             write!(out, "\t{task}.{set}_quantile")?;
         }
@@ -300,9 +308,10 @@ fn print(
         let (_, row) = Partial::get(&bytes);
         write!(
             out,
-            "{}\t{}\t{}\t{}",
+            "{}\t{}\t{}\t{}\t{}",
             label?,
             row.windows,
+            row.with_unknown,
             row.bases,
             status.as_str()
         )?;
@@ -312,7 +321,9 @@ fn print(
         for (task, distributions) in means.iter().zip(&distributions) {
             let mean = task.activity_sum / f64::from(row.drawn);
             put(&mut out, activity, mean)?;
-            put(&mut out, activity, f64::from(task.activity_max))?;
+            if wide {
+                put(&mut out, activity, f64::from(task.activity_max))?;
+            }
             for (_, distribution) in distributions {
                 let share = distribution.share_below(mean as f32);
                 put(&mut out, activity, f64::from(share))?;
@@ -358,6 +369,7 @@ mod tests {
         partial.add_base(40, [-3.0, 0.0].into_iter());
         partial.add_base(41, [3.0, 0.5].into_iter());
         partial.windows = 9;
+        partial.with_unknown = 3;
         let mut bytes = Vec::new();
         partial.put(7, &mut bytes);
         assert_eq!(bytes.len(), HEAD + 2 * TASK);

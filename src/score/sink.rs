@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::counts::Counts;
 use super::region_table::{Columns, PartialSpool};
 use super::tile::{TrackPart, UnitResult, bgzf_blocks};
 use super::{Formats, Layout, Outputs, saturation};
@@ -21,14 +22,6 @@ const REDUCTION: u32 = 128;
 const PARTIALS: &str = "regions.shares";
 const SATURATION: &str = "saturation.parts";
 const WINDOWS: &str = "windows.tsv.gz";
-
-/// Totals over all units.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Counts {
-    pub windows: u64,
-    pub bases: u64,
-    pub rows: u64,
-}
 
 /// All there is to know of the files of an unfinished job: how long they were.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -103,7 +96,7 @@ impl Sink {
             && windows.length() == 0
         {
             let columns = layout.names("", ".spread").join("\t");
-            let header = format!("#contig\tstart\tend\tregion\t{columns}\n");
+            let header = format!("#contig\tstart\tend\tregion\tunknown\t{columns}\n");
             let header = bgzf_blocks(header.as_bytes())
                 .map_err(|e| OutputError::Write(e, windows.path().into()))?;
             windows.append(&header)?;
@@ -152,9 +145,7 @@ impl Sink {
                 self.partials.push(row, partial)?;
             }
         }
-        self.counts.windows += result.windows_scored;
-        self.counts.bases += result.bases_scored;
-        self.counts.rows += result.rows;
+        self.counts += result.counts;
         Ok(())
     }
 
@@ -214,9 +205,7 @@ impl Sink {
         self.partials
             .file()
             .append_file(&folder.join(PARTIALS), 0)?;
-        self.counts.windows += counts.windows;
-        self.counts.bases += counts.bases;
-        self.counts.rows += counts.rows;
+        self.counts += counts;
         Ok(())
     }
 
@@ -275,6 +264,7 @@ impl Sink {
         let columns = Columns {
             tasks: &layout.tasks,
             importance: self.outputs.importance,
+            wide: self.outputs.wide,
             quantiles: &layout.quantiles,
         };
         self.partials.write_table(regions, &columns, &table)?;

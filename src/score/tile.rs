@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use ndarray::{Array3, ArrayView1, s};
 use noodles::bgzf;
 
+use super::counts::Counts;
 use super::piece::{Family, Piece, activity_items, importance_items, mean_of_overlaps, near_known};
 use super::plan::{Group, Unit};
 use super::region_table::Partial;
@@ -37,9 +38,7 @@ pub(super) struct UnitResult {
     pub windows: Vec<u8>,
     /// Parts of the saturation table.
     pub saturation: Vec<u8>,
-    pub windows_scored: u64,
-    pub bases_scored: u64,
-    pub rows: u64,
+    pub counts: Counts,
     /// Bases of the unit in regions.
     pub bases: u64,
 }
@@ -78,7 +77,7 @@ impl Worker<'_> {
                 let partial = self.partial(unit, &pieces, region);
                 result.partials.push((partial, rows));
             }
-            result.windows_scored += self.windows(unit, &family, &pieces, &mut lines);
+            result.counts += self.windows(unit, &family, &pieces, &mut lines);
             all.append(&mut pieces);
         }
         result.windows =
@@ -136,7 +135,7 @@ impl Worker<'_> {
             self.engine
                 .score(&stretch, self.outputs.want(), &mut scores)?;
             self.layout.members.reduce(&mut scores);
-            result.rows += scores.rows;
+            result.counts.rows += scores.rows;
             pieces.push(Piece {
                 wanted,
                 lattice: family.lattice,
@@ -195,6 +194,8 @@ impl Worker<'_> {
                     drawn
                 };
                 partial.windows += u32::from(counts);
+                let unknown = counts && piece.scores.unknown[i] > 0;
+                partial.with_unknown += u32::from(unknown);
                 if !self.outputs.importance {
                     let overlap = bin.1.min(to) - bin.0.max(from);
                     partial.bases += overlap.max(0) as u32;
@@ -216,8 +217,14 @@ impl Worker<'_> {
         partial
     }
 
-    /// Appends the lines of the windows that no earlier unit has written.
-    fn windows(&self, unit: &Unit, family: &Family, pieces: &[Piece], lines: &mut Vec<u8>) -> u64 {
+    /// Appends the lines of the windows that no earlier unit has written, and counts them.
+    fn windows(
+        &self,
+        unit: &Unit,
+        family: &Family,
+        pieces: &[Piece],
+        lines: &mut Vec<u8>,
+    ) -> Counts {
         let contig = &self.contigs.get(unit.contig).name;
         let (written_to, region) = match (self.layout.anchor, family.regions.first()) {
             // Bins are never cut, so each of these windows belongs to one unit.
@@ -231,32 +238,36 @@ impl Worker<'_> {
         };
         // Regions of the same bases share their windows; they stand under the first one's row.
         let row = region.and_then(|r| r.rows(self.regions).next());
-        let mut count = 0;
+        let mut counts = Counts::default();
         for piece in pieces {
-            for (i, &start) in piece.scores.windows.iter().enumerate() {
-                // Without importance only windows centred in it belong to a unit.
-                let place = match self.outputs.importance {
-                    true => start,
-                    false => piece.bin(start).0,
-                };
-                if place < written_to {
+            // Without importance only windows centred in it belong to a unit.
+            let is_new = |start: i64| match self.outputs.importance {
+                true => start >= written_to,
+                false => piece.bin(start).0 >= written_to,
+            };
+            let left_out = piece.scores.left_out.iter().filter(|start| is_new(**start));
+            counts.left_out += left_out.count() as u64;
+            let windows = piece.scores.windows.iter().zip(&piece.scores.unknown);
+            for (i, (&start, &unknown)) in windows.enumerate() {
+                if !is_new(start) {
                     continue;
                 }
-                count += 1;
+                counts.windows += 1;
+                counts.with_unknown += u64::from(unknown > 0);
                 if self.outputs.windows {
                     let activities = piece.scores.activities.row(i);
-                    self.window_line(contig, start, row, activities, lines);
+                    self.window_line(contig, start, (row, unknown), activities, lines);
                 }
             }
         }
-        count
+        counts
     }
 
     fn window_line(
         &self,
         contig: &str,
         start: i64,
-        row: Option<u32>,
+        (row, unknown): (Option<u32>, u32),
         activities: ArrayView1<'_, f32>,
         lines: &mut Vec<u8>,
     ) {
@@ -267,6 +278,7 @@ impl Worker<'_> {
             Some(row) => write!(lines, "{}", u64::from(row) + 1),
             None => write!(lines, "."),
         };
+        let _ = write!(lines, "\t{unknown}");
         for &column in &self.layout.columns {
             let _ = write!(lines, "\t{}", format_value(activities[column]));
         }
@@ -311,7 +323,7 @@ impl Worker<'_> {
                 items = mean_of_overlaps(items);
             }
             if i == 0 && !self.outputs.importance {
-                result.bases_scored = items.iter().map(|i| u64::from(i.end - i.start)).sum();
+                result.counts.bases = items.iter().map(|i| u64::from(i.end - i.start)).sum();
             }
             let encoder = &mut self.activity_encoder;
             result
@@ -323,7 +335,7 @@ impl Worker<'_> {
                     items = mean_of_overlaps(items);
                 }
                 if i == 0 {
-                    result.bases_scored = items.len() as u64;
+                    result.counts.bases = items.len() as u64;
                 }
                 let encoder = &mut self.importance_encoder;
                 result

@@ -8,12 +8,14 @@
 pub mod cnn;
 mod examples;
 pub mod kmer;
+mod own;
 mod parquet;
 mod stretches;
 pub mod teacher;
 
 pub use examples::{Examples, Objective, Reading, Scaling};
-pub use parquet::read_examples;
+pub use own::{OwnTable, read_examples};
+pub use parquet::read_dataset;
 pub use stretches::{Mutants, StretchSource, stretches};
 
 use std::io;
@@ -22,6 +24,7 @@ use std::path::PathBuf;
 use crate::input::InputError;
 use crate::input::columns::ColumnsError;
 use crate::job::JobError;
+use crate::labelled::LabelledError;
 use crate::output::{OutputError, write_hint};
 use crate::plot::PlotError;
 
@@ -46,6 +49,9 @@ pub enum TrainError {
     /// A Parquet file.
     #[error(transparent)]
     Columns(#[from] ColumnsError),
+    /// A table of one's own.
+    #[error(transparent)]
+    Labelled(#[from] LabelledError),
     /// A data file is not what training needs.
     #[error("{path} cannot be trained on: {problem}")]
     Data {
@@ -132,6 +138,8 @@ impl TrainError {
             Self::Output(e) => e.hint(),
             Self::Input(e) => e.hint(),
             Self::Columns(e) => e.hint(),
+            Self::Labelled(e) => e.hint(),
+            Self::Windows(_) => Some("--window N sets the network's input to the length of the sequences".into()),
             Self::Job(e) => e.hint(),
             Self::Plot(PlotError::Write(e, _)) => write_hint(e),
             _ => None,

@@ -13,7 +13,7 @@ use crate::input::columns::{Batch, ParquetFile};
 /// # Errors
 /// [`TrainError::Read`], [`TrainError::Data`] when columns are missing or of another type or
 /// sequences differ in length, [`TrainError::UnknownTask`].
-pub fn read_examples(path: &Path, tasks: Option<&[String]>) -> Result<Examples, TrainError> {
+pub fn read_dataset(path: &Path, tasks: Option<&[String]>) -> Result<Examples, TrainError> {
     let bad = |problem: String| TrainError::Data {
         path: path.into(),
         problem,
@@ -67,6 +67,12 @@ pub fn read_examples(path: &Path, tasks: Option<&[String]>) -> Result<Examples, 
         .map_err(|e| bad(format!("its labels have gaps ({e})")))?;
     out.step = out.columns;
     Ok(out)
+}
+
+/// Whether a file is one that `mpra-score dataset` has written.
+pub(super) fn is_dataset(path: &Path) -> bool {
+    let file = ParquetFile::open(path).ok();
+    file.is_some_and(|file| named_tasks(file.metadata("mpra_score.tasks")).is_some())
 }
 
 fn named_tasks(json: Option<&str>) -> Option<Vec<String>> {

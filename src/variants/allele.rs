@@ -27,7 +27,7 @@ pub enum Skip {
     SameAsRef,
     /// REF or ALT is longer than the window.
     TooLong,
-    /// More than half of each window is unknown.
+    /// Each window holds too many unknown bases: any, unless the model allows some.
     NoWindow,
     /// A row of a BED without a base.
     EmptyInterval,

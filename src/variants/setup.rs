@@ -35,7 +35,7 @@ impl Setup {
         let spec = model.spec().clone();
         let columns = spec.columns(scoring.tasks.as_deref())?;
         let tasks: Vec<String> = columns.iter().map(|&c| spec.tasks[c].clone()).collect();
-        let lattice = lattice(spec.window as u32, scoring.stride)?;
+        let lattice = lattice(spec.window as u32, scoring.stride, spec.most_unknown)?;
         let members = Members {
             members: model.members().len(),
             tasks: spec.tasks.len(),

@@ -55,7 +55,11 @@ impl Rules {
                 tasks: tasks.len(),
                 ..members
             },
-            single: self::lattice(lattice.window(), Some(lattice.window()))?,
+            single: self::lattice(
+                lattice.window(),
+                Some(lattice.window()),
+                lattice.most_unknown(),
+            )?,
         })
     }
 
@@ -115,9 +119,14 @@ pub(super) fn moved(lattice: Lattice, start: i64) -> Lattice {
 }
 
 /// Checks that a lattice's stride and window go together.
-pub(super) fn lattice(window: u32, stride: Option<u32>) -> Result<Lattice, VariantError> {
+pub(super) fn lattice(
+    window: u32,
+    stride: Option<u32>,
+    most_unknown: u32,
+) -> Result<Lattice, VariantError> {
     let stride = stride.unwrap_or((window / 5).max(1));
-    Lattice::genome(window, stride).ok_or_else(|| {
+    let lattice = Lattice::genome(window, stride).map(|lattice| lattice.allowing(most_unknown));
+    lattice.ok_or_else(|| {
         VariantError::Setting(format!(
             "a stride of {stride} does not fit a window of {window} bases: expected 1 to {window}"
         ))

@@ -7,7 +7,18 @@ use mpra_score::ism::Strand;
 use mpra_score::score::Anchor;
 
 /// Starts of the scored windows of a region, by search over all starts (DESIGN, "Windows").
-fn windows(contig: &[u8], start: i64, end: i64, stride: i64, anchor: Anchor) -> Vec<i64> {
+fn unknown(contig: &[u8], start: i64) -> usize {
+    let bases = start..start + 145;
+    bases.filter(|&p| letter(contig, p) == b'N').count()
+}
+
+fn windows(
+    contig: &[u8],
+    (start, end): (i64, i64),
+    stride: i64,
+    anchor: Anchor,
+    most_unknown: usize,
+) -> Vec<i64> {
     let candidates: Vec<i64> = match anchor {
         Anchor::Genome => (-145..end).filter(|s| s.rem_euclid(stride) == 0).collect(),
         Anchor::Region => (0..)
@@ -18,7 +29,7 @@ fn windows(contig: &[u8], start: i64, end: i64, stride: i64, anchor: Anchor) -> 
     candidates
         .into_iter()
         .filter(|s| s + 145 > start && *s < end)
-        .filter(|&s| (s..s + 145).filter(|&p| letter(contig, p) == b'N').count() * 2 <= 145)
+        .filter(|&s| unknown(contig, s) <= most_unknown)
         .collect()
 }
 
@@ -41,17 +52,18 @@ fn regions() -> Vec<(String, i64, i64)> {
 #[test]
 fn a_base_counter_counts() {
     let genome = genome();
-    for (anchor, stride) in [
-        (Anchor::Genome, 29),
-        (Anchor::Genome, 145),
-        (Anchor::Genome, 10),
-        (Anchor::Region, 29),
-        (Anchor::Region, 50),
+    for (anchor, stride, max_unknown, most_unknown) in [
+        (Anchor::Genome, 29, None, 0),
+        (Anchor::Genome, 145, Some(0.5), 72),
+        (Anchor::Genome, 10, Some(0.25), 36),
+        (Anchor::Region, 29, Some(0.5), 72),
+        (Anchor::Region, 50, None, 0),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let mut config = config("count.onnx", &dir.path().join("out"));
         config.anchor = anchor;
         config.stride = Some(stride);
+        config.model_options.max_unknown = max_unknown;
         run(&config).unwrap();
         let stride = i64::from(stride);
         for (task, name) in ["A", "C", "G", "T"].into_iter().enumerate() {
@@ -62,8 +74,10 @@ fn a_base_counter_counts() {
             let table = table(&config.out.join("regions.tsv"));
             for (row, (contig, start, end)) in table.iter().zip(regions()) {
                 let bases = &genome[&contig];
-                let windows = windows(bases, start, end, stride, anchor);
+                let windows = windows(bases, (start, end), stride, anchor, most_unknown);
                 assert_eq!(row["windows"], windows.len().to_string());
+                let partly = windows.iter().filter(|&&w| unknown(bases, w) > 0);
+                assert_eq!(row["unknown_windows"], partly.count().to_string());
                 let mut counts = Vec::new();
                 for w in &windows {
                     let count = (*w..w + 145)
@@ -138,6 +152,7 @@ fn a_motif_scanner_finds_its_motif() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config("scan.onnx", &dir.path().join("out"));
     config.stride = Some(20);
+    config.model_options.max_unknown = Some(0.5);
     run(&config).unwrap();
     let genome = genome();
     let found = per_base(&bigwig(&config.out.join("best_match.importance.bw")));
@@ -162,7 +177,7 @@ fn a_motif_scanner_finds_its_motif() {
     let mut checked = 0;
     for (contig, start, end) in regions() {
         let bases = &genome[&contig];
-        let all = windows(bases, start, end, 20, Anchor::Genome);
+        let all = windows(bases, (start, end), 20, Anchor::Genome, 72);
         for base in (start..end).step_by(3) {
             let over: Vec<i64> = all
                 .iter()

@@ -71,15 +71,15 @@ fn fast_equals_full_in_every_output() {
                             for (a, b) in fast[contig].iter().zip(items) {
                                 assert_eq!((a.start, a.end), (b.start, b.end));
                                 if !close(a.value, b.value) {
-                                    // Two changes of opposite sign that are equally large to
-                                    // 1e-5: importance may pick either. Seen where all effects
-                                    // are small.
+                                    // A gain that is larger than the loss by the 1e-5 at which
+                                    // the loss is no longer taken, to the last bits: importance
+                                    // may pick either. Seen where all effects are small.
                                     let small = a.value.abs().max(b.value.abs()) < 1e-3;
                                     assert!(small, "{contig} {a:?} {b:?}");
                                     ties += 1;
                                 }
                             }
-                            assert!(ties * 300 <= items.len(), "{ties} ties");
+                            assert!(ties <= 1 + items.len() / 300, "{ties} ties");
                         }
                     }
                     if let (Some(fast), Some(full)) = (fast.effects, full.effects) {

@@ -163,7 +163,7 @@ fn variants_have_the_mean_effect_and_its_spread() {
         folder.path(),
         &[
             format!("chr1 640 . {} {}", base(640), other(640)),
-            format!("chr1 702 . {} {}GT", base(702), base(702)),
+            format!("chr1 645 . {} {}GT", base(645), base(645)),
             "chr1 640 . N A".into(),
         ],
     );

@@ -14,6 +14,7 @@ use mpra_score::fdr::{FoldBy, PTable};
 use mpra_score::genome::Aliases;
 use mpra_score::intervals::Named;
 use mpra_score::labelled::Source;
+use mpra_score::labelled::{Columns, Sides};
 use mpra_score::model::{ModelOptions, ModelSource};
 use mpra_score::output::Existing;
 use mpra_score::overlap::{by_name, correlate, enrichment, profile};
@@ -22,6 +23,19 @@ use mpra_score::train::kmer;
 use mpra_score::{Cancel, Error, dataset, evaluate, fdr, job, motifs, overlap, score, sharpr};
 
 use crate::support::jobs::{DATASET, ENRICHMENT, JOBS, folder, succeed, words};
+
+/// Not used: the data say it.
+fn sides() -> Sides {
+    Sides {
+        validation: Vec::new(),
+        test: Vec::new(),
+        shares: Shares {
+            validation: 0.1,
+            test: 0.1,
+            seed: 1,
+        },
+    }
+}
 
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
 
@@ -233,6 +247,7 @@ fn of_models(here: &Path) -> Vec<(&'static str, Run)> {
         move |out: &Path, cancel: &Cancel| {
             let config = ExamplesConfig {
                 source: Source {
+                    columns: Columns::default(),
                     data: data.clone(),
                     fasta: None,
                     aliases: Aliases::None,
@@ -284,6 +299,8 @@ fn of_models(here: &Path) -> Vec<(&'static str, Run)> {
     let of_kmers = move |out: &Path, cancel: &Cancel| {
         let config = kmer::Config {
             data: data.clone(),
+            columns: Columns::default(),
+            sides: sides(),
             labels: None,
             values: Values::Standardised,
             longest: 2,

@@ -19,6 +19,7 @@ mod invariants;
 mod judged_models;
 mod outputs;
 mod overlap;
+mod predict;
 mod resume;
 mod run_json;
 mod sharpr_dataset;

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use arrow_array::{Float64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use mpra_score::input::columns::ColumnsError;
+use mpra_score::dataset::Shares;
+use mpra_score::labelled::{Columns, Sides};
 use mpra_score::model::{Model, ModelFile, ModelOptions, Predict, Runtime};
 use mpra_score::output::{Existing, OutputError};
 use mpra_score::stats::Random;
@@ -21,7 +22,7 @@ use mpra_score::train::cnn::{
     Architecture, Config, Epoch, FitConfig, Layers, Schedule, Source, Summary, TeacherSource,
     Unwatched, Watch, run,
 };
-use mpra_score::train::{Mutants, TrainError};
+use mpra_score::train::{Mutants, OwnTable, TrainError};
 use mpra_score::{Cancel, Error, genome::Aliases};
 use parquet::arrow::ArrowWriter;
 
@@ -99,10 +100,27 @@ fn arch(layers: &str) -> Architecture {
     Architecture::new(WINDOW, WINDOW, 0, layers.parse::<Layers>().unwrap().0).unwrap()
 }
 
+fn own() -> OwnTable {
+    OwnTable {
+        columns: Columns::default(),
+        fasta: None,
+        sides: Sides {
+            validation: vec!["chr8".into()],
+            test: vec!["chr18".into()],
+            shares: Shares {
+                validation: 0.2,
+                test: 0.2,
+                seed: 1,
+            },
+        },
+    }
+}
+
 fn config(data: &Path, out: PathBuf, layers: &str) -> Config {
     Config {
         source: Source::Examples {
             path: data.into(),
+            own: Box::new(own()),
             tasks: None,
         },
         arch: arch(layers),
@@ -346,6 +364,40 @@ fn missing_labels_are_masked() {
     assert!(summary.test[0].1 > 0.9, "{:?}", summary.test);
 }
 
+/// A table of one's own, without sides, and with sequences of another length than any preset's.
+#[test]
+fn a_table_of_ones_own_is_learned() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = motifs(300);
+    let data = dir.path().join("own.csv");
+    let mut text = String::from("oligo,made,locus\n");
+    for (i, (sequence, labels)) in rows.sequences.iter().zip(&rows.labels).enumerate() {
+        let value = labels.map_or("NA".into(), |v| v.to_string());
+        text += &format!("{sequence},{value},{i}\n");
+    }
+    fs::write(&data, text).unwrap();
+    let mut config = config(
+        &data,
+        dir.path().join("out"),
+        "conv 8x5, relu, maxpool 20, dense",
+    );
+    if let Source::Examples { own, .. } = &mut config.source {
+        own.columns.sequence = Some("oligo".into());
+        own.columns.group = Some("locus".into());
+    }
+    go(&config).unwrap();
+    let predicted = predict(&config.out.join("model.onnx"), &rows.sequences);
+    assert_eq!(predicted.len(), 300);
+    if let Source::Examples { own, .. } = &mut config.source {
+        own.columns.sequence = Some("sequence".into());
+    }
+    let error = train_error(go(&Config {
+        out: dir.path().join("again"),
+        ..config
+    }));
+    assert!(error.to_string().contains("`sequence`"), "{error}");
+}
+
 #[test]
 fn data_that_cannot_be_trained_on_is_refused() {
     let dir = tempfile::tempdir().unwrap();
@@ -399,13 +451,13 @@ fn data_that_cannot_be_trained_on_is_refused() {
     assert!(refused(&rows, same).contains("on no side"));
     fs::write(&data, "not parquet").unwrap();
     let error = train_error(go(&config(&data, dir.path().join("out"), layers)));
-    assert!(error.to_string().contains("no Parquet file"), "{error}");
-    fs::remove_file(&data).unwrap();
-    let error = train_error(go(&config(&data, dir.path().join("out"), layers)));
     assert!(
-        matches!(error, TrainError::Columns(ColumnsError::Read(..))),
+        error.to_string().contains("a header of not, parquet"),
         "{error}"
     );
+    fs::remove_file(&data).unwrap();
+    let error = train_error(go(&config(&data, dir.path().join("out"), layers)));
+    assert!(error.to_string().contains("cannot open"), "{error}");
     let mut diverging = config(&data, dir.path().join("out"), layers);
     diverging.fit.rate = 1e30;
     write(&data, &motifs(300));

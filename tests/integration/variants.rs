@@ -123,7 +123,7 @@ fn single_changes_equal_the_difference_of_two_forward_passes() {
         (job.scoring.windows, job.scoring.strand) = (windows, strand);
         job.scoring.engine = engine;
         let checked = check(&job, model);
-        assert!(checked >= 45, "{checked}");
+        assert!(checked >= 20, "{checked}");
     }
 }
 
@@ -206,7 +206,7 @@ fn longer_changes_equal_written_out_haplotypes() {
         (job.scoring.windows, job.scoring.strand) = (windows, strand);
         job.scoring.engine = engine;
         let checked = check(&job, model);
-        assert!(checked >= 60, "{checked}");
+        assert!(checked >= 45, "{checked}");
     }
 }
 
@@ -319,8 +319,15 @@ fn both_strands_give_the_same_on_the_reversed_genome() {
         run(&job).unwrap();
         effects.push(records(&job.out));
     }
-    assert!(effects[0].len() > 10);
-    for (a, b) in effects[0].iter().zip(&effects[1]) {
+    // Where the window holds an unknown base there is no effect, on either strand.
+    let scored = |(a, b): &(&Vec<String>, &Vec<String>)| {
+        let known = [a, b].map(|record| info(record).contains_key("MPRA_MAX"));
+        assert_eq!(known[0], known[1]);
+        known[0]
+    };
+    let pairs: Vec<_> = effects[0].iter().zip(&effects[1]).filter(scored).collect();
+    assert!(pairs.len() >= 5, "{}", pairs.len());
+    for (a, b) in pairs {
         for (a, b) in numbers(a, "MPRA_MAX").iter().zip(numbers(b, "MPRA_MAX")) {
             close(*a, f64::from(b));
         }

@@ -178,7 +178,9 @@ fn compare_importance(
                     continue;
                 };
                 let only = Stretch {
-                    lattice: alone.for_region(phase),
+                    lattice: alone
+                        .for_region(phase)
+                        .allowing(stretch.lattice.most_unknown()),
                     wanted: &[wanted],
                     ..*stretch
                 };

@@ -4,15 +4,17 @@ use super::{Architecture, Epoch, FitConfig};
 use crate::genome::Aliases;
 use crate::model::ModelOptions;
 use crate::output::Existing;
-use crate::train::{Mutants, TrainError};
+use crate::train::{Mutants, OwnTable, TrainError};
 
 /// What a network learns from.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// A Parquet file of `mpra-score dataset`.
+    /// A Parquet file of `mpra-score dataset`, or a table of sequences and values of one's own.
     Examples {
         /// The file.
         path: PathBuf,
+        /// What a table of one's own needs besides.
+        own: Box<OwnTable>,
         /// Only these tasks, in this order.
         tasks: Option<Vec<String>>,
     },

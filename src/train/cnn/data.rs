@@ -22,8 +22,8 @@ pub(super) fn examples(
 ) -> Result<(Examples, Value), Error> {
     let window = config.arch.window;
     let source = match &config.source {
-        Source::Examples { path, tasks } => {
-            let examples = read_examples(path, tasks.as_deref())?;
+        Source::Examples { path, own, tasks } => {
+            let examples = read_examples(path, tasks.as_deref(), own)?;
             let bytes = fs::read(path).map_err(|e| TrainError::Read(e, path.clone()))?;
             let what = json!({
                 "examples": path, "sha256": sha256(&bytes), "sequences": examples.len(),

@@ -7,7 +7,7 @@ use super::{Config, Fit, Network, start_from};
 use crate::Error;
 use crate::job::sha256;
 use crate::model::ModelFile;
-use crate::train::{Examples, Scaling, TrainError, read_examples};
+use crate::train::{Examples, Scaling, TrainError, read_dataset};
 
 /// The network before the first epoch, and what to say of where it comes from.
 pub(super) fn network(config: &Config, fit: &Fit<'_>) -> Result<(Network, Value), Error> {
@@ -60,7 +60,7 @@ pub(super) fn measured(
     let Some((path, weight)) = &config.beside else {
         return Ok(None);
     };
-    let mut examples = read_examples(path, None)?.for_tasks(&fit.examples.tasks)?;
+    let mut examples = read_dataset(path, None)?.for_tasks(&fit.examples.tasks)?;
     if config.arch.is_bare() && examples.columns != config.arch.window {
         return Err(TrainError::Windows(format!(
             "{} has sequences of {} bases, the network reads {}",

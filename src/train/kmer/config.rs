@@ -3,12 +3,17 @@ use std::path::PathBuf;
 
 use super::{KmerError, Kmers, Penalty};
 use crate::evaluate::Values;
+use crate::labelled::{Columns, Sides};
 
 /// A run of `mpra-score train kmer`.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Parquet of [`crate::dataset`], or a table with `sequence`, `split` and labels.
     pub data: PathBuf,
+    /// How a table calls its columns.
+    pub columns: Columns,
+    /// How rows come on sides, where the data do not say.
+    pub sides: Sides,
     /// Labels to learn, all when `None`.
     pub labels: Option<Vec<String>>,
     /// Which column of a label.

@@ -71,17 +71,11 @@ fn read(config: &Config) -> Result<Labelled, KmerError> {
         data: config.data.clone(),
         fasta: None,
         aliases: Aliases::None,
+        columns: config.columns.clone(),
     };
     let data = Labelled::read(&source, 1)?;
     let window = data.bare_width();
-    let data = data.into_windows(window)?;
-    if data.split.is_none() {
-        return Err(KmerError::Setting(format!(
-            "{} has no column `split`: train, validation or test",
-            data.path.display()
-        )));
-    }
-    Ok(data)
+    Ok(data.into_windows(window)?.with_sides(&config.sides))
 }
 
 fn labels<'a>(config: &Config, data: &'a Labelled) -> Result<Vec<&'a Label>, KmerError> {

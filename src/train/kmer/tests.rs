@@ -1,3 +1,5 @@
+use crate::dataset::Shares;
+use crate::labelled::{Columns, Sides};
 use std::fmt::Write as _;
 use std::fs;
 use std::num::NonZeroUsize;
@@ -180,6 +182,16 @@ fn config(folder: &Path, data: &str) -> Config {
     fs::write(&path, data).unwrap();
     Config {
         data: path,
+        columns: Columns::default(),
+        sides: Sides {
+            validation: Vec::new(),
+            test: Vec::new(),
+            shares: Shares {
+                validation: 0.1,
+                test: 0.1,
+                seed: 1,
+            },
+        },
         labels: None,
         values: Values::Standardised,
         longest: 4,
@@ -282,7 +294,6 @@ fn bad_input_is_refused_in_words() {
             "no training row has a value",
         ),
         ("sequence\tsplit\tT\nACGT\ttest\t1\n", same, "train side"),
-        ("sequence\tT\nACGT\t1\n", same, "no column `split`"),
         (
             "sequence\tsplit\tT\nACGT\ttrain\t1\nACGA\ttrain\t2\n",
             same,

@@ -28,7 +28,7 @@ pub fn fixture(name: &str) -> PathBuf {
 pub fn config(model: &str, out: &Path) -> ScoreConfig {
     ScoreConfig {
         regions: RegionSource::Bed(BedSource::File(fixture("regions.bed"))),
-        invalid: InvalidPolicy::Fail,
+        rows: InvalidPolicy::Fail.into(),
         aliases: Aliases::None,
         fasta: fixture("genome.fa"),
         write_index: false,
@@ -43,6 +43,7 @@ pub fn config(model: &str, out: &Path) -> ScoreConfig {
         batch: NonZeroUsize::new(16).unwrap(),
         threads: NonZeroUsize::new(2).unwrap(),
         outputs: Outputs {
+            wide: true,
             importance: true,
             windows: false,
             saturation: false,

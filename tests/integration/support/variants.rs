@@ -192,7 +192,7 @@ impl Plain {
         for start in starts {
             let windows = [cut(contig, start), cut(&haplotype, start)];
             let unknown = |w: &Vec<u8>| w.iter().filter(|&&l| l == b'N').count();
-            if windows.iter().any(|w| 2 * unknown(w) > W as usize) {
+            if windows.iter().any(|w| unknown(w) > 0) {
                 continue;
             }
             let [a, b] = windows.map(|w| self.activity(&w));

@@ -15,7 +15,7 @@ use crate::encode::{UNKNOWN, code};
 use crate::genome::{Aliases, Fasta, FastaReader};
 use crate::input::{Input, Sheet, bed};
 use crate::model::{ModelOptions, Runtime};
-use crate::train::{Examples, Objective, Reading, TrainError, read_examples};
+use crate::train::{Examples, Objective, Reading, TrainError, read_dataset};
 use crate::{Cancel, Error};
 
 /// A source's data.
@@ -119,7 +119,7 @@ pub(super) fn read(
         Kind::Alleles { .. } => alleles(&source.kind, window)?,
         Kind::Teacher { .. } => teacher(&source.kind, recipe, runtime, cancel)?,
         Kind::Examples { file, columns, .. } => {
-            let examples = read_examples(file, Some(columns))?;
+            let examples = read_dataset(file, Some(columns))?;
             let origins = (examples.sides.iter())
                 .map(|side| Origin {
                     side: Some(*side),
