@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -29,7 +30,10 @@ BASES = "ACGT"
 
 
 class Chain:
-    """A sequential network read from ONNX: steps over activations `[channels, positions]`."""
+    """A network read from ONNX: steps over activations `[channels, positions]`.
+
+    Each step takes what the step before it gives; "add" also takes what an earlier step gave.
+    """
 
     def __init__(self, path):
         import onnx
@@ -45,34 +49,36 @@ class Chain:
         metadata = {p.key: p.value for p in model.metadata_props}
         frame = json.loads(metadata.get("mpra_score.frame", "{}"))
         self.offset = frame.get("offset", 0)
+        self.window = frame.get("window", self.columns)
         self.steps = []
 
         transposed = self.channels_last  # is the tensor at hand [positions, channels]?
         channels, length = 4, self.columns
         flattened_transposed = None
         tensor = self.input
+        given = {}  # by which step
         for node in graph.node:
-            if node.input[0] != tensor:
-                raise ValueError(f"not a chain at {node.op_type}")
-            tensor = node.output[0]
+            if tensor not in node.input:
+                raise ValueError(f"no chain with additions at {node.op_type}")
             attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-            values = [weights[i] for i in node.input[1:]]
+            others = [i for i in node.input if i != tensor]
+            values = [weights[i] for i in others if i in weights]
+            tensor = node.output[0]
             kind = node.op_type
             if kind == "Transpose":
                 if list(attributes["perm"]) != [0, 2, 1]:
                     raise ValueError("a Transpose other than 0, 2, 1")
                 transposed = not transposed
             elif kind == "Conv":
-                plain = all(
-                    set(attributes.get(name, [default])) == {default}
-                    for name, default in (("pads", 0), ("strides", 1), ("dilations", 1))
-                )
-                if transposed or not plain or attributes.get("group", 1) != 1:
-                    raise ValueError("a Conv that is not plain")
+                before, after = attributes.get("pads", [0, 0])
+                strided = attributes.get("strides", [1]) != [1] or attributes.get("group", 1) != 1
+                if transposed or before != after or strided:
+                    raise ValueError("a Conv with strides, groups or uneven padding")
                 weight = values[0]
                 bias = values[1] if len(values) > 1 else np.zeros(len(weight), np.float32)
-                self.steps.append(("conv", weight, bias))
-                channels, length = weight.shape[0], length - weight.shape[2] + 1
+                (dilation,) = attributes.get("dilations", [1])
+                self.steps.append(("conv", weight, bias, before, dilation))
+                channels, length = weight.shape[0], length + 2 * before - dilation * (weight.shape[2] - 1)
             elif kind == "Relu":
                 self.steps.append(("relu",))
             elif kind == "BatchNormalization":
@@ -85,6 +91,17 @@ class Chain:
                     raise ValueError("a MaxPool that overlaps or pads")
                 self.steps.append(("pool", size))
                 length //= size
+            elif kind == "Add":
+                self.steps.append(("add", given[others[0]]))
+            elif kind == "Slice":
+                start, end, axis, *steps = (int(v[0]) for v in values)
+                if axis != 2 or steps not in ([], [1]):
+                    raise ValueError("a Slice that is no range of positions")
+                self.steps.append(("crop", start, end))
+                length = end - start
+            elif kind == "GlobalAveragePool":
+                self.steps.append(("mean", length))
+                length = 1
             elif kind == "Flatten":
                 flattened_transposed = transposed
             elif kind == "Gemm":
@@ -99,11 +116,13 @@ class Chain:
                 else:
                     weight = weight.reshape(tasks, channels, length)
                 self.steps.append(("dense", np.ascontiguousarray(weight), bias))
+                channels, length = tasks, 1
             else:
                 raise ValueError(f"no conversion of {kind}")
+            given[tensor] = len(self.steps) - 1
 
     def one_hot(self, windows):
-        """Windows as indices `[n, 145]` to `[n, 4, columns]`, zero around the window."""
+        """Windows as indices `[n, window]` to `[n, 4, columns]`, zero around the window."""
         out = np.zeros((len(windows), 4, self.columns), np.float32)
         n, p = np.indices(windows.shape)
         out[n, windows, p + self.offset] = 1
@@ -112,29 +131,65 @@ class Chain:
 
 def torch_model(chain):
     """The network as PyTorch layers over `[batch, 4, columns]`."""
-    import torch
     from torch import nn
 
-    layers = []
-    for kind, *values in chain.steps:
-        if kind == "conv":
-            layer = nn.Conv1d(values[0].shape[1], values[0].shape[0], values[0].shape[2])
-            fill(layer.weight, values[0])
-            fill(layer.bias, values[1])
-        elif kind == "relu":
-            layer = nn.ReLU()
-        elif kind == "norm":
-            layer = torch_norm(values)
-        elif kind == "pool":
-            layer = nn.MaxPool1d(values[0])
-        else:
-            layers.append(nn.Flatten())
-            tasks = values[0].shape[0]
-            layer = nn.Linear(values[0][0].size, tasks)
-            fill(layer.weight, values[0].reshape(tasks, -1))
-            fill(layer.bias, values[1])
-        layers.append(layer)
-    return nn.Sequential(*layers).eval().requires_grad_(False)
+    class Steps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            layers = [torch_layer(kind, values) for kind, *values in chain.steps]
+            self.layers = nn.ModuleList(layers)
+
+        def forward(self, x):
+            given = []
+            for layer, (kind, *values) in zip(self.layers, chain.steps):
+                if kind == "add":
+                    x = x + given[values[0]]
+                elif kind == "crop":
+                    x = x[..., values[0] : values[1]]
+                elif kind == "mean":
+                    x = x.mean(-1, keepdim=True)
+                else:
+                    x = layer(x)
+                given.append(x)
+            return x
+
+    return Steps().eval().requires_grad_(False)
+
+
+def torch_layer(kind, values):
+    """A step as a layer; an empty one for what `forward` does itself."""
+    from torch import nn
+
+    if kind == "conv":
+        return torch_conv(*values)
+    if kind == "relu":
+        return nn.ReLU()
+    if kind == "norm":
+        return torch_norm(values)
+    if kind == "pool":
+        return nn.MaxPool1d(values[0])
+    if kind == "dense":
+        return nn.Sequential(nn.Flatten(), torch_dense(values[0].reshape(len(values[1]), -1), values[1]))
+    return nn.Identity()
+
+
+def torch_conv(weight, bias, padding, dilation):
+    from torch import nn
+
+    outputs, inputs, width = weight.shape
+    layer = nn.Conv1d(inputs, outputs, width, padding=padding, dilation=dilation)
+    fill(layer.weight, weight)
+    fill(layer.bias, bias)
+    return layer
+
+
+def torch_dense(weight, bias):
+    from torch import nn
+
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    fill(layer.weight, weight)
+    fill(layer.bias, bias)
+    return layer
 
 
 def fill(parameter, value):
@@ -162,7 +217,7 @@ def torch_norm(values):
 def yuzu_model(chain):
     """The same function as layers that yuzu can take: convolutions must keep the length.
 
-    Kernels of even width get a column of zeros. Without pooling, convolutions are padded alike on
+    Those that do stay as they are. Of others, kernels of even width get a column of zeros. Without pooling, convolutions are padded alike on
     both sides and the dense layer has zero weights where padding reaches. With pooling, whose first
     cell must begin at the first position, kernels get width - 1 columns of zeros in front instead,
     so that only positions past the end see padding, and pooling leaves those out.
@@ -176,16 +231,17 @@ def yuzu_model(chain):
     start, valid = 0, chain.columns  # positions the original network has
     for kind, *values in chain.steps:
         if kind == "conv":
-            weight = values[0]
+            weight, bias, padding, dilation = values
             width = weight.shape[2]
-            front = width - 1 if pooled else 1 - width % 2
-            weight = np.pad(weight, ((0, 0), (0, 0), (front, 0)))
-            padding = weight.shape[2] // 2
-            layer = nn.Conv1d(weight.shape[1], weight.shape[0], weight.shape[2], padding=padding)
-            fill(layer.weight, weight)
-            fill(layer.bias, values[1])
-            start += padding - front
-            valid -= width - 1
+            if 2 * padding != dilation * (width - 1):
+                if padding or dilation != 1:
+                    raise ValueError("a convolution that is padded and changes the length")
+                front = width - 1 if pooled else 1 - width % 2
+                weight = np.pad(weight, ((0, 0), (0, 0), (front, 0)))
+                padding = weight.shape[2] // 2
+                start += padding - front
+                valid -= width - 1
+            layer = torch_conv(weight, bias, padding, dilation)
         elif kind == "relu":
             layer = nn.ReLU()
         elif kind == "norm":
@@ -195,14 +251,17 @@ def yuzu_model(chain):
             layer = nn.MaxPool1d(values[0])
             length //= values[0]
             valid //= values[0]
+        elif kind == "dense":
+            weight = values[0]
+            tasks, channels, _ = weight.shape
+            if length:
+                weight = np.zeros((tasks, length, channels), np.float32)
+                weight[:, start : start + valid] = values[0].transpose(0, 2, 1)
+                layers.append(Flatten())
+                length = None  # what follows sees no positions
+            layer = torch_dense(weight.reshape(tasks, -1), values[1])
         else:
-            tasks, channels, _ = values[0].shape
-            weight = np.zeros((tasks, length, channels), np.float32)
-            weight[:, start : start + valid] = values[0].transpose(0, 2, 1)
-            layers.append(Flatten())
-            layer = nn.Linear(length * channels, tasks)
-            fill(layer.weight, weight.reshape(tasks, -1))
-            fill(layer.bias, values[1])
+            raise ValueError(f"yuzu runs layers one after the other: it has no {kind!r}")
         layers.append(layer)
     return nn.Sequential(*layers).eval().requires_grad_(False)
 
@@ -213,11 +272,18 @@ def keras_model(chain):
 
     layers = tf.keras.layers
     tensor = source = tf.keras.Input((chain.columns, 4))
-    loads = []
+    loads, given = [], []
     for kind, *values in chain.steps:
         if kind == "conv":
-            layer = layers.Conv1D(values[0].shape[0], values[0].shape[2])
-            loads.append((layer, [values[0].transpose(2, 1, 0), values[1]]))
+            weight, bias, padding, dilation = values
+            if padding and 2 * padding != dilation * (weight.shape[2] - 1):
+                raise ValueError("a convolution that is padded and changes the length")
+            layer = layers.Conv1D(
+                *(weight.shape[0], weight.shape[2]),
+                padding="same" if padding else "valid",
+                dilation_rate=dilation,
+            )
+            loads.append((layer, [weight.transpose(2, 1, 0), bias]))
         elif kind == "relu":
             layer = layers.ReLU()
         elif kind == "norm":
@@ -225,12 +291,20 @@ def keras_model(chain):
             loads.append((layer, values[:4]))
         elif kind == "pool":
             layer = layers.MaxPooling1D(values[0])
+        elif kind == "add":
+            tensor, layer = [tensor, given[values[0]]], layers.Add()
+        elif kind == "crop":
+            layer = layers.Cropping1D((values[0], tensor.shape[1] - values[1]))
+        elif kind == "mean":
+            layer = layers.GlobalAveragePooling1D(keepdims=True)
         else:
-            tensor = layers.Flatten()(tensor)
+            if len(tensor.shape) > 2:
+                tensor = layers.Flatten()(tensor)
             tasks = values[0].shape[0]
             layer = layers.Dense(tasks)
             loads.append((layer, [values[0].transpose(2, 1, 0).reshape(-1, tasks), values[1]]))
         tensor = layer(tensor)
+        given.append(tensor)
     model = tf.keras.Model(source, tensor)
     for layer, weights in loads:
         layer.set_weights(weights)
@@ -239,11 +313,39 @@ def keras_model(chain):
 
 # ----------------------------------------------------------------------------- the peers
 #
-# Each is made from the chain and the model's path; `run(windows)` scores windows `[n, 145]` and
-# returns effects `[n, 145, 4, tasks]`, mutant - reference, or what else the peer gives.
+# Each is made from the chain and the model's path; `run(windows, part)` scores windows `[n, window]`
+# and returns effects `[n, positions, 4, tasks]`, mutant - reference, or what else the peer gives, of
+# the positions that `places(part)` lists: of all if `part` is 1, or else of about one in so many.
+# A peer whose time is not in proportion to the positions sets `seconds`, what whole windows take.
 
 
-class OnnxRuntime:
+class Peer:
+    note = None
+    norm = False
+    seconds = None
+
+    def places(self, part):
+        return np.arange(part // 2, self.chain.window, part)
+
+    def timed(self, windows, part):
+        """The effects, and the seconds that whole windows take."""
+        start = time.perf_counter()
+        effects = self.run(windows, part)
+        taken = time.perf_counter() - start
+        return effects, self.seconds or taken * self.chain.window / len(self.places(part))
+
+    def best(self, batches):
+        """The time and size of the fastest of several batches; short windows get a warm-up each."""
+        window = self.chain.window
+        windows = np.random.default_rng(7).integers(0, 4, (1, window) if window > 145 else (2, window))
+        times = {}
+        for self.batch in batches:
+            seconds = [self.timed(windows, -(-window // 145))[1] for _ in range(1 if window > 145 else 2)]
+            times[self.batch] = seconds[-1]
+        return min((t, b) for b, t in times.items())
+
+
+class OnnxRuntime(Peer):
     """One forward pass a mutant, mutants of one window made at once."""
 
     def __init__(self, chain, path):
@@ -255,8 +357,7 @@ class OnnxRuntime:
         self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self.chain = chain
         self.version = f"onnxruntime {onnxruntime.__version__}"
-        self.batch = 16
-        self.batch = best(self, [16, 64, 145, 435])
+        _, self.batch = self.best([4, 16, 64, 145, 435])
 
     def predict(self, x):
         if self.chain.channels_last:
@@ -267,25 +368,33 @@ class OnnxRuntime:
         ]
         return np.concatenate(parts)
 
-    def run(self, windows):
+    def run(self, windows, part=1):
         x = self.chain.one_hot(windows)
+        places = self.places(part)
         reference = self.predict(x)
-        effects = np.zeros((len(windows), WINDOW, 4, reference.shape[1]), np.float32)
-        position = np.repeat(np.arange(WINDOW), 3)
-        mutant = np.arange(len(position))
+        effects = np.zeros((len(windows), len(places), 4, reference.shape[1]), np.float32)
+        row = np.repeat(np.arange(len(places)), 3)
+        mutant, position = np.arange(len(row)), places[row]
         for n, window in enumerate(windows):
-            base = (window[position] + np.tile([1, 2, 3], WINDOW)) % 4
-            mutants = np.repeat(x[n : n + 1], len(position), axis=0)
+            base = (window[position] + np.tile([1, 2, 3], len(places))) % 4
+            mutants = np.repeat(x[n : n + 1], len(row), axis=0)
             mutants[mutant, :, self.chain.offset + position] = 0
             mutants[mutant, base, self.chain.offset + position] = 1
-            effects[n, position, base] = self.predict(mutants) - reference[n]
+            effects[n, row, base] = self.predict(mutants) - reference[n]
         return effects
 
 
-class Tangermeme:
-    """`saturation_mutagenesis`: a forward pass for each of the four bases at each position."""
+class Tangermeme(Peer):
+    """`saturation_mutagenesis`, by the faster of its ways.
+
+    With `fast` it recomputes only what a change reaches, after it has captured the model, which takes
+    seconds and which it does in each call that would otherwise take half a minute. Here the calls are
+    shorter, and stand for long ones: the model is captured in the first call, and kept.
+    """
 
     def __init__(self, chain, path):
+        import warnings
+
         import tangermeme
         import torch
         from tangermeme.saturation_mutagenesis import saturation_mutagenesis
@@ -296,26 +405,53 @@ class Tangermeme:
         self.chain = chain
         self.torch = torch
         self.version = f"tangermeme {tangermeme.__version__}, torch {torch.__version__}"
-        self.batch = 32
-        self.batch = best(self, [145, 580])
+        module = sys.modules["tangermeme.saturation_mutagenesis"]
+        module._FAST_MIN_SECONDS = 0
+        module._FAST_MAX_RELATIVE_TIME = np.inf  # which way is faster is measured below
+        self.capture, module._fast_path = module._fast_path, self.captured
+        self.known = {}
+        self.fast = False
+        slow = self.best([145])
+        self.fast = True
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            fast = self.best([32, 145, 435])
+        self.fast = fast < slow and any(self.known.values())
+        _, self.batch = fast if self.fast else slow
+        refused = [str(w.message) for w in said if "using fast=False" in str(w.message)]
+        self.note = "fast" if self.fast else "fast=False: " + (refused or ["its fast way is slower"])[0]
 
-    def run(self, windows):
+    def captured(self, model, x, args, start, end, *settings):
+        """Instead of its `_fast_path`: captures once for a span, then exchanges the sequences."""
+        if (start, end) not in self.known:
+            self.known[start, end] = self.capture(model, x, args, start, end, *settings)[0]
+        fast = self.known[start, end]
+        if fast:
+            fast.X, fast._example = x, None
+        return fast, None, 0
+
+    def places(self, part):
+        """It takes a span only: the first part, which for halves is as good as the second."""
+        return np.arange(-(-self.chain.window // part))
+
+    def run(self, windows, part=1):
         x = self.torch.from_numpy(self.chain.one_hot(windows))
         start = self.chain.offset
         reference, mutants = self.mutagenesis(
             self.model,
             x,
             start=start,
-            end=start + WINDOW,
+            end=start + len(self.places(part)),
             batch_size=self.batch,
             raw_outputs=True,
             device="cpu",
+            fast=self.fast,
         )
-        effects = mutants - reference[:, None, None]  # [n, 4, 145, tasks]
+        effects = mutants - reference[:, None, None]  # [n, 4, positions, tasks]
         return effects.permute(0, 2, 1, 3).numpy()
 
 
-class Yuzu:
+class Yuzu(Peer):
     """Compressed sensing: gives the length of each change's effect vector over the tasks."""
 
     norm = True
@@ -327,23 +463,30 @@ class Yuzu:
         import yuzu
 
         torch.set_num_threads(THREADS)
+        # On some processors PyTorch's batched inverse (oneMKL) fails or never ends on these matrices.
+        torch.linalg.inv = lambda matrices: torch.from_numpy(np.linalg.inv(matrices.numpy()))
         self.yuzu = yuzu
         self.model = yuzu_model(chain)
         self.chain = chain
         self.version = f"yuzu-ism {importlib.metadata.version('yuzu-ism')}, torch {torch.__version__}"
-        self.computed = yuzu.precompute(self.model, chain.columns, random_state=0)
-        self.batch = 1
-        self.batch = best(self, [1, 2])
-        self.note = f"alpha {self.computed.alpha:.2f}"
+        # Its own 50 sizes up to 1.49 would take many minutes with long windows: few stand for them.
+        sizes = None if chain.window <= 145 else [1.1, 1.3, 1.49]
+        self.computed = yuzu.precompute(self.model, chain.columns, alpha=sizes, random_state=0)
+        _, self.batch = self.best([1, 2]) if chain.window <= 145 else (None, 1)
+        correlation = self.computed.results[-1, 2]
+        self.note = f"alpha {self.computed.alpha:.2f}, correlation {correlation:.4f}"
 
-    def run(self, windows):
+    def places(self, part):
+        return np.arange(self.chain.window)  # it has no way to score a part
+
+    def run(self, windows, part=1):
         x = self.chain.one_hot(windows)
         scores = self.yuzu.yuzu_ism(self.model, x, self.computed, batch_size=self.batch)
         start = self.chain.offset
-        return scores[:, :, start : start + WINDOW].transpose(0, 2, 1)[..., None]
+        return scores[:, :, start : start + self.chain.window].transpose(0, 2, 1)[..., None]
 
 
-class FastIsm:
+class FastIsm(Peer):
     """A Keras model of the affected ranges; one call a base, which replaces every position in turn."""
 
     def __init__(self, chain, path):
@@ -354,17 +497,25 @@ class FastIsm:
 
         tf.config.threading.set_intra_op_parallelism_threads(THREADS)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-        ranges = [(chain.offset + i, chain.offset + i + 1) for i in range(WINDOW)]
         self.model = keras_model(chain)
-        # Its own test demands 1e-6 relative to outputs; the check here is against onnxruntime.
-        self.ism = FastISM(self.model, change_ranges=ranges, test_correctness=False)
+        self.make = FastISM
+        self.part = None
         self.chain = chain
         self.tf = tf
         version = importlib.metadata.version
         self.version = f"fastism {version('fastism')}, tensorflow {tf.__version__}"
-        self.batch = 64  # its overhead is one small call a change, shared by the batch
+        # Its overhead is one small call a change, shared by the batch; long windows fill their calls.
+        self.batch = 64 if chain.window <= 600 else 16
 
-    def run(self, windows):
+    def run(self, windows, part=1):
+        if part != self.part:
+            ranges = [(at, at + 1) for at in (self.chain.offset + self.places(part)).tolist()]
+            # Its own test demands 1e-6 relative to outputs; the check here is against onnxruntime.
+            self.ism = self.make(self.model, change_ranges=ranges, test_correctness=False)
+            self.part = part
+            self.prepare = self.ism.pre_change_range_loop_prep
+            self.ism.pre_change_range_loop_prep = self.prepared
+        start, self.once = time.perf_counter(), 0
         out = []
         for first in range(0, len(windows), self.batch):
             x = self.chain.one_hot(windows[first : first + self.batch]).transpose(0, 2, 1)
@@ -372,22 +523,19 @@ class FastIsm:
             reference = self.model(x, training=False).numpy()
             mutants = [self.ism(x, replace_with=row) for row in np.eye(4).tolist()]
             out.append(np.stack(mutants, axis=2) - reference[:, None, None])
+        rest = time.perf_counter() - start - self.once
+        self.seconds = self.once + rest * self.chain.window / len(self.places(part))
         return np.concatenate(out)
+
+    def prepared(self, *inputs):
+        """The forward pass of the unchanged windows, as long for a part of the positions as for all."""
+        start = time.perf_counter()
+        output = self.prepare(*inputs)
+        self.once += time.perf_counter() - start
+        return output
 
 
 PEERS = {"onnxruntime": OnnxRuntime, "tangermeme": Tangermeme, "yuzu": Yuzu, "fastism": FastIsm}
-
-
-def best(peer, batches, count=2):
-    """The fastest of several batch sizes on a few windows, each after a warm-up."""
-    windows = np.random.default_rng(7).integers(0, 4, (count, WINDOW))
-    times = {}
-    for peer.batch in batches:
-        peer.run(windows)
-        start = time.perf_counter()
-        peer.run(windows)
-        times[peer.batch] = time.perf_counter() - start
-    return min(times, key=times.get)
 
 
 def worker(name, path):
@@ -402,17 +550,15 @@ def worker(name, path):
         start = time.perf_counter()
         peer = PEERS[name](Chain(path), path)
         setup = time.perf_counter() - start
-        note = f"batch up to {peer.batch}" + (f", {peer.note}" if hasattr(peer, "note") else "")
-        answer(version=peer.version, setup=setup, note=note, norm=hasattr(peer, "norm"))
+        note = f"batch up to {peer.batch}" + (f", {peer.note}" if peer.note else "")
+        answer(version=peer.version, setup=setup, note=note, norm=peer.norm, batch=peer.batch)
         for line in sys.stdin:
             request = json.loads(line)
             windows = np.load(request["windows"])
-            start = time.perf_counter()
-            result = peer.run(windows)
-            seconds = time.perf_counter() - start
-            if request.get("keep"):
+            result, seconds = peer.timed(windows, request["part"])
+            if request["keep"]:
                 np.save(request["keep"], result)
-            answer(seconds=seconds)
+            answer(seconds=seconds, places=peer.places(request["part"]).tolist())
     except Exception as error:  # noqa: BLE001: whatever it is, it is the answer
         traceback.print_exc()
         answer(error=f"{type(error).__name__}: {error}")
@@ -424,7 +570,8 @@ def worker(name, path):
 class Worker:
     """A peer in a process of its own."""
 
-    def __init__(self, name, python, model, log):
+    def __init__(self, name, python, model, log, limit=3600):
+        self.limit = limit
         environment = dict(os.environ, OMP_NUM_THREADS=str(THREADS), TF_CPP_MIN_LOG_LEVEL="2")
         environment["CUDA_VISIBLE_DEVICES"] = ""
         self.process = subprocess.Popen(
@@ -438,15 +585,23 @@ class Worker:
         self.about = self.read()
 
     def read(self):
+        timer = threading.Timer(self.limit, self.process.kill)
+        timer.start()
         line = self.process.stdout.readline()
-        answer = json.loads(line) if line else {"error": f"ended with {self.process.wait()}"}
+        timer.cancel()
+        ended = f"ended without an answer, or had none within {self.limit:.0f} s"
+        answer = json.loads(line) if line else {"error": ended}
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer
 
-    def run(self, windows, keep=None):
-        print(json.dumps({"windows": windows, "keep": keep}), file=self.process.stdin, flush=True)
-        return self.read()["seconds"]
+    def run(self, windows, keep=None, part=1):
+        """Seconds that whole windows take, going by the part that is scored (see `places`)."""
+        request = {"windows": windows, "keep": keep, "part": part}
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        answer = self.read()
+        self.places = answer["places"]
+        return answer["seconds"]
 
     def close(self):
         self.process.stdin.close()
@@ -456,9 +611,10 @@ class Worker:
 class MpraScore:
     """The command line on a FASTA of the windows end to end; time as its run.json has it."""
 
-    def __init__(self, program, model, engine, folder):
+    def __init__(self, program, model, engine, folder, window=WINDOW):
+        self.window = window
         self.command = [program, "--model", model, "--engine", engine, "--threads", str(THREADS)]
-        self.command += ["--anchor", "region", "--stride", str(WINDOW), "--quiet", "--force"]
+        self.command += ["--anchor", "region", "--stride", str(window), "--quiet", "--force"]
         self.folder = folder / f"mpra-{engine}"
         version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
         self.about = {"version": version.stdout.strip(), "note": f"--engine {engine}", "norm": False}
@@ -469,7 +625,7 @@ class MpraScore:
         if not Path(bed).exists():
             letters = "".join(np.array(list(BASES))[sequence.ravel()])
             Path(fasta).write_text(f">random\n{letters}\n")
-            rows = (f"random\t{i * WINDOW}\t{(i + 1) * WINDOW}\n" for i in range(len(sequence)))
+            rows = (f"random\t{i * self.window}\t{(i + 1) * self.window}\n" for i in range(len(sequence)))
             Path(bed).write_text("".join(rows))
         command = [*self.command, "--bed", bed, "--fasta", fasta, "--out", str(self.folder)]
         if keep:
