@@ -1,7 +1,8 @@
 """A null for `mpra-score overlap enrichment`: every region gets the annotation of another region drawn
-at random, turned in a circle by a random distance.
+at random, turned in a circle by a random distance; or, with `place`, at the place that it has there: what
+is left then is that annotations and scores both prefer some part of a region, its middle for instance.
 
-Usage: null_annotation.py regions.bed merged_annotation.bed out.bed [seed]
+Usage: null_annotation.py regions.bed merged_annotation.bed out.bed [seed [place]]
 """
 
 import bisect
@@ -9,7 +10,7 @@ import random
 import sys
 
 
-def main(regions_path, sites_path, out_path, seed=1):
+def main(regions_path, sites_path, out_path, seed=1, place=None):
     random.seed(int(seed))
     regions = []
     for line in open(regions_path):
@@ -38,7 +39,7 @@ def main(regions_path, sites_path, out_path, seed=1):
     with open(out_path, "w") as out:
         for (contig, start, end), parts in zip(regions, patterns):
             length = end - start
-            by = random.randrange(length)
+            by = 0 if place else random.randrange(length)
             for first, last in parts:
                 # Patterns of longer regions are cut to this one.
                 first, last = first % length + by, min(last, length) + by
