@@ -18,6 +18,7 @@ import onnxruntime as ort
 import pyBigWig
 
 import crosscheck_suite
+import crosscheck_vcf
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = Path(sys.argv[1]).resolve()
@@ -214,6 +215,7 @@ with tempfile.TemporaryDirectory() as scratch:
         worst = max(worst, np.abs(expected - found).max())
     check(f"effects of {len(alleles)} alleles within {TOLERANCE} (largest difference {worst:.1e})", worst <= TOLERANCE)
 
+    crosscheck_vcf.run(PROGRAM, ROOT, Path(scratch), check)
     crosscheck_suite.run(PROGRAM, ROOT, Path(scratch), check, predict, tasks, genome)
 
 print(f"crosscheck: {checks} passed, 0 failed")

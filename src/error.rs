@@ -16,6 +16,7 @@ use crate::tracks::TrackError;
 use crate::train::TrainError;
 use crate::train::kmer::KmerError;
 use crate::variants::VariantError;
+use crate::vcf::VcfError;
 
 /// Any error of the library: one enum a stage, gathered for callers that run several stages.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,9 @@ pub enum Error {
     /// Variants.
     #[error(transparent)]
     Variant(#[from] VariantError),
+    /// A VCF or BCF.
+    #[error(transparent)]
+    Vcf(#[from] VcfError),
     /// Training.
     #[error(transparent)]
     Train(#[from] TrainError),
@@ -113,6 +117,7 @@ impl Error {
             Self::Motifs(e) => e.hint(),
             Self::Kmer(e) => e.hint(),
             Self::Variant(e) => e.hint(),
+            Self::Vcf(e) => e.hint(),
             Self::Train(e) => e.hint(),
             Self::Fdr(e) => e.hint(),
         }

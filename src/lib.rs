@@ -23,6 +23,7 @@
 //! - [`intervals`]: annotations, and sets of intervals on contigs.
 //! - [`ism`]: in-silico mutagenesis; the full engine is the oracle of all others.
 //! - [`tracks`]: values along the genome: bigWig, bedGraph.
+//! - [`vcf`]: VCF and BCF as they are: headers, records, from one to the other.
 //!
 //! Analyses:
 //! - [`fdr`]: false discovery rates of a table of p-values, with scores as side information.
@@ -78,6 +79,7 @@ pub mod stats;
 pub mod tracks;
 pub mod train;
 pub mod variants;
+pub mod vcf;
 
 pub use error::Error;
 pub use job::Cancel;

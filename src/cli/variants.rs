@@ -26,14 +26,16 @@ Output: the same records in the same order, with these INFO fields (for each ALT
   MPRA_MAX      the effect that is largest in absolute value over the tasks
   MPRA_SKIP     why alleles are not scored, `.` for those that are:
       unknown_contig     the FASTA lacks the contig
-      ref_not_acgt       REF has a letter other than A, C, G, T
+      ref_not_acgt       REF has anything but A, C, G, T
       ref_mismatch       REF is not what the genome has
       genome_unknown     the genome has a base other than A, C, G, T there
       no_alt, spanning_deletion, symbolic, breakend   ALT is `.`, `*`, `<...>`, a breakend
-      alt_not_acgt       ALT has a letter other than A, C, G, T
+      alt_not_acgt       ALT has anything but A, C, G, T
       same_as_ref        ALT is REF
       too_long           more bases are replaced, or inserted, than a window has
       no_window          each window holds unknown bases (--max-unknown)
+      telomere           POS is 0, or one behind the contig's last base
+      past_contig_end    REF reaches past the contig's end
       empty_interval     a row of the --bed has no base; the record holds the base before it
 
 A single-base change is scored in the windows that hold it; for all others the window keeps the
@@ -190,6 +192,10 @@ struct ScoringArgs {
         help_heading = "What to compute"
     )]
     strand: StrandFlag,
+    /// Stop at the first record that makes no sense (REF past its contig's end or no bases, ALT no
+    /// allele), instead of leaving it unscored with its reason
+    #[arg(long)]
+    strict: bool,
     #[command(flatten)]
     model_flags: ModelFlags,
     /// How to compute: as in the main job
@@ -322,6 +328,7 @@ impl ScoringArgs {
             engine: self.engine.into(),
             batch: self.batch,
             threads: self.threads.unwrap_or_else(all_cores),
+            strict: self.strict,
             background: BackgroundConfig {
                 source: background,
                 windows: self.background_windows,

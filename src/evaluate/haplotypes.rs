@@ -46,13 +46,17 @@ impl Haplotypes<'_> {
         if reference.len().max(alternative.len()) > length - at {
             return skip(Skip::TooLong);
         }
-        let end = u64::from(variant.position) + reference.len() as u64;
+        // POS 0, a telomere, is before the first base.
+        let Some(position) = variant.pos.checked_sub(1) else {
+            return skip(Skip::Telomere);
+        };
+        let end = u64::from(position) + reference.len() as u64;
         if end > u64::from(self.fasta.contigs().get(contig).length) {
-            return Ok(Err("past_contig_end"));
+            return skip(Skip::PastContigEnd);
         }
         // As many bases to the right as the longer of both needs.
         let mut around = Vec::new();
-        let start = i64::from(variant.position) - at as i64;
+        let start = i64::from(position) - at as i64;
         (self.reader).fetch(contig, start, length + reference.len(), &mut around)?;
         let found = &around[at..at + reference.len()];
         let differs = |(&f, &r): (&u8, &u8)| f != UNKNOWN && encode::code(r) != Some(f);
@@ -60,7 +64,7 @@ impl Haplotypes<'_> {
             tracing::debug!(
                 "{}:{} (1-based): REF {}, the FASTA has {}",
                 variant.contig,
-                variant.position + 1,
+                variant.pos,
                 variant.reference,
                 found.iter().map(|&c| letter(c)).collect::<String>()
             );

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use noodles::vcf;
-
 use super::EvaluateError;
 use crate::input::{Input, InputError, Lines, Row, Table};
+use crate::vcf::Reader;
 
 /// Names of the fields: INFO keys of a VCF, columns of a table.
 #[derive(Clone, Debug)]
@@ -33,8 +32,8 @@ impl Default for Fields {
 pub struct MeasuredVariant {
     /// As the file has it.
     pub contig: String,
-    /// First base of `reference`, 0-based.
-    pub position: u32,
+    /// Position of the first letter of `reference`, 1-based; 0 for a telomere.
+    pub pos: u32,
     /// As the file has it, `.` without one.
     pub id: String,
     /// Letters replaced.
@@ -49,56 +48,50 @@ pub struct MeasuredVariant {
     pub effect: f64,
 }
 
-/// Reads a VCF (by its first line, `##fileformat=VCF`) or a tab-separated table with a header that
+/// Reads a VCF or BCF (by its first bytes) or a tab-separated table with a header that
 /// has `chrom`, `pos` (1-based), `ref`, `alt` and the effect's column; plain or gzip.
 ///
 /// # Errors
 /// When the file cannot be read or a row makes no sense.
 pub fn read_variants(path: &Path, fields: &Fields) -> Result<Vec<MeasuredVariant>, EvaluateError> {
     let mut input = Input::open(path)?;
-    match input.begins_with(b"##fileformat=VCF")? {
+    match Reader::fits(&mut input)? {
         true => from_vcf(input, path, fields),
         false => from_table(input, path, fields),
     }
 }
 
-/// Reads a VCF that is open.
+/// Reads a VCF or BCF that is open.
 pub(super) fn from_vcf(
     input: Input,
     path: &Path,
     fields: &Fields,
 ) -> Result<Vec<MeasuredVariant>, EvaluateError> {
-    let fail = |record: usize, problem: String, expected: &str| EvaluateError::Variants {
-        path: path.into(),
-        place: format!("record {record}"),
-        problem,
-        expected: expected.into(),
-    };
-    let mut reader = vcf::io::Reader::new(input);
-    (reader.read_header()).map_err(|e| fail(0, format!("the header: {e}"), "a VCF header"))?;
+    let mut reader = Reader::new(input)?;
     let mut variants = Vec::new();
     let mut with_effect = false;
-    for (i, record) in reader.records().enumerate() {
-        let number = i + 1;
-        let record = record.map_err(|e| match InputError::reading(e, path) {
-            InputError::Read(e, _) => fail(number, e.to_string(), "a VCF record"),
-            cut => cut.into(),
-        })?;
-        let position = match record.variant_start() {
-            Some(Ok(position)) => u32::try_from(position.get() - 1).ok(),
-            _ => None,
+    while let Some((number, line)) = reader.next_line()? {
+        let fail = |problem: String, expected: &str| EvaluateError::Variants {
+            path: path.into(),
+            place: format!("line {number}"),
+            problem,
+            expected: expected.into(),
         };
-        let position = position
-            .ok_or_else(|| fail(number, "no usable position".into(), "a 1-based position"))?;
-        let info = record.info();
+        let line = String::from_utf8_lossy(line);
+        let columns: Vec<&str> = line.splitn(9, '\t').collect();
+        let [contig, pos, id, reference, alternatives, _, _, info, ..] = columns[..] else {
+            let problem = format!("{} columns", columns.len());
+            return Err(fail(problem, "the 8 columns of a VCF"));
+        };
+        let pos: u32 =
+            (pos.parse()).map_err(|_| fail(format!("POS is {pos:?}"), "a 1-based position"))?;
         let value = |key: &str| -> Option<&str> {
-            info.as_ref().split(';').find_map(|pair| {
+            info.split(';').find_map(|pair| {
                 let (name, value) = pair.split_once('=')?;
                 (name == key).then_some(value)
             })
         };
-        let alternates = record.alternate_bases();
-        let alleles: Vec<&str> = alternates.as_ref().split(',').collect();
+        let alleles: Vec<&str> = alternatives.split(',').collect();
         // One value an allele, or one for the only allele.
         let of_allele = |key: &str, allele: usize| -> Result<f64, EvaluateError> {
             let Some(text) = value(key) else {
@@ -106,34 +99,24 @@ pub(super) fn from_vcf(
             };
             let cells: Vec<&str> = text.split(',').collect();
             if cells.len() != alleles.len() {
-                return Err(fail(
-                    number,
-                    format!(
-                        "{key} has {} value(s) for {} allele(s)",
-                        cells.len(),
-                        alleles.len()
-                    ),
-                    "one an allele",
-                ));
+                let (values, alleles) = (cells.len(), alleles.len());
+                let problem = format!("{key} has {values} value(s) for {alleles} allele(s)");
+                return Err(fail(problem, "one an allele"));
             }
             parse(cells[allele])
-                .ok_or_else(|| fail(number, format!("{key} is {:?}", cells[allele]), "a number"))
+                .ok_or_else(|| fail(format!("{key} is {:?}", cells[allele]), "a number"))
         };
+        with_effect |= value(&fields.effect).is_some();
         for (a, alternative) in alleles.iter().enumerate() {
-            let effect = of_allele(&fields.effect, a)?;
-            with_effect |= value(&fields.effect).is_some();
             variants.push(MeasuredVariant {
-                contig: record.reference_sequence_name().into(),
-                position,
-                id: match record.ids().as_ref() {
-                    "" => ".".into(),
-                    ids => ids.to_owned(),
-                },
-                reference: record.reference_bases().into(),
+                contig: contig.into(),
+                pos,
+                id: id.into(),
+                reference: reference.into(),
                 alternative: (*alternative).into(),
                 element: value(&fields.element).unwrap_or(".").into(),
                 barcodes: of_allele(&fields.barcodes, a)?,
-                effect,
+                effect: of_allele(&fields.effect, a)?,
             });
         }
     }
@@ -198,7 +181,7 @@ fn from_table(
                 .ok_or_else(|| fail(line, format!("{} is {:?}", names[i], cells[i]), "a number"))
         };
         let position = (cells[pos].parse::<u32>().ok())
-            .and_then(|p| p.checked_sub(1))
+            .filter(|&p| p > 0)
             .ok_or_else(|| {
                 fail(
                     line,
@@ -209,7 +192,7 @@ fn from_table(
         let optional = |i: Option<usize>| i.map_or(".", |i| cells[i]).to_owned();
         variants.push(MeasuredVariant {
             contig: cells[chrom].into(),
-            position,
+            pos: position,
             id: optional(id),
             reference: cells[reference].into(),
             alternative: cells[alternative].into(),
@@ -219,4 +202,38 @@ fn from_table(
         });
     }
     Ok(variants)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_and_records_are_read_as_bcftools_reads_them() {
+        let text = "##fileformat=VCFv4.3\n##INFO=<ID=EFF,Number=1,Type=Float,Description=\"e\">\n\
+            ##INFO=<ID=EFF,Number=-1,Type=Float,Description=\"again\">\n\
+            ##PEDIGREE=<Name_0=a,Name_1=b>\n\
+            ##FORMAT=<ID=GP,Number=3,Type=Float,Description=\"g\">\n\
+            #CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\r\n\
+            1\t0\t.\tN\t<DEL>\t.\t.\tF=1;EFF=.\r\n\
+            1\t7\tx;y\tA\tC,*CA\t.\t.\tEFF=0.5,-1;ELEM=p%3Bq\r\n";
+        let input = || {
+            let text = std::io::Cursor::new(text.as_bytes().to_vec());
+            Input::from_reader("v.vcf".as_ref(), Box::new(text)).unwrap()
+        };
+        let found = from_vcf(input(), "v.vcf".as_ref(), &Fields::default()).unwrap();
+        let shown: Vec<String> = found
+            .iter()
+            .map(|v| {
+                format!(
+                    "{} {} {} {} {}",
+                    v.pos, v.id, v.alternative, v.element, v.effect
+                )
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            ["0 . <DEL> . NaN", "7 x;y C p%3Bq 0.5", "7 x;y *CA p%3Bq -1"]
+        );
+    }
 }

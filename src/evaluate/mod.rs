@@ -32,6 +32,7 @@ use crate::job;
 use crate::labelled::LabelledError;
 use crate::model::ModelError;
 use crate::plot::PlotError;
+use crate::vcf::VcfError;
 
 /// What can be wrong with an evaluation.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +86,9 @@ pub enum EvaluateError {
         /// What would have been right.
         expected: String,
     },
+    /// A VCF or BCF.
+    #[error(transparent)]
+    Vcf(#[from] VcfError),
     /// A suite file.
     #[error("{path}, line {line}: {problem}; expected {expected}")]
     Suite {
@@ -125,6 +129,7 @@ impl EvaluateError {
         match self {
             Self::Data(e) => e.hint(),
             Self::Input(e) => e.hint(),
+            Self::Vcf(e) => e.hint(),
             Self::NoPairs { .. } => {
                 Some("--map LABEL=TASK says which label is measured against which task".into())
             }

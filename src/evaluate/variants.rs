@@ -219,7 +219,7 @@ fn positions<'a>(variants: impl Iterator<Item = &'a MeasuredVariant>) -> Vec<u32
     variants
         .map(|v| {
             let next = numbers.len() as u32;
-            *numbers.entry((&v.contig, v.position)).or_insert(next)
+            *numbers.entry((&v.contig, v.pos)).or_insert(next)
         })
         .collect()
 }
@@ -246,7 +246,7 @@ fn every_variant(
             text,
             "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}",
             v.contig,
-            v.position + 1,
+            v.pos,
             v.id,
             v.reference,
             v.alternative,

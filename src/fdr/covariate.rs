@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use noodles::{bcf, vcf};
-
 use super::FdrError;
 use super::table::{Hypotheses, bad};
 use crate::Error;
 use crate::genome::{Aliases, Interval};
-use crate::input::{Input, Lines, shorten};
+use crate::input::{Input, shorten};
 use crate::job::Cancel;
 use crate::tracks::{Scores, TrackError};
+use crate::vcf::Reader;
 
 /// The INFO field of the effect that is largest over the tasks.
 pub const LARGEST: &str = "MPRA_MAX";
@@ -48,31 +47,17 @@ pub fn join(
     cancel: &Cancel,
 ) -> Result<Joined, Error> {
     let mut input = Input::open(path).map_err(FdrError::from)?;
-    match content(&mut input)? {
-        Content::Track if field.is_some() => {
+    match (Reader::fits(&mut input).map_err(FdrError::from)?, field) {
+        (false, Some(_)) => {
             let text = format!("--field is for a VCF, and {} is none", path.display());
             Err(FdrError::Setting(text).into())
         }
-        Content::Track => of_track(table, all, input, aliases, cancel),
-        kind => {
+        (false, None) => of_track(table, all, input, aliases, cancel),
+        (true, field) => {
             let field = field.unwrap_or(LARGEST);
-            of_vcf(table, all, input, kind, field, aliases, cancel)
+            of_vcf(table, all, input, field, aliases, cancel)
         }
     }
-}
-
-enum Content {
-    Vcf,
-    Bcf,
-    Track,
-}
-
-fn content(input: &mut Input) -> Result<Content, FdrError> {
-    Ok(match () {
-        () if input.begins_with(b"##fileformat=VCF")? => Content::Vcf,
-        () if input.begins_with(b"BCF")? => Content::Bcf,
-        () => Content::Track,
-    })
 }
 
 /// Hypotheses by a key; several may share one.
@@ -120,7 +105,6 @@ fn of_vcf(
     table: &Path,
     all: &Hypotheses,
     input: Input,
-    kind: Content,
     field: &str,
     aliases: &Aliases,
     cancel: &Cancel,
@@ -136,7 +120,7 @@ fn of_vcf(
     let mut contigs: HashMap<String, Option<u32>> = HashMap::new();
     let mut first = None;
     let path = &input.path().to_owned();
-    each_record(input, kind, field, cancel, |record| {
+    each_record(input, field, cancel, |record| {
         let at = match (by_id, record.pos.checked_sub(1)) {
             (false, Some(pos)) => {
                 let id = match contigs.get(record.contig) {
@@ -303,59 +287,28 @@ impl<'a> Record<'a> {
 /// are those of records.
 fn each_record(
     input: Input,
-    kind: Content,
     field: &str,
     cancel: &Cancel,
     mut with: impl FnMut(&Record<'_>) -> Result<(), FdrError>,
 ) -> Result<(), Error> {
     let path = &input.path().to_owned();
-    let no_field = |known: Vec<String>| FdrError::NoField {
-        path: path.into(),
-        field: field.into(),
-        known,
-    };
-    let stopped = |line: u64| match line.is_multiple_of(4096) && cancel.is_requested() {
-        true => cancel.check(),
-        false => Ok(()),
-    };
-    if let Content::Bcf = kind {
-        let fail = |e| FdrError::Bcf(e, path.into());
-        let mut reader = bcf::io::Reader::from(input);
-        let header = reader.read_header().map_err(fail)?;
-        if !header.infos().contains_key(field) {
-            return Err(no_field(header.infos().keys().map(|k| k.to_string()).collect()).into());
+    let mut reader = Reader::new(input).map_err(FdrError::from)?;
+    if !reader.header.infos().any(|id| id == field.as_bytes()) {
+        let known = reader.header.infos().map(String::from_utf8_lossy);
+        return Err(FdrError::NoField {
+            path: path.into(),
+            field: field.into(),
+            known: known.map(Into::into).collect(),
         }
-        let mut record = bcf::Record::default();
-        let (mut text, mut line) = (Vec::new(), 0);
-        while reader.read_record(&mut record).map_err(fail)? > 0 {
-            use vcf::variant::io::Write;
-            line += 1;
-            stopped(line)?;
-            text.clear();
-            vcf::io::Writer::new(&mut text)
-                .write_variant_record(&header, &record)
-                .map_err(fail)?;
-            let text = String::from_utf8_lossy(&text);
-            with(&Record::parse(path, line, text.trim_end())?)?;
-        }
-        return Ok(());
+        .into());
     }
-    let mut lines = Lines::new(input);
-    let mut known = Vec::new();
-    loop {
-        let number = lines.number() + 1;
-        let Some(line) = lines.next_line().map_err(FdrError::from)? else {
-            return Ok(());
-        };
-        if let Some(rest) = line.strip_prefix("##INFO=<ID=") {
-            known.push(rest.split([',', '>']).next().unwrap_or_default().to_owned());
-        } else if line.starts_with("#CHROM") && !known.iter().any(|k| k == field) {
-            return Err(no_field(known).into());
-        } else if !line.starts_with('#') && !line.is_empty() {
-            stopped(number)?;
-            with(&Record::parse(path, number, line)?)?;
+    while let Some((line, text)) = reader.next_line().map_err(FdrError::from)? {
+        if line.is_multiple_of(4096) && cancel.is_requested() {
+            cancel.check()?;
         }
+        with(&Record::parse(path, line, &String::from_utf8_lossy(text))?)?;
     }
+    Ok(())
 }
 
 fn of_track(

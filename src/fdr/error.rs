@@ -1,4 +1,3 @@
-use std::io;
 use std::path::PathBuf;
 
 use crate::input::InputError;
@@ -6,6 +5,7 @@ use crate::job::JobError;
 use crate::output::OutputError;
 use crate::plot::PlotError;
 use crate::tracks::TrackError;
+use crate::vcf::VcfError;
 
 /// What can be wrong with p-values, covariates and settings.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +16,9 @@ pub enum FdrError {
     /// Being asked to stop.
     #[error(transparent)]
     Job(#[from] JobError),
-    /// A BCF file.
-    #[error("cannot read {0}")]
-    Bcf(#[source] io::Error, PathBuf),
+    /// A VCF or BCF.
+    #[error(transparent)]
+    Vcf(#[from] VcfError),
     /// A score track.
     #[error(transparent)]
     Track(#[from] TrackError),
@@ -93,6 +93,7 @@ impl FdrError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Input(e) => return e.hint(),
+            Self::Vcf(e) => return e.hint(),
             Self::NoColumn { flag, .. } => format!("{flag} NAME says which column it is"),
             Self::NoField { .. } => {
                 "--field names the INFO field; `mpra-score variants` writes MPRA_MAX and MPRA_<task>"

@@ -7,7 +7,7 @@ use crate::encode::{self, UNKNOWN};
 pub enum Skip {
     /// The FASTA lacks the contig.
     UnknownContig,
-    /// REF has a letter that is not A, C, G or T.
+    /// REF is empty or has anything that is not A, C, G or T.
     RefNotAcgt,
     /// REF is not what the genome has there.
     RefMismatch,
@@ -21,7 +21,7 @@ pub enum Skip {
     Symbolic,
     /// A breakend.
     Breakend,
-    /// ALT has a letter that is not A, C, G or T.
+    /// ALT is empty or has anything that is not A, C, G or T.
     AltNotAcgt,
     /// ALT is REF.
     SameAsRef,
@@ -31,11 +31,15 @@ pub enum Skip {
     NoWindow,
     /// A row of a BED without a base.
     EmptyInterval,
+    /// POS is 0 or one behind the contig's last base: before or after all bases.
+    Telomere,
+    /// REF reaches past the contig's end.
+    PastContigEnd,
 }
 
 impl Skip {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::UnknownContig,
         Self::RefNotAcgt,
         Self::RefMismatch,
@@ -49,6 +53,8 @@ impl Skip {
         Self::TooLong,
         Self::NoWindow,
         Self::EmptyInterval,
+        Self::Telomere,
+        Self::PastContigEnd,
     ];
 
     /// The word in `INFO/MPRA_SKIP` and in the table's `status`.
@@ -67,6 +73,8 @@ impl Skip {
             Self::TooLong => "too_long",
             Self::NoWindow => "no_window",
             Self::EmptyInterval => "empty_interval",
+            Self::Telomere => "telomere",
+            Self::PastContigEnd => "past_contig_end",
         }
     }
 }
@@ -110,7 +118,7 @@ pub fn change<'a>(reference: &[u8], alt: &'a [u8], window: usize) -> Result<Chan
         b"*" => return Err(Skip::SpanningDeletion),
         [b'<', ..] => return Err(Skip::Symbolic),
         _ if alt.iter().any(|b| matches!(b, b'[' | b']' | b'.')) => return Err(Skip::Breakend),
-        _ if !is_acgt(alt) => return Err(Skip::AltNotAcgt),
+        _ if alt.is_empty() || !is_acgt(alt) => return Err(Skip::AltNotAcgt),
         _ => {}
     }
     let same = |(a, b): &(&u8, &u8)| a.eq_ignore_ascii_case(b);
@@ -196,6 +204,9 @@ mod tests {
         check("A", ".A", Skip::Breakend);
         check("A", "N", Skip::AltNotAcgt);
         check("A", "R", Skip::AltNotAcgt);
+        check("A", "", Skip::AltNotAcgt);
+        check("A", "-", Skip::AltNotAcgt);
+        check("A", "*CA", Skip::AltNotAcgt);
         check("A", "a", Skip::SameAsRef);
         check("A", "AAAAAC", Skip::TooLong);
         check("AAAAAC", "A", Skip::TooLong);

@@ -1,6 +1,7 @@
-//! From lines of the input to records of the output, and to rows of the table.
+//! From records of the input to records of the output, and to rows of the table.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, s};
 
@@ -9,27 +10,37 @@ use super::background::{Background, Level};
 use super::combine::{Combine, most};
 use super::effects::{Calls, Scorer, Site, letter};
 use super::fields::Fields;
+use super::info::{self, BcfInfo, BcfNames, Info, TextInfo};
 use super::input::Piece;
 use super::output::Place;
 use super::rank::RowParts;
 use super::records::{Reader, Record};
+use super::{Scoring, VariantError};
 use crate::Error;
 use crate::encode::UNKNOWN;
-use crate::genome::{Aliases, Contigs, Interval};
+use crate::genome::{Contigs, Interval};
 use crate::intervals::Placed;
+use crate::vcf::{self, Dictionary, Encoder, NewInfo};
 
 /// What all threads of a job share.
 pub(super) struct Shared<'a> {
     /// The input's name for messages.
     pub name: String,
     pub is_bed: bool,
+    /// The names of the input where it is a BCF.
+    pub names: Option<Arc<Dictionary>>,
+    /// Whether a BCF's records are wanted as whole lines: else no more is read of them than what
+    /// variants are.
+    pub whole: bool,
+    /// How records are written as BCF; `None` for text.
+    pub bcf: Option<BcfNames>,
     /// Columns of a record.
     pub width: usize,
     pub contigs: &'a Contigs,
-    pub aliases: &'a Aliases,
+    pub scoring: &'a Scoring,
     pub fields: Fields,
-    /// INFO fields of an earlier run are taken away.
-    pub replaced: Vec<Vec<u8>>,
+    /// This run's INFO fields; those of an earlier run are taken away.
+    pub field_names: Vec<Vec<u8>>,
     pub background: Option<Background>,
     pub combine: Combine,
     /// Names and places of annotations.
@@ -43,7 +54,10 @@ pub(super) struct Shared<'a> {
 impl<'a> Shared<'a> {
     /// A reader of the input's records.
     pub fn reader(&'a self) -> Reader<'a> {
-        Reader::new(&self.name, self.width, self.contigs, self.aliases)
+        let whole = self.names.is_none() || self.whole;
+        let width = if whole { self.width } else { 8 };
+        let genome = (self.contigs, &self.scoring.aliases);
+        Reader::new(&self.name, width, genome, self.scoring.strict)
     }
 }
 
@@ -60,6 +74,8 @@ pub(super) struct Counts {
     pub off_contig: u64,
     /// The first such contig.
     pub first_off: Option<String>,
+    /// Values that BCF cannot hold as the text has them, and the first.
+    pub changed: (u64, Option<String>),
 }
 
 impl Counts {
@@ -73,6 +89,10 @@ impl Counts {
         if self.first_off.is_none() {
             self.first_off.clone_from(&o.first_off);
         }
+        self.changed.0 += o.changed.0;
+        if self.changed.1.is_none() {
+            self.changed.1.clone_from(&o.changed.1);
+        }
         for (a, b) in self.skipped.iter_mut().zip(o.skipped) {
             *a += b;
         }
@@ -82,7 +102,8 @@ impl Counts {
 /// A finished piece.
 #[derive(Debug, Default)]
 pub(super) struct Annotated {
-    pub text: Vec<u8>,
+    /// Lines, or a BCF's records.
+    pub bytes: Vec<u8>,
     pub places: Vec<Place>,
     pub counts: Counts,
     pub rows: RowParts,
@@ -93,8 +114,11 @@ pub(super) struct Annotator<'a> {
     pub shared: &'a Shared<'a>,
     pub reader: Reader<'a>,
     pub scorer: Scorer,
-    /// Finished text of one INFO field.
     buffer: zmij::Buffer,
+    encoder: Option<Encoder<'a>>,
+    /// One record as BCF, and what is added to it.
+    encoded: Vec<u8>,
+    new: NewInfo,
 }
 
 impl<'a> Annotator<'a> {
@@ -104,6 +128,9 @@ impl<'a> Annotator<'a> {
             reader: shared.reader(),
             scorer,
             buffer: zmij::Buffer::new(),
+            encoder: shared.bcf.as_ref().map(|bcf| Encoder::new(&bcf.names)),
+            encoded: Vec::new(),
+            new: NewInfo::default(),
         }
     }
 
@@ -112,7 +139,8 @@ impl<'a> Annotator<'a> {
     /// # Errors
     /// At a record that cannot be understood, and when scoring fails.
     pub fn run(&mut self, piece: &Piece) -> Result<Annotated, Error> {
-        let (records, calls) = self.score(piece)?;
+        let decoded = self.decoded(piece)?;
+        let (records, calls) = self.score(decoded.as_ref().unwrap_or(piece))?;
         let mut out = Annotated {
             rows: RowParts::by(self.shared.rank_task),
             ..Annotated::default()
@@ -133,18 +161,28 @@ impl<'a> Annotator<'a> {
                     Some(skip) => out.counts.skipped[skip as usize] += 1,
                 }
             }
-            self.record(record, &calls, i, &mut out)?;
+            // Bytes of a BCF's record are written as they were.
+            let raw = decoded.as_ref().map(|_| piece.record(i));
+            self.record(record, raw, &calls, i, &mut out)?;
         }
         Ok(out)
     }
 
-    /// Reads and scores a piece.
+    /// A BCF's records as lines.
+    fn decoded(&self, piece: &Piece) -> Result<Option<Piece>, VariantError> {
+        let shared = self.shared;
+        let names = shared.names.as_deref();
+        let lines = names.map(|names| piece.lines(names, shared.whole, &shared.name));
+        Ok(lines.transpose()?)
+    }
+
+    /// Reads and scores lines.
     ///
     /// # Errors
     /// As [`Annotator::run`].
-    fn score<'l>(&mut self, piece: &'l Piece) -> Result<(Vec<Record<'l>>, Calls), Error> {
+    fn score<'l>(&mut self, lines: &'l Piece) -> Result<(Vec<Record<'l>>, Calls), Error> {
         let mut records = Vec::new();
-        for (number, line) in piece.lines() {
+        for (number, line) in lines.records() {
             match self.shared.is_bed {
                 true => self.reader.bed(number, line, &mut records)?,
                 false => records.push(self.reader.vcf(number, line)?),
@@ -160,12 +198,16 @@ impl<'a> Annotator<'a> {
     /// # Errors
     /// As [`Annotator::run`].
     pub fn calls(&mut self, piece: &Piece) -> Result<Calls, Error> {
-        self.score(piece).map(|(_, calls)| calls)
+        let decoded = self.decoded(piece)?;
+        let (_, calls) = self.score(decoded.as_ref().unwrap_or(piece))?;
+        Ok(calls)
     }
 
+    /// Appends a record to the output and its rows to the table. `raw`: its bytes, from a BCF.
     fn record(
         &mut self,
         record: &Record<'_>,
+        raw: Option<&[u8]>,
         calls: &Calls,
         index: usize,
         out: &mut Annotated,
@@ -182,61 +224,39 @@ impl<'a> Annotator<'a> {
 
         let base = calls.bases[index];
         let base_letter = [letter(base) as u8];
-        let (reference, alts): (&[u8], Vec<Vec<u8>>) = match record.reference {
-            Some(reference) => {
-                let alts = record.alts.split(|&b| b == b',').map(<[u8]>::to_vec);
-                (reference, alts.collect())
-            }
+        let (reference, alts): (&[u8], Vec<&[u8]>) = match record.reference {
+            Some(reference) => (reference, record.alts.split(|&b| b == b',').collect()),
             None => {
                 let is_base = base != UNKNOWN && !record.site.alts.is_empty();
-                let others = (0..4u8).filter(|&c| c != base && is_base);
-                let alts = others.map(|c| vec![letter(c) as u8]);
-                (&base_letter, alts.collect())
+                let others = (0..4).filter(|&c| c != usize::from(base) && is_base);
+                (&base_letter, others.map(|c| &b"ACGT"[c..=c]).collect())
             }
         };
-        let text = &mut out.text;
-        match record.reference {
-            Some(_) => text.extend_from_slice(&record.line[..record.info.0]),
-            None => {
-                text.extend_from_slice(self.contig(record));
-                // Writing to memory cannot fail.
-                let _ = write!(text, "\t{}\t", record.start);
-                // A name may hold what an ID must not.
-                let sound = |&b: &u8| {
-                    if b == b';' || b.is_ascii_whitespace() {
-                        b'_'
-                    } else {
-                        b
-                    }
+        let values = Values {
+            shared,
+            calls,
+            range: range.clone(),
+            levels: levels.view(),
+        };
+        match (&shared.bcf, record.reference) {
+            (Some(bcf), Some(_)) => self.bcf(record, raw, bcf, &values, out)?,
+            (Some(bcf), None) => {
+                let mut line = Vec::new();
+                self.position(record, reference, &alts, &mut line);
+                line.push(b'.');
+                let as_text = Record {
+                    line: &line,
+                    ..*record
                 };
-                text.extend(record.id.iter().map(sound));
-                text.push(b'\t');
-                text.extend_from_slice(reference);
-                text.push(b'\t');
-                match alts.is_empty() {
-                    true => text.push(b'.'),
-                    false => text.extend(alts.join(&b',')),
-                }
-                text.extend_from_slice(b"\t.\t.\t");
+                self.bcf(&as_text, raw, bcf, &values, out)?;
             }
+            (None, _) => self.text(record, (reference, &alts), &values, out),
         }
-        let info = &record.line[record.info.0..record.info.1];
-        self.info(info, calls, range.clone(), levels.view(), text);
-        if record.reference.is_some() {
-            text.extend_from_slice(&record.line[record.info.1..]);
-        }
-        text.push(b'\n');
-        let end = record.start + reference.len() as u32 - 1;
-        out.places.push(Place {
-            upto: out.text.len(),
-            start: record.start,
-            end: info_end(info).map_or(end, |e| e.max(end)),
-        });
 
         if shared.rows {
             for (nth, call) in range.enumerate() {
                 // An unknown base of a BED has no changes: one row says so.
-                let alt: &[u8] = alts.get(nth).map_or(b".", Vec::as_slice);
+                let alt: &[u8] = alts.get(nth).map_or(b".", |alt| alt);
                 if alts.is_empty() && nth > 0 {
                     break;
                 }
@@ -246,82 +266,114 @@ impl<'a> Annotator<'a> {
         Ok(())
     }
 
+    /// A record as text: what was there, and this run's fields in INFO.
+    fn text(
+        &mut self,
+        record: &Record<'_>,
+        (reference, alts): (&[u8], &[&[u8]]),
+        values: &Values<'_>,
+        out: &mut Annotated,
+    ) {
+        let line = &mut out.bytes;
+        match record.reference {
+            Some(_) => line.extend_from_slice(&record.line[..record.info.0]),
+            None => self.position(record, reference, alts, line),
+        }
+        let old = &record.line[record.info.0..record.info.1];
+        let begin = line.len();
+        info::keep(old, &self.shared.field_names, line);
+        let mut info = TextInfo {
+            names: &self.shared.field_names,
+            line,
+            begin,
+            buffer: &mut self.buffer,
+        };
+        values.give(&mut info);
+        if line.len() == begin {
+            line.push(b'.');
+        }
+        if record.reference.is_some() {
+            line.extend_from_slice(&record.line[record.info.1..]);
+        }
+        line.push(b'\n');
+        let end = (record.start + reference.len() as u32).saturating_sub(1);
+        out.places.push(Place {
+            upto: out.bytes.len(),
+            start: record.start,
+            end: info::end(old).map_or(end, |e| e.max(end)),
+        });
+    }
+
+    /// A record as BCF: its own bytes, or those of its line, with this run's fields.
+    fn bcf(
+        &mut self,
+        record: &Record<'_>,
+        raw: Option<&[u8]>,
+        bcf: &BcfNames,
+        values: &Values<'_>,
+        out: &mut Annotated,
+    ) -> Result<(), VariantError> {
+        let fail = |problem: String| VariantError::Bcf {
+            path: self.shared.name.clone(),
+            line: record.number,
+            problem,
+        };
+        self.new.clear();
+        values.give(&mut BcfInfo {
+            numbers: &bcf.numbers,
+            new: &mut self.new,
+        });
+        if let (None, Some(encoder)) = (raw, &mut self.encoder) {
+            self.encoded.clear();
+            encoder
+                .encode(record.line, &mut self.encoded)
+                .map_err(fail)?;
+            let changed = std::mem::take(&mut encoder.changed);
+            out.counts.changed.0 += changed.count;
+            if let (Some(first), None) = (changed.first, &out.counts.changed.1) {
+                out.counts.changed.1 = Some(format!("line {}, {first}", record.number));
+            }
+        }
+        let old = vcf::Record::new(raw.unwrap_or(&self.encoded)).map_err(fail)?;
+        old.with_info(&bcf.replaced, &self.new, &mut out.bytes)
+            .map_err(fail)?;
+        out.places.push(Place {
+            upto: out.bytes.len(),
+            start: record.start,
+            end: (i64::from(old.start()) + i64::from(old.length())).max(0) as u32,
+        });
+        Ok(())
+    }
+
+    /// A position's columns up to INFO.
+    fn position(&self, record: &Record<'_>, reference: &[u8], alts: &[&[u8]], line: &mut Vec<u8>) {
+        line.extend_from_slice(self.contig(record));
+        // Writing to memory cannot fail.
+        let _ = write!(line, "\t{}\t", record.start);
+        // A name may hold what an ID must not.
+        let sound = |&b: &u8| {
+            if b == b';' || b.is_ascii_whitespace() {
+                b'_'
+            } else {
+                b
+            }
+        };
+        line.extend(record.id.iter().map(sound));
+        line.push(b'\t');
+        line.extend_from_slice(reference);
+        line.push(b'\t');
+        match alts.is_empty() {
+            true => line.push(b'.'),
+            false => line.extend(alts.join(&b',')),
+        }
+        line.extend_from_slice(b"\t.\t.\t");
+    }
+
     /// A position's record is this program's own: it names contigs as the FASTA does.
     fn contig<'r>(&'r self, record: &Record<'r>) -> &'r [u8] {
         match (record.reference, record.site.contig) {
             (None, Some(id)) => self.shared.contigs.get(id).name.as_bytes(),
             _ => record.contig,
-        }
-    }
-
-    /// Writes INFO: what was there, without the fields of an earlier run, then this run's.
-    fn info(
-        &mut self,
-        old: &[u8],
-        calls: &Calls,
-        range: std::ops::Range<usize>,
-        levels: ArrayView2<'_, Option<Level>>,
-        text: &mut Vec<u8>,
-    ) {
-        let shared = self.shared;
-        let effects = calls.effects.slice(s![range.clone(), ..]);
-        let begin = text.len();
-        for entry in old.split(|&b| b == b';') {
-            let key = entry.split(|&b| b == b'=').next().unwrap_or(entry);
-            if entry.is_empty() || entry == b"." || shared.replaced.iter().any(|r| r == key) {
-                continue;
-            }
-            if text.len() > begin {
-                text.push(b';');
-            }
-            text.extend_from_slice(entry);
-        }
-        let key = |name: &str, text: &mut Vec<u8>| {
-            if text.len() > begin {
-                text.push(b';');
-            }
-            text.extend_from_slice(name.as_bytes());
-            text.push(b'=');
-        };
-        let fields = &shared.fields;
-        if calls.calls[range.clone()].iter().any(|c| c.skip.is_none()) {
-            for (task, name) in fields.effects.iter().enumerate() {
-                key(name, text);
-                let values = effects.column(task).into_iter().copied();
-                list(values, text, |v, text| number(&mut self.buffer, v, text));
-            }
-            let spreads = calls.spreads.slice(s![range.clone(), ..]);
-            for (task, name) in fields.spreads.iter().enumerate() {
-                key(name, text);
-                let values = spreads.column(task).into_iter().copied();
-                list(values, text, |v, text| number(&mut self.buffer, v, text));
-            }
-            for (task, name) in fields.p.iter().enumerate() {
-                key(name, text);
-                let of = |level: &Option<Level>| level.map_or(f32::NAN, |l| l.p as f32);
-                list(levels.column(task).into_iter().map(of), text, |v, text| {
-                    number(&mut self.buffer, v, text);
-                });
-            }
-            key(&fields.most, text);
-            let most = effects.rows().into_iter().map(|row| most(row).1);
-            list(most, text, |v, text| number(&mut self.buffer, v, text));
-        }
-        let skips = || calls.calls[range.clone()].iter().map(|c| c.skip);
-        if skips().any(|s| s.is_some()) {
-            key(&fields.skip, text);
-            match skips().next().flatten() {
-                // One word where it holds for the record.
-                Some(first) if skips().all(|s| s == Some(first)) && shared.is_bed => {
-                    text.extend_from_slice(first.as_str().as_bytes());
-                }
-                _ => list(skips(), text, |skip, text| {
-                    text.extend_from_slice(skip.map_or(".", Skip::as_str).as_bytes());
-                }),
-            }
-        }
-        if text.len() == begin {
-            text.push(b'.');
         }
     }
 
@@ -338,7 +390,7 @@ impl<'a> Annotator<'a> {
         let shared = self.shared;
         let call = &calls.calls[index];
         let mut names = String::new();
-        if let Some(contig) = record.site.contig {
+        if let (Some(contig), None) = (record.site.contig, record.site.skip) {
             let from = call.at;
             let span = Interval::new(from, from + call.deleted.max(1)).unwrap_or_default();
             for (name, placed) in &shared.annotations {
@@ -394,44 +446,53 @@ impl<'a> Annotator<'a> {
     }
 }
 
-fn list<T>(
-    values: impl Iterator<Item = T>,
-    text: &mut Vec<u8>,
-    mut put: impl FnMut(T, &mut Vec<u8>),
-) {
-    for (i, value) in values.enumerate() {
-        if i > 0 {
-            text.push(b',');
+/// The values of a record's alleles.
+struct Values<'a> {
+    shared: &'a Shared<'a>,
+    calls: &'a Calls,
+    range: std::ops::Range<usize>,
+    /// [allele, task]
+    levels: ArrayView2<'a, Option<Level>>,
+}
+
+impl Values<'_> {
+    /// Gives them to INFO, in the order of [`Fields::all`].
+    fn give(&self, info: &mut impl Info) {
+        let (shared, fields) = (self.shared, &self.shared.fields);
+        let range = self.range.clone();
+        let (effects, spreads) = (fields.effects.len(), fields.spreads.len());
+        let most_field = effects + spreads + fields.p.len();
+        let of_alleles = &self.calls.calls[range.clone()];
+        if of_alleles.iter().any(|c| c.skip.is_none()) {
+            let tables = [
+                (0..effects, &self.calls.effects),
+                (effects..effects + spreads, &self.calls.spreads),
+            ];
+            for (numbers, table) in tables {
+                let values = table.slice(s![range.clone(), ..]);
+                for (task, field) in numbers.enumerate() {
+                    info.floats(field, values.column(task).into_iter().copied());
+                }
+            }
+            for task in 0..fields.p.len() {
+                let of = |level: &Option<Level>| level.map_or(f32::NAN, |l| l.p as f32);
+                let values = self.levels.column(task).into_iter().map(of);
+                info.floats(effects + spreads + task, values);
+            }
+            let values = self.calls.effects.slice(s![range, ..]);
+            let values = values.rows().into_iter().map(|row| most(row).1);
+            info.floats(most_field, values);
         }
-        put(value, text);
-    }
-}
-
-/// The shortest decimal that reads back as the same number; `.` for NaN.
-fn number(buffer: &mut zmij::Buffer, value: f32, text: &mut Vec<u8>) {
-    if value.is_nan() {
-        text.push(b'.');
-        return;
-    }
-    let written = buffer.format(value + 0.0);
-    text.extend_from_slice(written.strip_suffix(".0").unwrap_or(written).as_bytes());
-}
-
-/// `INFO/END`, which an index counts as the record's end.
-fn info_end(info: &[u8]) -> Option<u32> {
-    info.split(|&b| b == b';')
-        .find_map(|entry| entry.strip_prefix(b"END="))
-        .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok())
-        .filter(|&end| end <= i32::MAX as u32)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ends_of_records() {
-        assert_eq!(info_end(b"SVTYPE=DEL;END=77;X"), Some(77));
-        assert_eq!(info_end(b"CIEND=1,2;AEND=5"), None);
+        let skips = || of_alleles.iter().map(|c| c.skip);
+        if skips().any(|s| s.is_some()) {
+            let words: Vec<&str> = match skips().next().flatten() {
+                // One word where it holds for the record.
+                Some(first) if skips().all(|s| s == Some(first)) && shared.is_bed => {
+                    vec![first.as_str()]
+                }
+                _ => skips().map(|s| s.map_or(".", Skip::as_str)).collect(),
+            };
+            info.text(most_field + 1, words.join(",").as_bytes());
+        }
     }
 }

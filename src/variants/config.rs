@@ -39,6 +39,8 @@ pub struct Scoring {
     pub batch: NonZeroUsize,
     /// Worker threads.
     pub threads: NonZeroUsize,
+    /// Stop at a record that makes no sense, instead of leaving it unscored.
+    pub strict: bool,
     /// What effects are compared with.
     pub background: BackgroundConfig,
     /// The command line, for the provenance.

@@ -28,6 +28,8 @@ pub(super) struct Site<'a> {
     pub contig: Option<ContigId>,
     /// First base of REF, 0-based.
     pub start: u32,
+    /// Why it is not scored, where that is known.
+    pub skip: Option<Skip>,
     /// REF; `None` for a position, whose base the genome tells and whose three changes are scored.
     pub reference: Option<&'a [u8]>,
     /// The ALT column; for a position `.`, and empty where the BED's interval has no base.
@@ -165,11 +167,11 @@ impl Scorer {
         order.sort_by_key(|&i| (sites[i].contig, sites[i].start));
         let mut left = &order[..];
         while let Some(&first) = left.first() {
-            let Some(contig) = sites[first].contig else {
+            let site = &sites[first];
+            let (Some(contig), None) = (site.contig, site.skip) else {
+                let skip = site.contig.map_or(Some(Skip::UnknownContig), |_| site.skip);
                 let calls = out.of(first);
-                for call in &mut out.calls[calls] {
-                    call.skip = Some(Skip::UnknownContig);
-                }
+                out.calls[calls].iter_mut().for_each(|c| c.skip = skip);
                 left = &left[1..];
                 continue;
             };
@@ -179,6 +181,7 @@ impl Scorer {
                 let site = &sites[next];
                 let grown = end.max(site.end());
                 if site.contig != Some(contig)
+                    || site.skip.is_some()
                     || site.start > end.saturating_add(FETCH_GAP)
                     || grown - sites[first].start > FETCH_MOST
                 {

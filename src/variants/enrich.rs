@@ -28,6 +28,7 @@ use crate::job::{self, Cancel, Progress};
 use crate::output::{Existing, OutputDir, OutputError, check_file, write};
 use crate::plot::{self, Line, PlotError, Style};
 use crate::stats::{Random, quantile, ranks};
+use crate::vcf::Header;
 
 /// What the set is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,12 +191,16 @@ fn of_variants(
     let contigs = setup.fasta.contigs().clone();
     let shared = Shared {
         name: input.name().to_owned(),
-        is_bed: input.is_bed(),
-        width: input.header.width(),
+        is_bed: input.header().is_none(),
+        names: input.names().cloned(),
+        // No record is written.
+        whole: false,
+        bcf: None,
+        width: input.header().map_or(0, Header::width),
         contigs: &contigs,
-        aliases: &scoring.aliases,
+        scoring,
+        field_names: Vec::new(),
         fields: Fields::new(&setup.tasks, false, false),
-        replaced: Vec::new(),
         background: None,
         combine: Combine::Cauchy,
         annotations: Vec::new(),

@@ -5,6 +5,7 @@ use crate::input::InputError;
 use crate::intervals::IntervalError;
 use crate::job::JobError;
 use crate::output::{OutputError, write_hint};
+use crate::vcf::VcfError;
 
 /// What can be wrong with a job on variants.
 #[derive(Debug, thiserror::Error)]
@@ -24,28 +25,9 @@ pub enum VariantError {
     /// Threads, or being asked to stop.
     #[error(transparent)]
     Job(#[from] JobError),
-    /// The header of a VCF.
-    #[error("{path}, line {line}: {problem}")]
-    Header {
-        /// The file as the user named it.
-        path: String,
-        /// 1-based line number.
-        line: u64,
-        /// What is wrong.
-        problem: String,
-    },
-    /// A record that cannot be understood.
-    #[error("{path}, line {line}: {problem}\n  {text}")]
-    Record {
-        /// The file as the user named it.
-        path: String,
-        /// 1-based line number; for BCF the number of the record.
-        line: u64,
-        /// What is wrong.
-        problem: String,
-        /// The record, shortened.
-        text: String,
-    },
+    /// A VCF or BCF: its header, or a record that cannot be understood.
+    #[error(transparent)]
+    Vcf(#[from] VcfError),
     /// No record lies on a contig of the FASTA.
     #[error(
         "{path}: none of {records} records lies on a contig of the FASTA; the first is on {contig:?}"
@@ -72,11 +54,13 @@ pub enum VariantError {
     #[error("{0}: expected a name that ends in .vcf, .vcf.gz, .vcf.bgz or .bcf, or `-`")]
     Format(PathBuf),
     /// A record cannot be written as BCF.
-    #[error("record {record} cannot be written as BCF: {problem}")]
+    #[error("{path}, line {line}: the record cannot be written as BCF: {problem}")]
     Bcf {
-        /// Its number, from 1.
-        record: u64,
-        /// noodles' words.
+        /// The file as the user named it.
+        path: String,
+        /// 1-based line number; for BCF the number of the record.
+        line: u64,
+        /// What is wrong, with the column or field.
         problem: String,
     },
     /// The saved background belongs to another job.
@@ -111,6 +95,7 @@ impl VariantError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Input(e) => e.hint(),
+            Self::Vcf(e) => e.hint(),
             Self::Output(e) => e.hint(),
             Self::Intervals(e) => e.hint(),
             Self::Job(e) => e.hint(),
@@ -127,7 +112,7 @@ impl VariantError {
                     .into(),
             ),
             Self::Bcf { .. } => Some(
-                "BCF needs every contig, filter and field in the header; write .vcf.gz instead, or complete the header with `bcftools reheader`"
+                "BCF needs every contig, filter and field in the header, and from a pipe nothing can be added to it; write .vcf.gz instead, or read from a file"
                     .into(),
             ),
             Self::OtherBackground { .. } => Some("make a new one with --background BED".into()),

@@ -1,8 +1,8 @@
 //! Variants: what each allele changes, how unusual that is, and which come first.
 //!
-//! Lines of a VCF (or BED) are read in pieces (`input`, `header`); workers, one a thread, read the
-//! records (`records`), compare REF with the genome (`allele`), score them (`effects`) and write them with their
-//! INFO fields (`annotate`); the calling thread takes the pieces in order ([`crate::job::in_order`]) and writes
+//! Records of a VCF, BCF or BED are read in pieces (`input`); workers, one a thread, read their first
+//! columns (`records`), compare REF with the genome (`allele`), score them (`effects`) and write them as they
+//! came, with INFO fields added (`annotate`, `info`); the calling thread takes the pieces in order ([`crate::job::in_order`]) and writes
 //! them out (`output`), and the rows of the table into a temporary file from which they are ranked
 //! (`rank`). So memory does not grow with the input, but for 24 bytes an allele where there is a
 //! table.
@@ -23,7 +23,8 @@ pub mod enrich;
 mod error;
 mod fields;
 mod haplotype;
-mod header;
+mod heading;
+mod info;
 mod input;
 mod output;
 mod plots;
@@ -48,7 +49,7 @@ use self::annotate::{Annotated, Annotator, Counts, Shared};
 use self::background::Background;
 use self::effects::Scorer;
 use self::fields::Fields;
-use self::header::{Header, contig_line, info_line};
+use self::heading::heading;
 use self::input::Input;
 use self::output::{Format, Writer};
 use self::rank::{Columns, Ranking};
@@ -58,6 +59,7 @@ use crate::Error;
 use crate::intervals::{Annotation, Placed};
 use crate::job::{self, Cancel, Progress};
 use crate::output::{Existing, OutputDir, WholeFile, check_file};
+use crate::vcf::Header;
 
 /// What a finished job has done.
 #[derive(Clone, Debug)]
@@ -72,6 +74,8 @@ pub struct VariantsSummary {
     pub skipped: Vec<(Skip, u64)>,
     /// Records whose REF was compared with the genome, and those that differ.
     pub compared: (u64, u64),
+    /// Values that BCF cannot hold as the VCF has them.
+    pub changed: u64,
     /// The engine's word.
     pub engine: &'static str,
     /// Changes in the background, what it was sampled from, and the seed.
@@ -117,15 +121,17 @@ pub fn run(
         .as_ref()
         .map(|s| (s.changes(), s.origin.regions.clone(), s.origin.seed));
     let fields = Fields::new(&setup.tasks, setup.ensemble, sample.is_some());
-    let width = input.header.width();
-    let mut header = header(&mut input, &setup, &fields, scoring, sample.as_ref());
+    let (header, bcf) = heading(config, &input, &setup, &fields, sample.as_ref(), cancel)?;
     let shared = Shared {
         name: input.name().to_owned(),
-        is_bed: input.is_bed(),
-        width,
+        is_bed: input.header().is_none(),
+        names: input.names().cloned(),
+        whole: bcf.is_none(),
+        bcf,
+        width: header.width(),
         contigs: &contigs,
-        aliases: &scoring.aliases,
-        replaced: fields.all().into_iter().map(String::into_bytes).collect(),
+        scoring,
+        field_names: fields.all().into_iter().map(String::into_bytes).collect(),
         fields,
         background: sample
             .as_ref()
@@ -136,10 +142,6 @@ pub fn run(
         rank_task,
     };
     drop(sample);
-    if Format::of(&config.out)? == Format::Bcf && header.contigs().next().is_none() {
-        let found = contigs_of(&config.source, &shared)?;
-        header.lines.extend(found);
-    }
 
     let started = Instant::now();
     let mut outputs = Outputs::create(config, &setup, &shared, &header)?;
@@ -166,6 +168,7 @@ pub fn run(
             .filter(|(_, n)| *n > 0)
             .collect(),
         compared: (counts.compared, counts.mismatches),
+        changed: counts.changed.0,
         engine: setup.engine,
         background: described,
         sorted,
@@ -209,25 +212,6 @@ fn annotations(config: &VariantsConfig, setup: &Setup) -> Result<Vec<(String, Pl
             Ok((named.name.clone(), placed))
         })
         .collect()
-}
-
-/// The output's header: the input's, or that of a VCF made from positions, with this run's fields.
-fn header(
-    input: &mut Input,
-    setup: &Setup,
-    fields: &Fields,
-    scoring: &Scoring,
-    sample: Option<&Sample>,
-) -> Header {
-    let mut header = std::mem::replace(&mut input.header, Header::new(std::iter::empty()));
-    if input.is_bed() {
-        let contigs = setup.fasta.contigs();
-        header = Header::new(contigs.iter().map(|c| (c.name.clone(), c.length)));
-    }
-    let mut lines = definitions(fields, setup, scoring);
-    lines.extend(provenance(setup, scoring, sample));
-    header.replace(&fields.all(), lines);
-    header
 }
 
 /// Scores all records; memory does not grow with them, but for what the ranking keeps.
@@ -304,7 +288,12 @@ impl Outputs {
         Ok(Self {
             name: shared.name.clone(),
             format: Format::of(&config.out)?,
-            writer: Writer::create(&config.out, header, longest)?,
+            writer: Writer::create(
+                &config.out,
+                header,
+                shared.bcf.as_ref().map(|bcf| &bcf.names),
+                longest,
+            )?,
             table: config.table.as_deref().map(WholeFile::create).transpose()?,
             ranking,
             levels,
@@ -314,7 +303,7 @@ impl Outputs {
 
     fn append(&mut self, done: &Annotated) -> Result<(), VariantError> {
         let was_sorted = self.writer.is_sorted();
-        self.writer.append(&done.text, &done.places)?;
+        self.writer.append(&done.bytes, &done.places)?;
         let indexed = matches!(self.format, Format::Bgzip | Format::Bcf);
         if was_sorted && !self.writer.is_sorted() && indexed {
             tracing::warn!(
@@ -395,99 +384,6 @@ fn spool_folder(config: &VariantsConfig) -> PathBuf {
     }
 }
 
-/// Definitions of the INFO fields.
-fn definitions(fields: &Fields, setup: &Setup, scoring: &Scoring) -> Vec<String> {
-    let windows = match scoring.windows {
-        Windows::All => format!("mean over the {}-bp windows that hold it", setup.key.window),
-        Windows::Centre => format!("in the {}-bp window centred on it", setup.key.window),
-    };
-    let mut lines = Vec::new();
-    for (name, task) in fields.effects.iter().zip(&setup.tasks) {
-        let text = format!(
-            "Predicted effect on {task}: activity of ALT - activity of REF, log2(RNA/DNA), {windows}"
-        );
-        lines.push(info_line(name, "A", "Float", &text));
-    }
-    for (name, task) in fields.spreads.iter().zip(&setup.tasks) {
-        let members = setup.model.len();
-        let text = format!(
-            "Standard deviation of the effect on {task} over the {members} models whose mean it is"
-        );
-        lines.push(info_line(name, "A", "Float", &text));
-    }
-    for (name, task) in fields.p.iter().zip(&setup.tasks) {
-        let text = format!(
-            "Share of the background's single-base changes whose absolute effect on {task} is as large"
-        );
-        lines.push(info_line(name, "A", "Float", &text));
-    }
-    lines.push(info_line(
-        &fields.most,
-        "A",
-        "Float",
-        "The effect that is largest in absolute value over the tasks",
-    ));
-    lines.push(info_line(
-        &fields.skip,
-        ".",
-        "String",
-        "Why an ALT allele is not scored, for each in order; a dot where it is",
-    ));
-    lines
-}
-
-fn provenance(setup: &Setup, scoring: &Scoring, sample: Option<&Sample>) -> Vec<String> {
-    let one_line = |text: String| text.replace(['\n', '\r'], " ");
-    let mut lines = vec![
-        format!("##mpra-scoreVersion={}", crate::VERSION),
-        format!("##mpra-scoreModel=sha256:{}", setup.sha256),
-        one_line(format!("##mpra-scoreCommand={}", scoring.command.join(" "))),
-    ];
-    if let Some(sample) = sample {
-        let origin = &sample.origin;
-        lines.push(one_line(format!(
-            "##mpra-scoreBackground={} changes in {} windows of {}, seed {}, {} parts by GC",
-            sample.changes(),
-            sample.gc.len() / origin.key.window as usize,
-            origin.regions,
-            origin.seed,
-            scoring.background.gc_bins
-        )));
-    }
-    lines
-}
-
-/// Contigs of a VCF that does not define them, for BCF: reads it once more.
-fn contigs_of(source: &VariantSource, shared: &Shared<'_>) -> Result<Vec<String>, Error> {
-    if source.path().as_os_str() == "-" {
-        let text = "BCF needs contigs in the header, and standard input has none";
-        return Err(VariantError::Setting(text.into()).into());
-    }
-    let mut input = Input::open(source)?;
-    let mut reader = shared.reader();
-    let mut lines: Vec<String> = Vec::new();
-    let mut last = Vec::new();
-    while let Some(piece) = input.next()? {
-        for (_, line) in piece.lines() {
-            let name = line.split(|&b| b == b'\t').next().unwrap_or(line);
-            if name == last {
-                continue;
-            }
-            last = name.to_vec();
-            let length = reader.resolve(name).map(|id| shared.contigs.get(id).length);
-            let name = String::from_utf8_lossy(name);
-            let text = match length {
-                Some(length) => contig_line(&name, length),
-                None => format!("##contig=<ID={name}>"),
-            };
-            if !lines.contains(&text) {
-                lines.push(text);
-            }
-        }
-    }
-    Ok(lines)
-}
-
 /// Refuses results of which none means anything, and says where many may not.
 fn judge(counts: &Counts, shared: &Shared<'_>) -> Result<(), Error> {
     if counts.records == 0 {
@@ -517,6 +413,11 @@ fn judge(counts: &Counts, shared: &Shared<'_>) -> Result<(), Error> {
             "REF differs from the genome in {} of {} records: is the FASTA of the same build?",
             counts.mismatches,
             counts.compared
+        );
+    }
+    if let (changed, Some(first)) = &counts.changed {
+        tracing::warn!(
+            "{changed} values are not in the BCF as the VCF has them, the first in {first}: they are none of the header's type, or too large"
         );
     }
     if counts.off_contig > 0 {

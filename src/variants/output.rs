@@ -1,6 +1,6 @@
 //! Writing VCF, bgzip-compressed VCF with its index, or BCF with its index: whole or not at all.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use noodles::csi::binning_index::Indexer;
 use noodles::csi::binning_index::index::header::Builder as IndexHeader;
 use noodles::csi::binning_index::index::reference_sequence::bin::Chunk;
 use noodles::csi::binning_index::index::reference_sequence::index::{BinnedIndex, LinearIndex};
-use noodles::{bcf, bgzf, csi, tabix, vcf};
+use noodles::{bgzf, csi, tabix};
 
 use super::VariantError;
-use super::header::Header;
 use crate::output::WholeFile;
+use crate::vcf::{Dictionary, Header, Record};
 
 /// What is written, by the name of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +46,10 @@ impl Format {
     }
 }
 
-/// Where a record ends in a text of several, and what an index needs to know of it.
+/// Where a record ends among several, and what an index needs to know of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    /// End in the text, line end included.
+    /// End in their bytes, line end included.
     pub upto: usize,
     /// POS, and the last position of REF (or `INFO/END`); 1-based.
     pub start: u32,
@@ -59,14 +59,12 @@ pub(super) struct Place {
 enum Out {
     Plain(Box<dyn Write>),
     Bgzip(Box<bgzf::io::Writer<BufWriter<File>>>),
-    Bcf {
-        writer: Box<bcf::io::Writer<bgzf::io::Writer<BufWriter<File>>>>,
-        header: Box<vcf::Header>,
-        record: Box<vcf::Record>,
-    },
 }
 
-/// Largest position that a tabix index and a `.csi` of the usual shape can hold.
+/// Bits of the smallest bins of an index, and levels of bins above them where all positions lie
+/// below 2^29, as in a tabix index. Each further level holds eight times as much.
+const SHIFT: u8 = 14;
+const DEPTH: u8 = 5;
 const MOST_TABIX: u32 = 1 << 29;
 
 enum Index {
@@ -83,88 +81,89 @@ pub(super) struct Writer {
     file: Option<WholeFile>,
     path: PathBuf,
     index: Index,
-    /// Contigs in the order of the records (BCF: of the header), and the record's.
-    contigs: Vec<String>,
+    /// Largest position that the index holds.
+    most: u32,
+    contigs: Contigs,
     current: Option<usize>,
-    seen: HashSet<String>,
+    seen: HashSet<usize>,
     last: u32,
     sorted: bool,
-    records: u64,
+}
+
+/// How contigs are numbered in the index.
+enum Contigs {
+    /// In the order of the records.
+    Text {
+        names: Vec<Vec<u8>>,
+        numbers: HashMap<Vec<u8>, usize>,
+    },
+    /// As in the header, which has so many.
+    Bcf(usize),
 }
 
 impl Writer {
-    /// Opens the output and writes the header. `longest`: length of the genome's longest contig.
+    /// Opens the output and writes the header. `names`: those of a BCF's header. `longest`: length
+    /// of the genome's longest contig.
     ///
     /// # Errors
-    /// When it cannot be written, or noodles cannot read the header (BCF only).
-    pub fn create(path: &Path, header: &Header, longest: u32) -> Result<Self, VariantError> {
+    /// When it cannot be written.
+    pub fn create(
+        path: &Path,
+        header: &Header,
+        names: Option<&Dictionary>,
+        longest: u32,
+    ) -> Result<Self, VariantError> {
         let format = Format::of(path)?;
         let write = |e| VariantError::Write(e, path.into());
         let file = match format {
             Format::Stdout => None,
             _ => Some(WholeFile::create(path)?),
         };
-        let buffered = |file: &Option<WholeFile>| -> Result<BufWriter<File>, VariantError> {
-            match file {
-                Some(file) => Ok(BufWriter::with_capacity(1 << 17, file.file()?)),
-                None => Err(write(io::Error::other("no file"))),
-            }
-        };
-        let text = header.text();
-        let out = match format {
-            Format::Stdout => {
-                let mut out = BufWriter::with_capacity(1 << 16, io::stdout());
-                out.write_all(text.as_bytes()).map_err(write)?;
-                Out::Plain(Box::new(out))
-            }
-            Format::Text => {
-                let mut out = buffered(&file)?;
-                out.write_all(text.as_bytes()).map_err(write)?;
-                Out::Plain(Box::new(out))
-            }
-            Format::Bgzip => {
-                let mut out = bgzf::io::Writer::new(buffered(&file)?);
-                out.write_all(text.as_bytes()).map_err(write)?;
-                Out::Bgzip(Box::new(out))
-            }
-            Format::Bcf => {
-                let header: vcf::Header =
-                    text.parse()
-                        .map_err(|e: vcf::header::ParseError| VariantError::Bcf {
-                            record: 0,
-                            problem: format!("the header: {e}"),
-                        })?;
-                let mut writer = bcf::io::Writer::from(bgzf::io::Writer::new(buffered(&file)?));
-                writer.write_header(&header).map_err(write)?;
-                Out::Bcf {
-                    writer: Box::new(writer),
-                    header: Box::new(header),
-                    record: Box::default(),
+        let mut out = match &file {
+            None => Out::Plain(Box::new(BufWriter::with_capacity(1 << 16, io::stdout()))),
+            Some(file) => {
+                let out = BufWriter::with_capacity(1 << 17, file.file()?);
+                match format {
+                    Format::Text => Out::Plain(Box::new(out)),
+                    _ => Out::Bgzip(Box::new(bgzf::io::Writer::new(out))),
                 }
             }
         };
-        // Each further level of bins holds eight times as much.
-        let depth = if longest < MOST_TABIX { 5 } else { 6 };
+        let text = match names {
+            None => header.text(),
+            Some(_) => bcf_header(header).map_err(write)?,
+        };
+        out.write_all(&text).map_err(write)?;
+        let depth = if longest < MOST_TABIX {
+            DEPTH
+        } else {
+            DEPTH + 1
+        };
         let index = match format {
-            Format::Bgzip if depth == 5 => Indexer::new(14, depth).map(|i| Index::Tabix(i.into())),
-            Format::Bgzip | Format::Bcf => Indexer::new(14, depth).map(|i| Index::Csi(i.into())),
+            Format::Bgzip if depth == DEPTH => {
+                Indexer::new(SHIFT, depth).map(|i| Index::Tabix(i.into()))
+            }
+            Format::Bgzip | Format::Bcf => Indexer::new(SHIFT, depth).map(|i| Index::Csi(i.into())),
             Format::Text | Format::Stdout => None,
         };
-        let contigs = match &out {
-            Out::Bcf { header, .. } => header.contigs().keys().map(|k| k.to_string()).collect(),
-            _ => Vec::new(),
+        let contigs = match names {
+            Some(names) => Contigs::Bcf(names.contigs()),
+            None => Contigs::Text {
+                names: Vec::new(),
+                numbers: HashMap::new(),
+            },
         };
         Ok(Self {
             out,
             file,
             path: path.into(),
             index: index.unwrap_or(Index::None),
+            most: if depth == DEPTH { MOST_TABIX } else { u32::MAX },
             contigs,
             current: None,
             seen: HashSet::new(),
             last: 0,
             sorted: true,
-            records: 0,
         })
     }
 
@@ -172,76 +171,39 @@ impl Writer {
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn append(&mut self, text: &[u8], places: &[Place]) -> Result<(), VariantError> {
+    pub fn append(&mut self, bytes: &[u8], places: &[Place]) -> Result<(), VariantError> {
         let mut from = 0;
         for place in places {
-            let line = &text[from..place.upto];
+            let record = &bytes[from..place.upto];
             from = place.upto;
-            self.records += 1;
-            let end = line.iter().position(|&b| b == b'\t').unwrap_or(0);
-            let contig = std::str::from_utf8(&line[..end]).unwrap_or("");
-            self.note_order(contig, place.start);
+            self.note_order(record, place.start);
             let before = self.position();
-            self.write(line)?;
+            let written = self.out.write_all(record);
+            written.map_err(|e| VariantError::Write(e, self.path.clone()))?;
             self.note_place(place, before)?;
         }
         Ok(())
-    }
-
-    fn write(&mut self, line: &[u8]) -> Result<(), VariantError> {
-        let fail = |e| VariantError::Write(e, self.path.clone());
-        match &mut self.out {
-            Out::Plain(out) => out.write_all(line).map_err(fail),
-            Out::Bgzip(out) => out.write_all(line).map_err(fail),
-            Out::Bcf {
-                writer,
-                header,
-                record,
-            } => {
-                use vcf::variant::io::Write;
-                let number = self.records;
-                let bcf = |e: io::Error| match e.kind() {
-                    io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => VariantError::Bcf {
-                        record: number,
-                        problem: e.to_string(),
-                    },
-                    _ => fail(e),
-                };
-                vcf::io::Reader::new(line)
-                    .read_record(record)
-                    .map_err(bcf)?;
-                writer.write_variant_record(header, &**record).map_err(bcf)
-            }
-        }
     }
 
     fn position(&self) -> bgzf::VirtualPosition {
         match &self.out {
             Out::Plain(_) => bgzf::VirtualPosition::MIN,
             Out::Bgzip(out) => out.virtual_position(),
-            Out::Bcf { writer, .. } => writer.get_ref().virtual_position(),
         }
     }
 
     /// Notices records out of order: by position, or a contig that comes again (for BCF, whose
     /// index counts contigs as the header does: one that comes too late).
-    fn note_order(&mut self, contig: &str, start: u32) {
+    fn note_order(&mut self, record: &[u8], start: u32) {
         if !self.sorted {
             return;
         }
-        if self.current.is_some_and(|c| self.contigs[c] == contig) {
-            self.sorted = start >= self.last;
-        } else {
-            let number = match &self.out {
-                Out::Bcf { .. } => self.contigs.iter().position(|c| c == contig),
-                _ => {
-                    self.contigs.push(contig.to_owned());
-                    Some(self.contigs.len() - 1)
-                }
-            };
-            self.sorted = self.seen.insert(contig.to_owned()) && self.current <= number;
-            self.current = number;
-        }
+        let number = self.contigs.number(record, self.current);
+        self.sorted = match number == self.current {
+            true => start >= self.last,
+            false => number.is_some_and(|n| self.seen.insert(n)) && self.current <= number,
+        };
+        self.current = number;
         self.last = start;
     }
 
@@ -258,8 +220,17 @@ impl Writer {
         let Some(reference) = self.current else {
             return Ok(());
         };
-        let span = Position::try_from(place.start as usize)
-            .and_then(|s| Ok((s, Position::try_from(place.end.max(place.start) as usize)?)));
+        // A telomere's 0 is found at 1, as by tabix.
+        let first = place.start.max(1);
+        let last = place.end.max(first);
+        if last > self.most && !matches!(self.index, Index::None) {
+            tracing::warn!(
+                "a record reaches position {last}, which the index of a genome like this does not hold: there is none"
+            );
+            self.index = Index::None;
+        }
+        let span = Position::try_from(first as usize)
+            .and_then(|s| Ok((s, Position::try_from(last as usize)?)));
         let Ok((start, end)) = span else {
             return Ok(());
         };
@@ -290,21 +261,27 @@ impl Writer {
         match self.out {
             Out::Plain(mut out) => out.flush(),
             Out::Bgzip(out) => sync(*out),
-            Out::Bcf { writer, .. } => sync(writer.into_inner()),
         }
         .map_err(fail)?;
-        let names: csi::binning_index::index::header::ReferenceSequenceNames =
-            self.contigs.iter().map(|c| c.as_str().into()).collect();
-        let header = || {
-            IndexHeader::vcf()
-                .set_reference_sequence_names(names.clone())
-                .build()
+        // A BCF's contigs are numbered by its header, which has their names.
+        let (count, header) = match self.contigs {
+            Contigs::Bcf(count) => (count, None),
+            Contigs::Text { names, .. } => {
+                let count = names.len();
+                let names = names.into_iter().map(Into::into).collect();
+                let header = IndexHeader::vcf().set_reference_sequence_names(names);
+                (count, Some(header.build()))
+            }
         };
         let index = match self.index {
             Index::None => None,
             Index::Tabix(indexer) => {
                 let whole = WholeFile::create(&added(&path, "tbi"))?;
-                let index = indexer.set_header(header()).build(names.len());
+                let indexer = match header {
+                    Some(header) => indexer.set_header(header),
+                    None => *indexer,
+                };
+                let index = indexer.build(count);
                 let mut writer = tabix::io::Writer::new(BufWriter::new(whole.file()?));
                 writer.write_index(&index).map_err(fail)?;
                 sync(writer.into_inner()).map_err(fail)?;
@@ -312,13 +289,11 @@ impl Writer {
             }
             Index::Csi(indexer) => {
                 let whole = WholeFile::create(&added(&path, "csi"))?;
-                let bcf = path.extension().is_some_and(|e| e == "bcf");
-                let indexer = match bcf {
-                    // A BCF's contigs are numbered by its header.
-                    true => *indexer,
-                    false => indexer.set_header(header()),
+                let indexer = match header {
+                    Some(header) => indexer.set_header(header),
+                    None => *indexer,
                 };
-                let index = indexer.build(names.len());
+                let index = indexer.build(count);
                 let mut writer = csi::io::Writer::new(BufWriter::new(whole.file()?));
                 writer.write_index(&index).map_err(fail)?;
                 sync(writer.into_inner()).map_err(fail)?;
@@ -344,6 +319,48 @@ impl Writer {
         }
         Ok(kept)
     }
+}
+
+impl Out {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(out) => out.write_all(bytes),
+            Self::Bgzip(out) => out.write_all(bytes),
+        }
+    }
+}
+
+impl Contigs {
+    /// The number of a record's contig; `current` is the last record's.
+    fn number(&mut self, record: &[u8], current: Option<usize>) -> Option<usize> {
+        let (names, numbers) = match self {
+            Self::Bcf(_) => return usize::try_from(Record::new(record).ok()?.contig()).ok(),
+            Self::Text { names, numbers } => (names, numbers),
+        };
+        let end = record.iter().position(|&b| b == b'\t').unwrap_or(0);
+        let name = &record[..end];
+        if current.is_some_and(|c| names[c] == name) {
+            return current;
+        }
+        let known = numbers.get(name).copied();
+        Some(known.unwrap_or_else(|| {
+            names.push(name.to_vec());
+            numbers.insert(name.to_vec(), names.len() - 1);
+            names.len() - 1
+        }))
+    }
+}
+
+/// The head of a BCF 2.2: its header, as text that ends with a zero byte.
+fn bcf_header(header: &Header) -> io::Result<Vec<u8>> {
+    let text = header.text();
+    let length = u32::try_from(text.len() + 1)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a header of 4 GB or more"))?;
+    let mut head = b"BCF\x02\x02".to_vec();
+    head.extend(length.to_le_bytes());
+    head.extend(text);
+    head.push(0);
+    Ok(head)
 }
 
 fn added(path: &Path, ending: &str) -> PathBuf {

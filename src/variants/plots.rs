@@ -61,7 +61,7 @@ fn draw_one(
     path: &Path,
 ) -> Result<(), Error> {
     let window = scorer.lattice().window();
-    let Some(contig) = shared.aliases.resolve(&one.contig, shared.contigs) else {
+    let Some(contig) = shared.scoring.aliases.resolve(&one.contig, shared.contigs) else {
         return Ok(());
     };
     let Ok(change) = change(

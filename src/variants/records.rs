@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use super::VariantError;
-use super::allele::is_allele;
+use super::allele::{Skip, is_allele};
 use super::effects::Site;
 use crate::genome::{Aliases, ContigId, Contigs, Interval};
 use crate::input::{bed, excerpt, shorten};
+use crate::vcf::VcfError;
 
 /// A record's columns, as they stand.
+#[derive(Clone, Copy)]
 pub(super) struct Record<'a> {
     pub number: u64,
     pub contig: &'a [u8],
@@ -29,16 +31,24 @@ pub(super) struct Reader<'a> {
     pub width: usize,
     pub contigs: &'a Contigs,
     pub aliases: &'a Aliases,
+    /// Whether a record that makes no sense is an error.
+    strict: bool,
     resolved: HashMap<Vec<u8>, Option<ContigId>>,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(name: &'a str, width: usize, contigs: &'a Contigs, aliases: &'a Aliases) -> Self {
+    pub fn new(
+        name: &'a str,
+        width: usize,
+        (contigs, aliases): (&'a Contigs, &'a Aliases),
+        strict: bool,
+    ) -> Self {
         Self {
             name,
             width,
             contigs,
             aliases,
+            strict,
             resolved: HashMap::new(),
         }
     }
@@ -57,36 +67,22 @@ impl<'a> Reader<'a> {
 
     /// An error that names a record.
     pub fn fail(&self, number: u64, line: &[u8], problem: String) -> VariantError {
-        VariantError::Record {
-            path: self.name.into(),
+        let text = excerpt(&String::from_utf8_lossy(line));
+        let path = self.name.into();
+        VariantError::Vcf(VcfError::Line {
+            path,
             line: number,
             problem,
-            text: excerpt(&String::from_utf8_lossy(line)),
-        }
+            text,
+        })
     }
 
-    /// A record of a VCF.
+    /// A record of a VCF. One that makes no sense is not scored, or (`strict`) an error.
+    ///
+    /// # Errors
+    /// Also when it has not the columns of a record, or POS is no number.
     pub fn vcf<'l>(&mut self, number: u64, line: &'l [u8]) -> Result<Record<'l>, VariantError> {
-        let fail = |reader: &Self, problem: String| Err(reader.fail(number, line, problem));
-        let mut ends = [0; 8];
-        let mut found = 0;
-        let mut columns = 1;
-        for (at, &byte) in line.iter().enumerate() {
-            if byte == b'\t' {
-                if found < 8 {
-                    ends[found] = at;
-                    found += 1;
-                }
-                columns += 1;
-            }
-        }
-        if found < 8 {
-            ends[found] = line.len();
-        }
-        if columns != self.width {
-            let problem = format!("{columns} columns, the header has {}", self.width);
-            return fail(self, problem);
-        }
+        let ends = self.columns(number, line)?;
         let field = |i: usize| {
             let from = if i == 0 { 0 } else { ends[i - 1] + 1 };
             &line[from..ends[i]]
@@ -100,36 +96,22 @@ impl<'a> Reader<'a> {
             .filter(|&p| p <= i32::MAX as u32);
         let Some(start) = start else {
             let text = String::from_utf8_lossy(digits);
-            return fail(self, format!("POS is {text:?}, expected a whole number"));
+            let problem = format!("POS is {text:?}, expected a whole number");
+            return Err(self.fail(number, line, problem));
         };
-        if start == 0 {
-            return fail(self, "POS is 0, positions count from 1".into());
-        }
         if contig.is_empty() {
-            return fail(self, "CHROM is empty".into());
-        }
-        if reference.is_empty() || !reference.iter().all(u8::is_ascii_alphabetic) {
-            let text = String::from_utf8_lossy(reference);
-            return fail(self, format!("REF is {:?}, expected bases", shorten(&text)));
-        }
-        if let Some(alt) = alts.split(|&b| b == b',').find(|a| !is_allele(a)) {
-            let text = String::from_utf8_lossy(alt);
-            return fail(
-                self,
-                format!("ALT has {:?}, which is no allele", shorten(&text)),
-            );
+            return Err(self.fail(number, line, "CHROM is empty".into()));
         }
         let id = self.resolve(contig);
-        if let Some(id) = id {
-            let found = self.contigs.get(id);
-            let end = u64::from(start) - 1 + reference.len() as u64;
-            if end > u64::from(found.length) {
-                let problem = format!(
-                    "REF reaches position {end} of {}, which has {} bases in the FASTA",
-                    found.name, found.length
-                );
-                return fail(self, problem);
-            }
+        let skip = self.outside(id, start, reference);
+        let skip = match reference.is_empty() || !reference.iter().all(u8::is_ascii_alphabetic) {
+            true => Some(Skip::RefNotAcgt),
+            false => skip,
+        };
+        if self.strict
+            && let Some(problem) = self.nonsense((id, start), reference, alts, skip)
+        {
+            return Err(self.fail(number, line, problem));
         }
         Ok(Record {
             number,
@@ -142,11 +124,77 @@ impl<'a> Reader<'a> {
             info: (ends[6] + 1, ends[7]),
             site: Site {
                 contig: id,
-                start: start - 1,
+                start: start.saturating_sub(1),
+                skip,
                 reference: Some(reference),
                 alts,
             },
         })
+    }
+
+    /// Ends of the first eight columns.
+    fn columns(&self, number: u64, line: &[u8]) -> Result<[usize; 8], VariantError> {
+        let mut ends = [line.len(); 8];
+        let mut found = 0;
+        for (at, &byte) in line.iter().enumerate() {
+            if byte == b'\t' {
+                ends[found] = at;
+                found += 1;
+                if found == 8 {
+                    break;
+                }
+            }
+        }
+        // Sample columns are only counted.
+        let samples = match found {
+            8 => line[ends[7] + 1..].iter().filter(|&&b| b == b'\t').count(),
+            _ => 0,
+        };
+        let columns = found + samples + 1;
+        match columns == self.width {
+            true => Ok(ends),
+            false => {
+                let problem = format!("{columns} columns, the header has {}", self.width);
+                Err(self.fail(number, line, problem))
+            }
+        }
+    }
+
+    /// Why a record does not lie on its contig: a telomere has the position 0, or the one behind the
+    /// last base.
+    fn outside(&self, contig: Option<ContigId>, start: u32, reference: &[u8]) -> Option<Skip> {
+        let length = u64::from(self.contigs.get(contig?).length);
+        let end = u64::from(start) + reference.len() as u64;
+        if start == 0 || u64::from(start) == length + 1 && reference.len() == 1 {
+            return Some(Skip::Telomere);
+        }
+        (end > length + 1).then_some(Skip::PastContigEnd)
+    }
+
+    /// What makes no sense in a record.
+    fn nonsense(
+        &self,
+        (contig, start): (Option<ContigId>, u32),
+        reference: &[u8],
+        alts: &[u8],
+        skip: Option<Skip>,
+    ) -> Option<String> {
+        if skip == Some(Skip::RefNotAcgt) {
+            let text = String::from_utf8_lossy(reference);
+            return Some(format!("REF is {:?}, expected bases", shorten(&text)));
+        }
+        if let Some(alt) = alts.split(|&b| b == b',').find(|a| !is_allele(a)) {
+            let text = String::from_utf8_lossy(alt);
+            return Some(format!("ALT has {:?}, which is no allele", shorten(&text)));
+        }
+        let found = self
+            .contigs
+            .get(contig.filter(|_| skip == Some(Skip::PastContigEnd))?);
+        let end = u64::from(start) - 1 + reference.len() as u64;
+        Some(format!(
+            "REF reaches position {end} of {}, which has {} bases in the FASTA",
+            found.name, found.length
+        ))
     }
 
     /// The positions of a row of a BED, each as a record.
@@ -197,6 +245,7 @@ impl<'a> Reader<'a> {
                 site: Site {
                     contig: found,
                     start: base,
+                    skip: None,
                     reference: None,
                     alts,
                 },

@@ -27,3 +27,4 @@ mod train;
 mod unsupported_graphs;
 mod variants;
 mod variants_files;
+mod vcf_corpus;

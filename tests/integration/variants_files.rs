@@ -11,7 +11,7 @@ use crate::support::variants::{info, job, records, run, text, vcf, vcf_text};
 use crate::support::{genome, letter};
 use mpra_score::Cancel;
 use mpra_score::job::Silent;
-use mpra_score::variants::{self, VariantSource};
+use mpra_score::variants::{self, Skip, VariantSource};
 use noodles::{bgzf, core::Region, vcf as noodles_vcf};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mpra-score");
@@ -224,6 +224,39 @@ fn pipes() {
 }
 
 #[test]
+fn bcf_from_a_pipe_needs_its_names_in_the_header() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = vcf_text(&changes(100)).replacen("\t.\t.\t.\n", "\t.\tq10\tDP=3\n", 1);
+    fs::write(dir.path().join("in.vcf"), &text).unwrap();
+    let run = |input: &str| {
+        let command = format!(
+            "{} variants -q --vcf {input} --out x.bcf --background none --fasta {} --model {}",
+            PROGRAM,
+            support::fixture("genome.fa").display(),
+            support::fixture("models/demo.onnx").display()
+        );
+        let command = format!("cat in.vcf | {command}");
+        let output = Command::new("sh")
+            .args(["-c", &command])
+            .current_dir(dir.path())
+            .output();
+        String::from_utf8(output.unwrap().stderr).unwrap()
+    };
+    let error = run("-");
+    assert!(
+        error.contains("FILTER \"q10\" is not in the header"),
+        "{error}"
+    );
+    assert!(
+        error.contains("line 8: the record cannot be written"),
+        "{error}"
+    );
+    assert!(error.contains("read from a file"), "{error}");
+    assert_eq!(run("in.vcf"), "");
+    assert_eq!(names(dir.path()), ["in.vcf", "x.bcf", "x.bcf.csi"]);
+}
+
+#[test]
 fn unsorted_records_keep_their_order_and_have_no_index() {
     let dir = tempfile::tempdir().unwrap();
     let sorted = changes(25);
@@ -259,7 +292,7 @@ fn unsorted_records_keep_their_order_and_have_no_index() {
     }
 }
 
-/// Runs a job that must fail; nothing but the input may be there afterwards.
+/// Runs a job that must fail (`strict`); nothing but the input may be there afterwards.
 fn error_of(content: &[u8], out: &str) -> (String, Option<String>) {
     let dir = tempfile::tempdir().unwrap();
     let input = dir.path().join("in.vcf");
@@ -267,9 +300,32 @@ fn error_of(content: &[u8], out: &str) -> (String, Option<String>) {
     let mut job = job("demo.onnx", &input, &dir.path().join(out));
     job.table = Some(dir.path().join("table.tsv"));
     job.force = false;
+    job.scoring.strict = true;
     let error = run(&job).unwrap_err();
     assert_eq!(names(dir.path()), ["in.vcf"]);
     (error.to_string(), error.hint())
+}
+
+#[test]
+fn one_record_without_sense_ends_a_strict_job_alone() {
+    let mut lines = changes(100);
+    lines[3] = "chr1 400 . A -".into();
+    let sound = vcf_text(&lines);
+    let (error, _) = error_of(sound.as_bytes(), "out.vcf.gz");
+    assert!(error.contains("line 11: ALT has \"-\""), "{error}");
+    let dir = tempfile::tempdir().unwrap();
+    // A telomere makes sense.
+    lines[3] = "chr1 0 . N <DEL>".into();
+    let input = vcf(dir.path(), &lines);
+    let mut job = job("demo.onnx", &input, &dir.path().join("out.vcf.gz"));
+    job.scoring.strict = true;
+    job.table = Some(dir.path().join("table.tsv"));
+    let summary = run(&job).unwrap();
+    assert_eq!(summary.records as usize, lines.len());
+    assert!(summary.skipped.contains(&(Skip::Telomere, 1)));
+    let rows = support::table(job.table.as_ref().unwrap());
+    let row = rows.iter().find(|row| row["pos"] == "0").unwrap();
+    assert_eq!(row["status"], "telomere");
 }
 
 #[test]
@@ -288,16 +344,19 @@ fn damaged_input_is_named_and_nothing_is_left() {
     };
     let packed = bgzip(&sound);
     let cases: Vec<(Vec<u8>, &str)> = vec![
-        (Vec::new(), "line 1: the file is empty"),
+        (Vec::new(), "line 1 of the header: the file is empty"),
         (
             b"chr1\t5\t6\n".to_vec(),
-            "line 1: expected ##fileformat=VCF",
+            "line 1 of the header: expected ##fileformat=VCF",
         ),
         (
             replaced(6, "#CHROM\tPOS\tID"),
-            "line 7: expected the columns",
+            "line 7 of the header: expected the columns",
         ),
-        (replaced(6, ""), "line 7: expected a header line"),
+        (
+            replaced(6, ""),
+            "line 8 of the header: expected a header line",
+        ),
         (
             sound.lines().next().unwrap().into(),
             "without a #CHROM line",
@@ -310,13 +369,12 @@ fn damaged_input_is_named_and_nothing_is_left() {
             with(20, 7, ".\tGT\t0/1"),
             "line 21: 10 columns, the header has 8",
         ),
-        (with(20, 1, "0"), "line 21: POS is 0"),
         (with(20, 1, "-4"), "line 21: POS is \"-4\""),
         (with(20, 1, "1e3"), "line 21: POS is \"1e3\""),
         (with(20, 1, "99999999999"), "line 21: POS is"),
         (
-            with(20, 1, "4001"),
-            "line 21: REF reaches position 4001 of chr1, which has 4000 bases",
+            with(20, 1, "4002"),
+            "line 21: REF reaches position 4002 of chr1, which has 4000 bases",
         ),
         (
             with(20, 3, &"A".repeat(5000)),

@@ -10,6 +10,7 @@ use super::sheet::{Filter, Reason, chrom_is_out};
 use super::spec::{Judge, Kind, Pool};
 use crate::Error;
 use crate::input::{Input, Sheet};
+use crate::vcf::Reader;
 
 /// How long the sequences are that a model is given, and where in them a variant's first base lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +87,10 @@ pub(super) fn read(judge: &Judge, sources: &Sources<'_>) -> Result<Items, Error>
     };
     let mut left_out = joined.left_out;
     let mut groups = Vec::new();
+    // 0-based: the names decide which rows `every` takes.
+    let place = |v: &MeasuredVariant| format!("{}:{}", v.contig, i64::from(v.pos) - 1);
     let positions: Vec<String> = (joined.variants.iter().zip(&joined.groups))
-        .map(|(v, group)| (group.clone()).unwrap_or_else(|| format!("{}:{}", v.contig, v.position)))
+        .map(|(v, group)| (group.clone()).unwrap_or_else(|| place(v)))
         .collect();
     let stays = chosen(judge.every, &positions);
     for (i, variant) in joined.variants.iter().enumerate() {
@@ -140,13 +143,7 @@ fn pairs(
 }
 
 fn key(v: &MeasuredVariant) -> String {
-    format!(
-        "{}:{}:{}:{}",
-        v.contig,
-        v.position + 1,
-        v.reference,
-        v.alternative
-    )
+    format!("{}:{}:{}:{}", v.contig, v.pos, v.reference, v.alternative)
 }
 
 fn join(cell: usize, (variant, group, reason): Read, to: &mut Joined) {
@@ -175,7 +172,7 @@ fn join(cell: usize, (variant, group, reason): Read, to: &mut Joined) {
 /// Opens a file and says whether it is a VCF that a judge may have.
 fn is_vcf(judge: &Judge, path: &Path, input: &mut Option<Input>) -> Result<bool, EvaluateError> {
     let opened = input.insert(Input::open(path)?);
-    Ok(judge.kind == Kind::Effects && opened.begins_with(b"##fileformat=VCF")?)
+    Ok(judge.kind == Kind::Effects && Reader::fits(opened)?)
 }
 
 fn from_vcf(
@@ -251,7 +248,7 @@ fn from_table(judge: &Judge, cell: usize, sheet: &Sheet) -> Result<Vec<Read>, Ev
         ];
         let variant = MeasuredVariant {
             contig: text(chrom),
-            position: sheet.coordinate(row, position, 1)? - 1,
+            pos: sheet.coordinate(row, position, 1)?,
             id: ".".into(),
             reference: text(reference).to_ascii_uppercase(),
             alternative: text(alternative).to_ascii_uppercase(),

@@ -50,6 +50,7 @@ pub fn scoring(model: &str) -> Scoring {
         engine: EngineChoice::Auto,
         batch: NonZeroUsize::new(16).unwrap(),
         threads: NonZeroUsize::new(2).unwrap(),
+        strict: false,
         background: BackgroundConfig {
             source: BackgroundSource::None,
             ..BackgroundConfig::default()
