@@ -1,9 +1,10 @@
 //! From a record of a BCF to the columns of a VCF.
 
 use super::dictionary::Dictionary;
-use super::record::{Problem, Record};
+use super::record::Record;
 use super::typed::{
-    Bytes, END, END_FLOAT, FLAG, FLOAT, MISSING, MISSING_FLOAT, TEXT, Typed, bits, integer, width,
+    Bytes, END, END_FLOAT, FLAG, FLOAT, MISSING, MISSING_FLOAT, Problem, TEXT, Typed, bits,
+    integer, width,
 };
 
 impl Record<'_> {

@@ -22,13 +22,15 @@ mod header;
 mod reader;
 mod record;
 mod samples;
+mod text;
 mod typed;
 mod undefined;
 
 pub use dictionary::Dictionary;
-pub use encode::{Changed, Encoder};
+pub use encode::Encoder;
 pub use error::VcfError;
 pub use header::{Header, contig_line, info_line};
 pub use reader::Reader;
 pub use record::{NewInfo, Record};
+pub use text::Changed;
 pub use undefined::Undefined;

@@ -1,9 +1,6 @@
 //! A record of a BCF: fixed numbers, then typed values.
 
-use super::typed::{Bytes, FLOAT, MISSING_FLOAT, put_integer, put_kind, put_text};
-
-/// What is wrong with a record, in words.
-pub(super) type Problem = String;
+use super::typed::{Bytes, FLOAT, MISSING_FLOAT, Problem, put_integer, put_kind, put_text};
 
 /// Bytes of the fixed numbers.
 const FIXED: usize = 24;

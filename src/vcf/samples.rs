@@ -1,10 +1,9 @@
 //! FORMAT and the samples' columns of a line, as a BCF has them: field by field over all samples.
 
 use super::dictionary::{Dictionary, Kind};
-use super::encode::{Changed, float, integer, undefined};
-use super::record::Problem;
+use super::text::{Changed, float, integer, undefined};
 use super::typed::{
-    END, END_FLOAT, MISSING_FLOAT, TEXT, put_floats, put_integer, put_integers, put_kind,
+    END, END_FLOAT, MISSING_FLOAT, Problem, TEXT, put_floats, put_integer, put_integers, put_kind,
 };
 
 /// No field of a record takes more bytes.

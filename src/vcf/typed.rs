@@ -1,6 +1,7 @@
 //! Typed values of BCF: a byte with type and count, then the values, little-endian.
 
-use super::record::Problem;
+/// What is wrong with a record, in words.
+pub(super) type Problem = String;
 
 pub(super) const FLAG: u8 = 0;
 pub(super) const INT8: u8 = 1;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::dictionary::Dictionary;
-use super::encode::key_value;
+use super::text::key_value;
 
 /// Finds names that a BCF needs in its header: contigs, filters, fields.
 #[derive(Debug)]

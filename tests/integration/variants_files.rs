@@ -494,6 +494,19 @@ fn positions_without_alleles() {
     assert_eq!(skip(4).unwrap(), "unknown_contig");
     assert_eq!(skip(5).unwrap(), "empty_interval");
     assert_eq!((summary.records, summary.scored), (6, 9));
+    // By way of BCF they are the same.
+    let text = std::mem::replace(&mut job.out, dir.path().join("out.bcf"));
+    fs::write(
+        &bed,
+        "chr1\t619\t620\trs 1;a\n2\t441\t443\nchr1 100 101 n\n",
+    )
+    .unwrap();
+    run(&job).unwrap();
+    let back = support::variants::job("demo.onnx", &job.out, &text);
+    run(&back).unwrap();
+    let again = records(&text);
+    assert_eq!(again[..3], found[..3]);
+    assert_eq!(again[3][..7], found[3][..7]);
     fs::write(&bed, "chr1\t619\tx\n").unwrap();
     assert!(
         run(&job)
