@@ -29,20 +29,58 @@ pub struct PTable {
     pub zero_based: bool,
 }
 
+// As PLINK, PLINK 2, REGENIE, SAIGE, BOLT-LMM, METAL, GEMMA, the GWAS catalog and its harmonised files (whose
+// `hm_` columns come before the original ones) call them.
 const P: &[&str] = &[
-    "p", "pval", "pvalue", "p_value", "p-value", "p.value", "p_val",
+    "p",
+    "pval",
+    "pvalue",
+    "p_value",
+    "p-value",
+    "p.value",
+    "p_val",
+    "p_bolt_lmm",
+    "p_bolt_lmm_inf",
+    "p_wald",
+    "p_lrt",
+    "p_score",
+];
+/// Of -log10(p), taken where there is no column of p-values.
+const LOG_P: &[&str] = &[
+    "neg_log_10_p_value",
+    "log10p",
+    "log10_p",
+    "neglog10p",
+    "neg_log10_p",
+    "nlog10p",
+    "mlog10p",
+    "mlogp",
+    "lp",
 ];
 const ID: &[&str] = &[
+    "hm_rsid",
     "id",
     "snp",
     "rsid",
     "rs_id",
+    "rs",
     "variant_id",
     "markername",
+    "markerid",
+    "snpid",
+    "variant",
     "name",
 ];
-const CONTIG: &[&str] = &["chr", "chrom", "chromosome", "contig"];
-const POSITION: &[&str] = &["pos", "bp", "position", "base_pair_location"];
+const CONTIG: &[&str] = &["hm_chrom", "chr", "chrom", "chromosome", "contig"];
+const POSITION: &[&str] = &[
+    "hm_pos",
+    "pos",
+    "bp",
+    "genpos",
+    "position",
+    "base_pair_location",
+    "ps",
+];
 
 /// A place on a contig of [`Hypotheses::contigs`]; the base counts from 0.
 pub type At = (u32, u32);
@@ -74,6 +112,16 @@ pub(super) fn bad(path: &Path, line: u64, problem: String, expected: &str) -> Fd
         problem,
         expected: expected.into(),
     })
+}
+
+/// A whole number, also as programs write it that take all numbers for floats: `100.0`, `1e+05`.
+fn whole(cell: &str) -> Option<u32> {
+    let float = || {
+        cell.parse::<f64>()
+            .ok()
+            .filter(|v| v.fract() == 0.0 && (0.0..=4e9).contains(v))
+    };
+    cell.parse().ok().or_else(|| float().map(|v| v as u32))
 }
 
 /// The columns of a header that are read.
@@ -147,8 +195,12 @@ impl PTable {
             table: &table,
             taken: Vec::new(),
         };
-        let p = columns.find("p", self.p.as_deref(), P, "--p-column")?;
+        let mut p = columns.find("p", self.p.as_deref(), P, "--p-column")?;
+        if p.is_none() {
+            p = columns.find("-log10(p)", None, LOG_P, "--p-column")?;
+        }
         let p = columns.need("p-values", p, "--p-column")?;
+        let logarithm = LOG_P.iter().any(|name| names[p].eq_ignore_ascii_case(name));
         let id = columns.find("id", self.id.as_deref(), ID, "--id-column")?;
         let contig = self.contig.as_deref();
         let contig = columns.find("contig", contig, CONTIG, "--chrom-column")?;
@@ -185,9 +237,16 @@ impl PTable {
                 // Adding 0 takes the sign of -0 away.
                 false => (cells[at].parse::<f64>().ok()).map(|v| v + 0.0),
             };
-            let probability = value(p).filter(|v| v.is_nan() || (0.0..=1.0).contains(v));
-            let probability = probability.ok_or_else(|| fail(p, "a p-value from 0 to 1, or NA"))?;
-            all.p.push(probability);
+            let most = if logarithm { f64::INFINITY } else { 1.0 };
+            let found = value(p).filter(|v| v.is_nan() || (0.0..=most).contains(v));
+            let found = found.ok_or_else(|| match logarithm {
+                true => fail(p, "-log10 of a p-value, 0 or more, or NA"),
+                false => fail(p, "a p-value from 0 to 1, or NA"),
+            })?;
+            all.p.push(match logarithm {
+                true => 10f64.powf(-found),
+                false => found,
+            });
             if let Some(at) = covariate {
                 let finite = value(at).filter(|v| !v.is_infinite());
                 let finite = finite.ok_or_else(|| fail(at, "a finite number, or NA"))?;
@@ -209,7 +268,7 @@ impl PTable {
                     true => "a position from 0",
                     false => "a position from 1 (--zero-based: from 0)",
                 };
-                let at = (cells[position].parse::<u32>().ok())
+                let at = whole(cells[position])
                     .and_then(|at| at.checked_sub(u32::from(!self.zero_based)))
                     .filter(|at| *at < i32::MAX as u32)
                     .ok_or_else(|| fail(position, expected))?;
@@ -235,5 +294,80 @@ impl PTable {
         // Names differ, as they come from a map.
         all.contigs = Contigs::new(contigs).unwrap_or_default();
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Hypotheses, FdrError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        PTable {
+            path: file.path().into(),
+            ..PTable::default()
+        }
+        .read()
+    }
+
+    /// A row each as the programs write it.
+    #[test]
+    fn tables_of_the_programs_that_make_them() {
+        for (what, text) in [
+            (
+                "PLINK",
+                " CHR  SNP     BP   A1  TEST NMISS  BETA  STAT      P\n  1  rs1  101  A  ADD  9  0.1  2  0.01\n",
+            ),
+            (
+                "PLINK 2",
+                "#CHROM\tPOS\tID\tREF\tALT\tA1\tBETA\tSE\tLOG10_P\n1\t101\trs1\tC\tA\tA\t0.1\t0.1\t2\n",
+            ),
+            (
+                "REGENIE",
+                "CHROM GENPOS ID ALLELE0 ALLELE1 A1FREQ N TEST BETA SE CHISQ LOG10P EXTRA\n1 101 rs1 C A 0.1 9 ADD 0.1 0.1 6 2 NA\n",
+            ),
+            (
+                "SAIGE",
+                "CHR\tPOS\tMarkerID\tAllele1\tAllele2\tBETA\tSE\tp.value\n1\t101\trs1\tC\tA\t0.1\t0.1\t0.01\n",
+            ),
+            (
+                "BOLT-LMM",
+                "SNP\tCHR\tBP\tALLELE1\tALLELE0\tBETA\tSE\tP_BOLT_LMM_INF\tP_BOLT_LMM\nrs1\t1\t101\tA\tC\t0.1\t0.1\t0.5\t0.01\n",
+            ),
+            (
+                "GWAS-SSF",
+                "chromosome\tbase_pair_location\teffect_allele\tother_allele\tbeta\tneg_log_10_p_value\trsid\n1\t101\tA\tC\t0.1\t2\trs1\n",
+            ),
+            (
+                "harmonised",
+                "hm_rsid\thm_chrom\thm_pos\tvariant_id\tp_value\tchromosome\tbase_pair_location\nrs1\t1\t101\told\t0.01\t7\t9\n",
+            ),
+            ("CSV", "SNP,\"CHR\",BP,P\nrs1,1,101,1e-2\n"),
+            ("floats", "snp\tchr\tpos\tpval\nrs1\t1\t101.0\t0.01\n"),
+        ] {
+            let found = read(text).unwrap_or_else(|e| panic!("{what}: {e}"));
+            assert!((found.p[0] - 0.01).abs() < 1e-12, "{what}: {}", found.p[0]);
+            assert_eq!(
+                (&*found.ids[0], found.places[0]),
+                ("rs1", Some((0, 100))),
+                "{what}"
+            );
+            assert_eq!(found.contigs.get(0).name, "1", "{what}");
+        }
+        let found = read("SNP\tP\na\t0\nb\t1e-400\nc\tN/A\nd\tnull\ne\t1\n").unwrap();
+        assert_eq!(found.p[..2], [0.0, 0.0]);
+        assert!(found.p[2].is_nan() && found.p[3].is_nan() && found.p[4] == 1.0);
+        // METAL has no place in columns of its own.
+        let found = read(
+            "MarkerName\tAllele1\tAllele2\tEffect\tStdErr\tP-value\nrs1\ta\tc\t0.1\t0.1\t0.01\n",
+        );
+        assert!(found.unwrap().places.is_empty());
+        let error = read("SNP\tLOG10P\na\t-1\n").unwrap_err().to_string();
+        assert!(error.contains("-log10"), "{error}");
+        let error = read("SNP\tCHR\tBP\tP\na\t1\t1.5\t0.1\n")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("a position from 1"), "{error}");
     }
 }

@@ -140,7 +140,8 @@ fn unquoted(cell: &str) -> &str {
 
 /// Whether a cell says that there is no value.
 pub fn is_missing(cell: &str) -> bool {
-    matches!(cell, "" | ".") || ["NA", "NaN"].iter().any(|m| cell.eq_ignore_ascii_case(m))
+    let words = ["NA", "NaN", "N/A", "#N/A", "null", "None"];
+    matches!(cell, "" | ".") || words.iter().any(|m| cell.eq_ignore_ascii_case(m))
 }
 
 #[cfg(test)]

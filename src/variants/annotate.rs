@@ -182,9 +182,11 @@ impl<'a> Annotator<'a> {
     /// As [`Annotator::run`].
     fn score<'l>(&mut self, lines: &'l Piece) -> Result<(Vec<Record<'l>>, Calls), Error> {
         let mut records = Vec::new();
-        for (number, line) in lines.records() {
+        for (i, (number, line)) in lines.records().enumerate() {
             match self.shared.is_bed {
-                true => self.reader.bed(number, line, &mut records)?,
+                true => self
+                    .reader
+                    .bed((number, lines.row_end(i)), line, &mut records)?,
                 false => records.push(self.reader.vcf(number, line)?),
             }
         }

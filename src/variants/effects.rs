@@ -79,6 +79,8 @@ pub(super) struct Calls {
     /// Records whose REF was compared with the genome, and those of them that differ.
     pub compared: u64,
     pub mismatches: u64,
+    /// Where each record lies; `None` where its contig is not in the FASTA.
+    pub places: Vec<Option<(ContigId, u32)>>,
 }
 
 impl Calls {
@@ -140,6 +142,7 @@ impl Scorer {
     pub fn score(&mut self, sites: &[Site<'_>]) -> Result<Calls, Error> {
         let mut out = Calls {
             bases: vec![UNKNOWN; sites.len()],
+            places: sites.iter().map(|s| Some((s.contig?, s.start))).collect(),
             ..Calls::default()
         };
         for site in sites {

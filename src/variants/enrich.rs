@@ -1,11 +1,12 @@
 //! Does a set of variants change regulation more than controls do?
 //!
-//! Each site (record, or position) counts once: by the |effect| of one of its alleles, drawn by the
-//! seed where there are several, and by the |importance| of its first base. The area under the ROC
+//! Each site (a position, however many records have it) counts once: by the |effect| of one of its
+//! alleles, drawn by the seed where there are several, and by the |importance| of its first base. The area under the ROC
 //! curve (Mann and Whitney's U over the number of pairs) says how often a variant of the set exceeds
 //! a control; permuting the labels, within parts of equal GC content if asked, says how often
 //! chance does as well.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -24,6 +25,7 @@ use super::sample::Sample;
 use super::setup::Setup;
 use super::{VariantError, save};
 use crate::Error;
+use crate::genome::ContigId;
 use crate::job::{self, Cancel, Progress};
 use crate::output::{Existing, OutputDir, OutputError, check_file, write};
 use crate::plot::{self, Line, PlotError, Style};
@@ -85,6 +87,8 @@ struct Set {
     effects: Array2<f32>,
     importance: Array2<f32>,
     gc: Vec<f32>,
+    /// Row of each site that was met, and how many of its alleles were.
+    met: HashMap<(ContigId, u32), (usize, u64)>,
 }
 
 /// Runs the comparison and writes `enrichment.tsv`, `thresholds.tsv`, `enrichment.svg` and
@@ -222,13 +226,17 @@ fn of_variants(
     let mut reported = 0;
     let mut set = Set::new(setup.tasks.len());
     let mut random = Random::new(seed, 1, 0);
-    let (mut sites, mut compared, mut mismatches) = (0u64, 0, 0);
+    let (mut records, mut left_out) = (0u64, 0u64);
+    let (mut compared, mut mismatches) = (0, 0);
     job::in_order(
         &mut input,
         |input| Ok(input.next()?),
         workers,
         |calls: Calls| {
-            sites += calls.ends.len() as u64;
+            let scored = |site: usize| calls.of(site).any(|c| calls.calls[c].skip.is_none());
+            let without = (0..calls.ends.len()).filter(|&site| !scored(site));
+            records += calls.ends.len() as u64;
+            left_out += without.count() as u64;
             compared += calls.compared;
             mismatches += calls.mismatches;
             for site in 0..calls.ends.len() {
@@ -252,10 +260,9 @@ fn of_variants(
     if set.gc.is_empty() {
         return Err(VariantError::EmptySet(shared.name).into());
     }
-    let left_out = sites - set.gc.len() as u64;
     if left_out > 0 {
         tracing::warn!(
-            "{}: {left_out} of {sites} sites cannot be scored",
+            "{}: {left_out} of {records} records cannot be scored",
             shared.name
         );
     }
@@ -269,27 +276,43 @@ impl Set {
             effects: Array2::zeros((0, tasks)),
             importance: Array2::zeros((0, tasks)),
             gc: Vec::new(),
+            met: HashMap::new(),
         }
     }
 
     fn add(&mut self, calls: &Calls, site: usize, random: &mut Random) {
-        let scored: Vec<usize> = calls
-            .of(site)
-            .filter(|&c| calls.calls[c].skip.is_none())
-            .collect();
-        let chosen = match scored.len() {
-            0 => return,
-            1 => scored[0],
-            n => scored[random.below(n as u64) as usize],
+        let Some(place) = calls.places[site] else {
+            return;
         };
-        // A row is refused only for its length.
-        let push = |to: &mut Array2<f32>, from: &Array2<f32>| {
-            to.push_row(from.row(chosen))
-                .expect("all tables have a column for each task");
-        };
-        push(&mut self.effects, &calls.effects);
-        push(&mut self.importance, &calls.importance);
-        self.gc.push(calls.calls[chosen].gc);
+        for call in calls.of(site).filter(|&c| calls.calls[c].skip.is_none()) {
+            let next = self.gc.len();
+            let (row, alleles) = self.met.entry(place).or_insert((next, 0));
+            *alleles += 1;
+            // So each of a site's alleles is as likely as any other, whichever records they come in.
+            if *alleles > 1 && random.below(*alleles) > 0 {
+                continue;
+            }
+            let gc = calls.calls[call].gc;
+            match *row == next {
+                true => {
+                    // A row is refused only for its length.
+                    let push = |to: &mut Array2<f32>, from: &Array2<f32>| {
+                        to.push_row(from.row(call))
+                            .expect("all tables have a column for each task");
+                    };
+                    push(&mut self.effects, &calls.effects);
+                    push(&mut self.importance, &calls.importance);
+                    self.gc.push(gc);
+                }
+                false => {
+                    self.effects.row_mut(*row).assign(&calls.effects.row(call));
+                    self.importance
+                        .row_mut(*row)
+                        .assign(&calls.importance.row(call));
+                    self.gc[*row] = gc;
+                }
+            }
+        }
     }
 }
 
@@ -303,6 +326,7 @@ fn of_sample(sample: &Sample, seed: u64) -> Set {
         effects,
         importance: sample.importance.clone(),
         gc: sample.gc.clone(),
+        met: HashMap::new(),
     }
 }
 

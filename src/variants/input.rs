@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::VariantError;
-use crate::input::{self, Lines, Watch};
+use crate::input::{self, InputError, Lines, Watch, bed};
 use crate::vcf::{Dictionary, Header, Reader, Record, VcfError};
 
 /// Records of a piece, and bytes after which it ends earlier.
 const RECORDS: usize = 2_048;
 const BYTES: usize = 4 << 20;
+/// Positions of a piece, each of which becomes a record; a longer row of a BED is cut.
+const POSITIONS: u32 = 4_096;
 
 /// Where variants come from; `-` is standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +47,10 @@ pub(super) struct Piece {
     ends: Vec<usize>,
     /// Line number of each, from `line` on.
     numbers: Vec<u32>,
+    /// Of a BED's rows, where the row ends that each is a part of.
+    row_ends: Vec<u32>,
+    /// Positions that the rows of a BED hold.
+    positions: u32,
 }
 
 impl Piece {
@@ -60,7 +66,12 @@ impl Piece {
     }
 
     fn is_full(&self) -> bool {
-        self.ends.len() >= RECORDS || self.bytes.len() >= BYTES
+        self.ends.len() >= RECORDS || self.bytes.len() >= BYTES || self.positions >= POSITIONS
+    }
+
+    /// Where the row of a BED ends that one of them is a part of.
+    pub fn row_end(&self, index: usize) -> u32 {
+        self.row_ends.get(index).copied().unwrap_or(0)
     }
 
     /// Ends the record whose bytes were appended.
@@ -95,8 +106,74 @@ impl Piece {
     }
 }
 
+/// The rows of a BED, long ones in parts: memory does not grow with an interval.
+struct BedRows {
+    lines: Lines,
+    /// What is left of a row.
+    left: Option<Part>,
+}
+
+struct Part {
+    contig: Vec<u8>,
+    name: Vec<u8>,
+    start: u32,
+    end: u32,
+    number: u64,
+}
+
+impl BedRows {
+    /// Appends the next row, or part of one, to a piece; its line number, `None` at the end. Rows that are
+    /// none are given as they are, to be refused by who reads them.
+    fn next(&mut self, piece: &mut Piece) -> Result<Option<u64>, InputError> {
+        if self.left.is_none() {
+            let line = loop {
+                match self.lines.next_bytes()? {
+                    None => return Ok(None),
+                    Some(line) if bed::is_header(line) => {}
+                    Some(line) => break line,
+                }
+            };
+            let row = bed::Fields::of(line).and_then(|fields| fields.row().ok());
+            let Some(row) = row.filter(|row| row.end - row.start > POSITIONS) else {
+                let ends = row.map_or((0, 0), |row| (row.start, row.end));
+                piece.bytes.extend_from_slice(line);
+                piece.row_ends.push(ends.1);
+                piece.positions += ends.1 - ends.0;
+                return Ok(Some(self.lines.number()));
+            };
+            self.left = Some(Part {
+                contig: row.contig.to_vec(),
+                name: row.name.unwrap_or(b".").to_vec(),
+                start: row.start,
+                end: row.end,
+                number: 0,
+            });
+            if let Some(part) = &mut self.left {
+                part.number = self.lines.number();
+            }
+        }
+        let Some(part) = &mut self.left else {
+            return Ok(None);
+        };
+        let to = part.end.min(part.start + POSITIONS);
+        piece.bytes.extend_from_slice(&part.contig);
+        piece
+            .bytes
+            .extend_from_slice(format!("\t{}\t{to}\t", part.start).as_bytes());
+        piece.bytes.extend_from_slice(&part.name);
+        piece.row_ends.push(part.end);
+        piece.positions += to - part.start;
+        let (number, done) = (part.number, to == part.end);
+        part.start = to;
+        if done {
+            self.left = None;
+        }
+        Ok(Some(number))
+    }
+}
+
 enum Records {
-    Bed(Box<Lines>),
+    Bed(Box<BedRows>),
     Vcf(Box<Reader>),
 }
 
@@ -118,7 +195,11 @@ impl Input {
             VariantSource::Bed(path) => {
                 let reader = input::Input::open(path)?;
                 let watch = reader.watch();
-                (Records::Bed(Box::new(input::bed::lines(reader))), watch)
+                let rows = BedRows {
+                    lines: bed::lines(reader),
+                    left: None,
+                };
+                (Records::Bed(Box::new(rows)), watch)
             }
             VariantSource::Vcf(path) => {
                 let reader = Reader::open(path)?;
@@ -168,16 +249,7 @@ impl Input {
         while !piece.is_full() {
             let number = match &mut self.records {
                 Records::Vcf(reader) => reader.next_raw(&mut piece.bytes)?,
-                Records::Bed(lines) => loop {
-                    match lines.next_bytes()? {
-                        None => break None,
-                        Some(line) if input::bed::is_header(line) => {}
-                        Some(line) => {
-                            piece.bytes.extend_from_slice(line);
-                            break Some(lines.number());
-                        }
-                    }
-                },
+                Records::Bed(rows) => rows.next(&mut piece)?,
             };
             match number {
                 Some(number) => piece.end(number),

@@ -197,10 +197,11 @@ impl<'a> Reader<'a> {
         ))
     }
 
-    /// The positions of a row of a BED, each as a record.
+    /// The positions of a row of a BED, each as a record; of one that is part of a longer row, this ends
+    /// at `row_end`.
     pub fn bed<'l>(
         &mut self,
-        number: u64,
+        (number, row_end): (u64, u32),
         line: &'l [u8],
         records: &mut Vec<Record<'l>>,
     ) -> Result<(), VariantError> {
@@ -218,7 +219,7 @@ impl<'a> Reader<'a> {
         let found = self.resolve(contig);
         if let Some(found) = found {
             let length = self.contigs.get(found).length;
-            if span.end() > length {
+            if span.end().max(row_end) > length {
                 let problem = format!("it reaches past the contig's end at {length}");
                 return Err(self.fail(number, line, problem));
             }

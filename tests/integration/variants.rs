@@ -608,7 +608,7 @@ fn a_set_around_the_motifs_exceeds_controls() {
     std::fs::write(&set, "chr1\t620\t627\nchr1\t1080\t1087\nchr2\t440\t447\n").unwrap();
     let elsewhere = dir.path().join("control.bed");
     std::fs::write(&elsewhere, "chr1\t300\t500\nchr1\t2200\t2500\n").unwrap();
-    let compare = |source: &Path, control: enrich::Control, name: &str| {
+    let compare_of = |source: VariantSource, control: enrich::Control, name: &str| {
         let mut scoring = support::variants::scoring("demo.onnx");
         scoring.background.source = BackgroundSource::Genome;
         scoring.background.windows = 20;
@@ -617,7 +617,7 @@ fn a_set_around_the_motifs_exceeds_controls() {
         scoring.background.save = is_drawn.then(|| saved.clone());
         let config = enrich::EnrichConfig {
             scoring,
-            source: VariantSource::Bed(source.into()),
+            source,
             control,
             permutations: 499,
             out: dir.path().join(name),
@@ -632,12 +632,39 @@ fn a_set_around_the_motifs_exceeds_controls() {
         assert_eq!(saved.exists(), is_drawn);
         comparisons
     };
+    let compare = |source: &Path, control: enrich::Control, name: &str| {
+        compare_of(VariantSource::Bed(source.into()), control, name)
+    };
     let controls = || enrich::Control::Variants(VariantSource::Bed(elsewhere.clone()));
     for (control, name) in [(controls(), "a"), (enrich::Control::Background, "b")] {
         for one in compare(&set, control, name) {
             assert!(one.auc > 0.8 && one.p < 0.01, "{one:?}");
             assert_eq!(one.sites.0, 21);
         }
+    }
+    // A site counts once, whether its alleles stand in one record or in three.
+    let genome = genome();
+    let (mut joined, mut split) = (Vec::new(), Vec::new());
+    for at in 621..=627 {
+        let base = char::from(letter(&genome["chr1"], at - 1));
+        let others: Vec<String> = "ACGT"
+            .chars()
+            .filter(|c| *c != base)
+            .map(String::from)
+            .collect();
+        joined.push(format!("chr1 {at} . {base} {}", others.join(",")));
+        split.extend(others.iter().map(|alt| format!("chr1 {at} . {base} {alt}")));
+    }
+    let of = |lines: &[String], name: &str| {
+        let folder = dir.path().join(format!("{name}_vcf"));
+        std::fs::create_dir(&folder).unwrap();
+        let path = vcf(&folder, lines);
+        compare_of(VariantSource::Vcf(path), controls(), name)
+    };
+    let (joined, split) = (of(&joined, "joined"), of(&split, "split"));
+    for (a, b) in joined.iter().zip(&split) {
+        assert_eq!((a.sites.0, b.sites.0), (7, 7));
+        assert_eq!((a.auc, a.p), (b.auc, b.p));
     }
     // The other way round there is nothing to be found.
     let other = dir.path().join("other.bed");

@@ -451,6 +451,38 @@ fn outputs_are_not_overwritten_unasked() {
     assert!(run(&job).unwrap_err().to_string().contains("two outputs"));
 }
 
+/// A row that is longer than what is taken at a time gives its positions all the same, in order.
+#[test]
+fn a_long_interval_is_a_stream_of_positions() {
+    let dir = tempfile::tempdir().unwrap();
+    let (fasta, bed) = (dir.path().join("long.fa"), dir.path().join("long.bed"));
+    let bases: String = (0..10_000u32)
+        .map(|i| char::from(b"ACGT"[(i.wrapping_mul(2_654_435_761) >> 30) as usize]))
+        .collect();
+    fs::write(&fasta, format!(">big\n{bases}\n")).unwrap();
+    fs::write(&bed, "big\t100\t9500\tall\nbig\t5\t7\ttwo\n").unwrap();
+    let mut job = job("count.onnx", &bed, &dir.path().join("out.vcf"));
+    job.source = VariantSource::Bed(bed.clone());
+    job.scoring.fasta = fasta;
+    let summary = run(&job).unwrap();
+    assert_eq!(summary.records, 9_402);
+    let found = records(&job.out);
+    for (i, record) in found[..9_400].iter().enumerate() {
+        assert_eq!((&*record[1], &*record[2]), (&*(i + 101).to_string(), "all"));
+        assert_eq!(record[3].as_bytes()[0], bases.as_bytes()[i + 100]);
+    }
+    assert_eq!((&*found[9_400][1], &*found[9_401][2]), ("6", "two"));
+    // What ends past the contig is refused at its beginning, however long it is.
+    fs::write(&bed, "big\t0\t2147483647\n").unwrap();
+    job.out = dir.path().join("none.vcf");
+    let error = run(&job).unwrap_err().to_string();
+    assert!(
+        error.contains("line 1") && error.contains("past the contig's end at 10000"),
+        "{error}"
+    );
+    assert!(!job.out.exists());
+}
+
 #[test]
 fn positions_without_alleles() {
     let dir = tempfile::tempdir().unwrap();
