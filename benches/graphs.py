@@ -71,7 +71,7 @@ for model in args.models:
             command = [
                 args.program, "-q", "--bed", bed, "--fasta", fasta, "--model", model,
                 "--out", folder / "out", "--force", "--anchor", "region", "--stride", str(window),
-                "--threads", str(args.threads), "--engine", engine,
+                "--threads", str(args.threads), "--engine", {"fast": "auto"}.get(engine, engine),
             ]  # fmt: skip
             subprocess.run(command, check=True)
             run = json.loads((folder / "out" / "run.json").read_text())

@@ -94,7 +94,8 @@ fn network(name: &str, model: &Model, alone: bool) -> Result<(), Box<dyn std::er
     let (whole, changed) = (whole as f64, (whole - below + changed) as f64);
     let passes = 3.0 * f64::from(window);
     let allowed = (passes + 1.0) * whole / (whole + passes * changed);
-    let mut fast = engine(model, EngineChoice::Fast)?;
+    // As a user has it: LegNet is not cut, as that would not pay.
+    let mut fast = engine(model, EngineChoice::Auto)?;
     // Warms it, and makes the start-up check.
     one(fast.as_mut(), window)?;
     let mut full = match alone {

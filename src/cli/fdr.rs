@@ -194,6 +194,17 @@ fn report(config: &Config, summary: &Summary) {
             other => other,
         }
     ));
+    let columns = summary
+        .columns
+        .iter()
+        .map(|(what, name)| match *what == name.as_str() {
+            true => name.clone(),
+            false => format!("{what} from {name}"),
+        });
+    say(format!(
+        "columns: {}",
+        columns.collect::<Vec<_>>().join(", ")
+    ));
     let [bh, storey, ihw] = summary.discoveries;
     say(format!(
         "discoveries at {}: {bh} Benjamini-Hochberg, {storey} Storey (pi0 {:.3}), {ihw} weighted",

@@ -122,6 +122,10 @@ fn info(args: &InfoArgs) -> Result<()> {
     line(
         "engine",
         match FastPlan::new(&file, &spec) {
+            Ok(plan) if !plan.pays() => format!(
+                "full; fast would save too little, below a cut alone ({})",
+                plan.describe()
+            ),
             Ok(plan) => format!("fast ({})", plan.describe()),
             Err(reason) => format!("full only: {reason}"),
         },

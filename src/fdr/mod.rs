@@ -105,6 +105,8 @@ pub struct Summary {
     pub pi0: f64,
     /// Discoveries at alpha: Benjamini-Hochberg, Storey, weighted.
     pub discoveries: [usize; 3],
+    /// Columns that were taken, by what they hold.
+    pub columns: Vec<(&'static str, String)>,
     /// What was written.
     pub files: Vec<PathBuf>,
 }
@@ -155,6 +157,7 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
         fold_by,
         pi0,
         discoveries: results.discoveries(config.alpha),
+        columns: all.columns.clone(),
         files: Vec::new(),
     };
     let mut run = describe(&results, &joined, &summary);

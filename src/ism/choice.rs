@@ -79,6 +79,10 @@ impl Kind {
             return Ok(Self::Full);
         }
         match FastPlan::new(model.file(), model.spec()) {
+            Ok(plan) if settings.choice == EngineChoice::Auto && !plan.pays() => {
+                tracing::warn!("engine full: {}", plan.describe());
+                Ok(Self::Full)
+            }
             Ok(plan) => {
                 tracing::info!("engine fast: {}", plan.describe());
                 let fast = match plan {

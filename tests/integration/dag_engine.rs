@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mpra_score::genome::{Interval, Lattice};
-use mpra_score::ism::fast::{DagEngine, DagPlan, DagShared, check_against_full};
+use mpra_score::ism::fast::{DagEngine, DagPlan, DagShared, FastPlan, check_against_full};
 use mpra_score::ism::{Engine, FullEngine, Strand, Stretch};
 use mpra_score::model::onnx::{AttributeProto, GraphBuilder, presets};
 use mpra_score::model::{BothStrands, Model, ModelFile, ModelOptions, Runtime};
@@ -518,6 +518,32 @@ fn bpnet() {
     preset(presets::bpnet(&mut presets::normal_from(4), 64), 2_114);
 }
 
+/// A chain, but a deep one with padding: the chains' engine has nothing to share there.
+#[test]
+fn the_papers_deepest_network() {
+    let normal = &mut presets::normal_from(6);
+    let file = ModelFile::from_bytes(Path::new("search.onnx"), presets::search(normal).to_bytes());
+    let file = file.unwrap();
+    let spec = file.spec(&ModelOptions::default()).unwrap();
+    assert!(matches!(FastPlan::new(&file, &spec), Ok(FastPlan::Graph(plan)) if plan.pays()));
+    preset(presets::search(&mut presets::normal_from(6)), 145);
+    for chain in [
+        presets::paper,
+        presets::authors,
+        presets::dragonn,
+        presets::compact,
+    ] {
+        let bytes = chain(&mut presets::normal_from(6)).to_bytes();
+        let file = ModelFile::from_bytes(Path::new("chain.onnx"), bytes).unwrap();
+        let spec = file.spec(&ModelOptions::default()).unwrap();
+        assert!(matches!(
+            FastPlan::new(&file, &spec),
+            Ok(FastPlan::Chain(_))
+        ));
+    }
+}
+
+/// Its cut would not pay, but must be right.
 #[test]
 fn legnet() {
     preset(presets::legnet(&mut presets::normal_from(5), true), 230);

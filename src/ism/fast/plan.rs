@@ -47,6 +47,14 @@ impl Plan {
         })
     }
 
+    /// Whether most values of a window depend on where it begins: a deep trunk whose padding most fields
+    /// reach. Windows share hardly anything then, and each change is better followed in its own window.
+    fn is_mostly_edges(&self) -> bool {
+        let trunk = &self.trunk;
+        let padded = trunk.pads[trunk.depth..].iter().any(|pads| *pads != (0, 0));
+        padded && 2 * trunk.span > self.window
+    }
+
     /// What will be done, in one line.
     pub fn describe(&self) -> String {
         let head = match self.network.head.len() {
@@ -83,8 +91,19 @@ impl FastPlan {
     /// When it is of neither family, with the reason why it is none of the second.
     pub fn new(file: &ModelFile, spec: &ModelSpec) -> Result<Self, Unsupported> {
         match Plan::new(file, spec) {
+            Ok(plan) if plan.is_mostly_edges() => {
+                Ok(DagPlan::new(file, spec).map_or(Self::Chain(plan), Self::Graph))
+            }
             Ok(plan) => Ok(Self::Chain(plan)),
             Err(_) => DagPlan::new(file, spec).map(Self::Graph),
+        }
+    }
+
+    /// Whether it is faster than whole passes.
+    pub fn pays(&self) -> bool {
+        match self {
+            Self::Chain(_) => true,
+            Self::Graph(plan) => plan.pays(),
         }
     }
 

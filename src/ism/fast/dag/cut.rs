@@ -1,13 +1,13 @@
 //! Where a graph is cut: what lies below is done change by change, what lies above by ONNX Runtime in
 //! batches.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use super::super::network::Unsupported;
 use super::net::{Form, Id, Net};
 use super::reference::Reference;
-use crate::model::onnx::{Axes, Axis, upper_part};
+use crate::model::onnx::{Axes, Axis, GraphProto, NodeProto, upper_part};
 use crate::model::{ModelError, ModelFile, ModelSpec, Part, PartInput, Runtime};
 use crate::stats::Random;
 
@@ -22,6 +22,9 @@ pub(super) struct Cut {
     output: String,
     /// Why the first operator above is not below.
     pub(super) why: Unsupported,
+    /// Products of a weight and a value above, reckoned as if all convolutions there had the positions that
+    /// there are at the cut.
+    pub(super) products: u64,
 }
 
 /// A tensor that is made below and read above.
@@ -108,12 +111,15 @@ impl Cut {
             .map(|tensor| (tensor.name.clone(), tensor.axes.clone()))
             .collect();
         let model = upper_part(file.bytes(), file.graph(), below, &inputs).map_err(Unsupported)?;
+        let length = tensors.iter().map(|t| t.form.length()).max().unwrap_or(1);
+        let products = products_above(file.graph(), below, length as u64);
         Ok(Self {
             tensors,
             model: Arc::new(model),
             file: Arc::new(file.path().into()),
             output: spec.output.clone(),
             why,
+            products,
         })
     }
 
@@ -121,6 +127,31 @@ impl Cut {
     pub(super) fn floats(&self) -> usize {
         self.tensors.iter().map(CutTensor::floats).sum()
     }
+}
+
+fn products_above(graph: &GraphProto, below: &HashSet<&str>, length: u64) -> u64 {
+    let floats: HashMap<&str, u64> = (graph.initializer.iter())
+        .map(|w| {
+            (
+                w.name.as_str(),
+                w.dims.iter().map(|&d| d.max(0) as u64).product(),
+            )
+        })
+        .collect();
+    let above = graph.node.iter().filter(|node| {
+        let first = node.output.first();
+        !first.is_some_and(|output| below.contains(output.as_str()))
+    });
+    let of = |node: &NodeProto| {
+        let weight = node.input.get(1).and_then(|name| floats.get(name.as_str()));
+        let weight = weight.copied().unwrap_or(0);
+        match node.op_type.as_str() {
+            "Conv" | "ConvTranspose" | "MatMul" => weight * length,
+            "Gemm" => weight,
+            _ => 0,
+        }
+    };
+    above.map(of).sum()
 }
 
 /// Runs what lies above a cut, on as many threads as ask for it.
