@@ -127,9 +127,12 @@ with tempfile.TemporaryDirectory() as scratch:
                 for w in over:
                     e = effects[contig, w][p - w, :, t]
                     loss, gain = max(0, -np.nanmin(e)), max(0, np.nanmax(e))
-                    # Of equally large ones the loss.
-                    per_window.append(-gain if gain - loss > 1e-5 * max(1, loss) else loss)
-                worst = max(worst, abs(value - np.mean(per_window)))
+                    # Of equally large ones the loss; where that hangs on the last bits, either.
+                    over_loss = gain - loss - 1e-5 * max(1, loss)
+                    either = (-gain, loss) if abs(over_loss) < 1e-6 else 2 * (-gain if over_loss > 0 else loss,)
+                    per_window.append(either)
+                low, high = np.mean(per_window, axis=0)
+                worst = max(worst, low - value, value - high)
             centre = [w for w in over if w + 58 <= p < w + 58 + STRIDE]
             (value,) = activity.values(contig, p, p + 1)
             expected = activities[contig, centre[0]][t] if centre else np.nan
@@ -195,7 +198,8 @@ with tempfile.TemporaryDirectory() as scratch:
     vcf.write_text(text)
     subprocess.run(
         [PROGRAM, "variants", "-q", "--vcf", vcf, "--fasta", ROOT / "fixtures/genome.fa", "--model",
-         ROOT / "fixtures/models/demo.onnx", "--out", scored, "--background", "none"], check=True)
+         ROOT / "fixtures/models/demo.onnx", "--out", scored, "--background", "none",
+         "--max-unknown", "0.5"], check=True)
     with gzip.open(scored, "rt") as lines:
         records = [l.rstrip("\n").split("\t") for l in lines if not l.startswith("#")]
     check("variants come back in order", [(r[0], int(r[1]) - 1, r[3], r[4]) for r in records] == alleles)
