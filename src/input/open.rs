@@ -7,6 +7,7 @@ use flate2::bufread::MultiGzDecoder;
 use noodles::bgzf;
 
 use super::InputError;
+use crate::job::Progress;
 
 /// The empty block that ends every whole bgzip file (SAM specification, 4.1.2).
 pub const BGZF_EOF: [u8; 28] = [
@@ -236,6 +237,13 @@ impl Watch {
     /// Bytes read so far.
     pub fn bytes(&self) -> u64 {
         self.lock().bytes
+    }
+
+    /// Tells how much was read since the last time.
+    pub fn tell(&self, progress: &dyn Progress, reported: &mut u64) {
+        let bytes = self.bytes();
+        progress.advance(bytes - *reported);
+        *reported = bytes;
     }
 
     /// Whole whatever thread panicked: it changes in one step.

@@ -10,7 +10,6 @@ use super::fast::{
     DagEngine, DagPlan, DagShared, FastEngine, FastPlan, Mismatch, Tables, check_against_full,
 };
 use super::{Engine, FullEngine, IsmError, Members, Scores, Strand, Stretch, Want};
-use crate::encode::UNKNOWN;
 use crate::genome::Interval;
 use crate::job::Cancel;
 use crate::model::{
@@ -302,14 +301,10 @@ impl Checked {
                 let found = graph.as_ref().and_then(|graph| graph.rounding(codes).ok());
                 found.unwrap_or_default()
             };
-            let windows = few.lattice.covering(wanted[0]);
-            let whole = |start: i64| {
-                let codes = few.window(start).iter();
-                let unknown = codes.filter(|&&c| c == UNKNOWN).count();
-                unknown <= few.lattice.most_unknown() as usize
-            };
+            let mut scores = Scores::default();
+            scores.begin(&few, Want::Effects, self.fast.tasks());
             // Nothing would be compared.
-            if !windows.into_iter().any(whole) {
+            if scores.windows.is_empty() {
                 continue;
             }
             let fast = self.fast.as_mut();

@@ -9,7 +9,7 @@ use crate::input::{Input, InputError, Lines, Table, Watch};
 const PIECE: usize = 1 << 14;
 
 /// Columns that names are looked for in.
-const NAMES: [&str; 3] = ["name", "id", "tile"];
+pub(super) const NAMES: [&str; 3] = ["name", "id", "tile"];
 
 /// Some sequences with their names.
 pub struct Piece {

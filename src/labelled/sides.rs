@@ -15,6 +15,21 @@ pub struct Sides {
     pub shares: Shares,
 }
 
+/// A tenth for validation and a tenth to test, by chance.
+impl Default for Sides {
+    fn default() -> Self {
+        Self {
+            validation: Vec::new(),
+            test: Vec::new(),
+            shares: Shares {
+                validation: 0.1,
+                test: 0.1,
+                seed: 1,
+            },
+        }
+    }
+}
+
 impl Labelled {
     /// Puts rows on sides where the file has no column `split`, and says how: by contig where there is a
     /// column `chrom` that names one of those asked for, else by chance.

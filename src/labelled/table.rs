@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayView1};
 
+use super::sequences::NAMES;
 use super::{Columns, Label, Labelled, LabelledError, Sequences, Skipped};
 use crate::dataset::Split;
 use crate::encode;
@@ -105,7 +106,7 @@ impl Table {
                 by_name.insert(name, codes.iter().map(letter).collect());
             }
         }
-        let names = ["name", "id", "tile"].iter().find_map(|n| self.texts(n));
+        let names = NAMES.iter().find_map(|n| self.texts(n));
         let names = names.unwrap_or_default();
         let sequence = |(row, name): (usize, &Option<String>)| {
             let name = name.as_deref().unwrap_or("");

@@ -1,3 +1,4 @@
+use super::sequences::NAMES;
 use super::table::{Cells, Table};
 use super::{LabelledError, Source};
 use crate::input::{Input, InputError, Lines, Separator, bed};
@@ -27,7 +28,7 @@ pub(super) fn read(input: Input, source: &Source) -> Result<Text, LabelledError>
     };
     let place = |name: &str| header.names.iter().position(|n| n == name);
     let sequence = source.columns.sequence.as_deref().unwrap_or("sequence");
-    let named = source.fasta.is_some() && ["name", "id", "tile"].iter().any(|n| place(n).is_some());
+    let named = source.fasta.is_some() && NAMES.iter().any(|n| place(n).is_some());
     let mut by_name = false;
     let interval = match (place(sequence), [0, 1, 2].map(|i| place(BED[i]))) {
         (Some(_), _) => None,

@@ -179,9 +179,7 @@ pub fn predict(
                     _ => RegionStatus::NoScoredWindow,
                 }));
             }
-            let bytes = watch.bytes();
-            progress.advance(bytes - reported);
-            reported = bytes;
+            watch.tell(progress, &mut reported);
             Ok(())
         },
         cancel,

@@ -242,9 +242,7 @@ fn of_variants(
             for site in 0..calls.ends.len() {
                 set.add(&calls, site, &mut random);
             }
-            let bytes = watch.bytes();
-            progress.advance(bytes - reported);
-            reported = bytes;
+            watch.tell(progress, &mut reported);
             Ok(())
         },
         cancel,

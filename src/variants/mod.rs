@@ -236,9 +236,7 @@ fn annotate(
         |done: Annotated| {
             outputs.append(&done)?;
             counts.add(&done.counts);
-            let bytes = watch.bytes();
-            progress.advance(bytes - reported);
-            reported = bytes;
+            watch.tell(progress, &mut reported);
             Ok(())
         },
         cancel,

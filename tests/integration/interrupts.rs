@@ -24,19 +24,6 @@ use mpra_score::{Cancel, Error, dataset, evaluate, fdr, job, motifs, overlap, sc
 
 use crate::support::jobs::{DATASET, ENRICHMENT, JOBS, folder, succeed, words};
 
-/// Not used: the data say it.
-fn sides() -> Sides {
-    Sides {
-        validation: Vec::new(),
-        test: Vec::new(),
-        shares: Shares {
-            validation: 0.1,
-            test: 0.1,
-            seed: 1,
-        },
-    }
-}
-
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
 
 /// Runs a job into a folder.
@@ -300,7 +287,7 @@ fn of_models(here: &Path) -> Vec<(&'static str, Run)> {
         let config = kmer::Config {
             data: data.clone(),
             columns: Columns::default(),
-            sides: sides(),
+            sides: Sides::default(),
             labels: None,
             values: Values::Standardised,
             longest: 2,

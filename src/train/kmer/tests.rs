@@ -1,4 +1,3 @@
-use crate::dataset::Shares;
 use crate::labelled::{Columns, Sides};
 use std::fmt::Write as _;
 use std::fs;
@@ -183,15 +182,7 @@ fn config(folder: &Path, data: &str) -> Config {
     Config {
         data: path,
         columns: Columns::default(),
-        sides: Sides {
-            validation: Vec::new(),
-            test: Vec::new(),
-            shares: Shares {
-                validation: 0.1,
-                test: 0.1,
-                seed: 1,
-            },
-        },
+        sides: Sides::default(),
         labels: None,
         values: Values::Standardised,
         longest: 4,
