@@ -28,6 +28,8 @@ pub(super) struct Key {
     pub tasks: Vec<String>,
     pub window: u32,
     pub stride: u32,
+    /// Most unknown bases of a window that is scored.
+    pub most_unknown: u32,
     /// First column and number of columns of the model's input, and the order of its rows.
     pub frame: (usize, usize, String),
     /// Which output of the model, and how it is read.
@@ -219,6 +221,7 @@ impl Sample {
             ("the tasks", theirs.tasks != key.tasks),
             ("the window", theirs.window != key.window),
             ("the stride", theirs.stride != key.stride),
+            ("--max-unknown", theirs.most_unknown != key.most_unknown),
             ("the frame or alphabet", theirs.frame != key.frame),
             ("the output", theirs.output != key.output),
             ("--windows", theirs.windows != key.windows),
@@ -331,6 +334,7 @@ pub(super) mod tests {
                     tasks: vec!["t".into()],
                     window: 10,
                     stride: 2,
+                    most_unknown: 0,
                     frame: (0, 10, "ACGT".into()),
                     output: String::new(),
                     windows: "all".into(),
@@ -365,10 +369,14 @@ pub(super) mod tests {
         let other = Key {
             model: "n".into(),
             stride: 3,
+            most_unknown: 5,
             ..key.clone()
         };
         let error = Sample::read(&path, &other).unwrap_err().to_string();
-        assert!(error.contains("the model, the stride differ"), "{error}");
+        assert!(
+            error.contains("the model, the stride, --max-unknown differ"),
+            "{error}"
+        );
         std::fs::write(&path, b"chr1\t1\t2\n").unwrap();
         assert!(!Sample::is_saved(&path).unwrap());
         assert!(Sample::read(&path, &key).is_err());

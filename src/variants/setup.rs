@@ -60,6 +60,7 @@ impl Setup {
                 tasks: tasks.clone(),
                 window: spec.window as u32,
                 stride: rules.lattice.stride(),
+                most_unknown: rules.lattice.most_unknown(),
                 frame: (
                     spec.one_hot.offset,
                     spec.one_hot.length,
@@ -99,6 +100,7 @@ impl Setup {
             "tasks": self.tasks,
             "windows": scoring.windows.as_str(),
             "stride": self.key.stride,
+            "most_unknown": self.key.most_unknown,
             "strand": scoring.strand.as_str(),
             "engine": self.engine,
         }));
