@@ -25,12 +25,15 @@
 //! - [`tracks`]: values along the genome: bigWig, bedGraph.
 //! - [`vcf`]: VCF and BCF as they are: headers, records, from one to the other.
 //!
-//! Analyses:
-//! - [`fdr`]: false discovery rates of a table of p-values, with scores as side information.
+//! And on these:
 //! - [`labelled`]: sequences with measured values, from Parquet, tables, BED.
 //! - [`overlap`]: tracks against annotations: enrichment, factors, profiles, agreement.
 //! - [`sharpr`]: the Sharpr-MPRA model, from tiles to per-base activities.
-//! - [`variants`]: effects of variants: VCF in and out, p-values, ranking.
+//! - [`sumstats`]: tables of associations, as the programs of the field write them.
+//!
+//! Of variants:
+//! - [`fdr`]: false discovery rates of a table of p-values, with scores as side information.
+//! - [`variants`]: effects of variants: VCF and GWAS tables in and out, p-values, ranking.
 //!
 //! Analyses that use these:
 //! - [`evaluate`]: predictions against measurements.
@@ -76,6 +79,7 @@ pub mod plot;
 pub mod score;
 pub mod sharpr;
 pub mod stats;
+pub mod sumstats;
 pub mod tracks;
 pub mod train;
 pub mod variants;

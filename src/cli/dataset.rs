@@ -7,8 +7,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
 use mpra_score::Error;
 use mpra_score::dataset::{
-    self, Config, CoordinateSource, Geometry, MissingValues, ReplicateRule, Shares, SplitRule,
-    Strand, parse_experiment, read_sheet,
+    self, Config, CoordinateSource, Geometry, Igvf, MissingValues, ReplicateRule, Shares,
+    SplitRule, Strand, parse_experiment, read_sheet,
 };
 
 use super::interrupt;
@@ -31,6 +31,18 @@ pub struct DatasetArgs {
     /// cell_type, promoter, replicate, rna, dna; paths count from the sheet's folder
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
+    /// A task's reporter experiment in a form of the IGVF consortium, as MPRAsnakeflow writes it: counts of
+    /// barcodes (`barcode oligo_name dna_count_R rna_count_R ...`) or activities (`replicate oligo_name ...
+    /// log2FoldChange n_bc`); once a task
+    #[arg(long, value_name = "TASK=FILE", value_parser = igvf, requires = "design", conflicts_with_all = ["experiment", "sheet"])]
+    igvf: Vec<(String, PathBuf)>,
+    /// Its sequences: IGVF's reporter sequence design (`name sequence ... chr start end`), or FASTA. Most
+    /// oligos' length is that of the examples
+    #[arg(long, value_name = "FILE", requires = "igvf")]
+    design: Option<PathBuf>,
+    /// Oligos with fewer barcodes in a replicate have no value there
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "igvf")]
+    min_barcodes: u32,
     /// Only these tasks (CELL_PROMOTER), in this order
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     tasks: Option<Vec<String>>,
@@ -170,6 +182,15 @@ enum SplitBy {
     RandomTiles,
 }
 
+fn igvf(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((task, file)) if !task.is_empty() && !file.is_empty() => {
+            Ok((task.into(), file.into()))
+        }
+        _ => Err("expected TASK=FILE, such as HepG2=reporter_experiment.barcode.tsv.gz".into()),
+    }
+}
+
 impl DatasetArgs {
     fn config(self) -> Result<Config> {
         let mut experiments = Vec::new();
@@ -179,11 +200,16 @@ impl DatasetArgs {
         for text in &self.experiment {
             experiments.push(parse_experiment(text).map_err(Error::from)?);
         }
-        if experiments.is_empty() {
+        let igvf = self.design.map(|design| Igvf {
+            tables: self.igvf,
+            design,
+            min_barcodes: self.min_barcodes,
+        });
+        if experiments.is_empty() && igvf.is_none() {
             return Err(super::Cli::command()
                 .error(
                     ErrorKind::MissingRequiredArgument,
-                    "give --experiment (once a replicate) or --sheet",
+                    "give --experiment (once a replicate), --sheet or --igvf",
                 )
                 .into());
         }
@@ -219,6 +245,7 @@ impl DatasetArgs {
         Ok(Config {
             experiments,
             sheet: self.sheet,
+            igvf,
             tasks: self.tasks,
             geometry: Geometry {
                 tile: self.tile,

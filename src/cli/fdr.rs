@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{ArgGroup, Args, ValueEnum};
 use mpra_score::fdr::{self, Config, FoldBy, PTable, Summary};
+use mpra_score::sumstats::{Role, SumTable};
 
 use super::interrupt;
 use super::shared::{aliases, say};
@@ -147,14 +148,21 @@ impl FdrArgs {
         let aliases = aliases(self.chrom_alias.as_deref())?;
         Ok(Config {
             table: PTable {
-                path: self.pvalues,
-                p: self.p_column,
-                id: self.id_column,
-                contig: self.chrom_column,
-                position: self.position_column,
+                table: SumTable {
+                    path: self.pvalues,
+                    named: [
+                        (Role::P, self.p_column),
+                        (Role::Id, self.id_column),
+                        (Role::Contig, self.chrom_column),
+                        (Role::Position, self.position_column),
+                    ]
+                    .into_iter()
+                    .filter_map(|(role, name)| Some((role, name?)))
+                    .collect(),
+                    zero_based: self.zero_based,
+                },
                 alleles: self.allele_columns,
                 covariate: self.covariate_column,
-                zero_based: self.zero_based,
             },
             covariate: self.covariate,
             field: self.field,

@@ -3,13 +3,14 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use mpra_score::intervals::Named;
 use mpra_score::model::ModelSources;
+use mpra_score::sumstats::{Role, SumTable};
 use mpra_score::variants::{
-    self, BackgroundConfig, BackgroundSource, Combine, Plots, RankBy, Scoring, VariantSource,
-    VariantsConfig, VariantsSummary, Windows, enrich,
+    self, BackgroundConfig, BackgroundSource, Clump, Combine, Plots, RankBy, Scoring,
+    VariantSource, VariantsConfig, VariantsSummary, Windows, enrich, gwas,
 };
 
 use super::interrupt;
@@ -43,7 +44,8 @@ variant's first base (after bases that REF and ALT share at their ends are taken
 in its column and is filled from the genome on the right.
 
 --table, one row an allele, ranked:
-  rank contig pos id ref alt   pos as in the VCF, from 1
+  rank contig pos id ref alt   pos as in the VCF, from 1; an allele that is listed twice is ranked once
+  lead                         (--clump-kb, --clump-bfile) rank of the site whose signal it is of
   status                       ok, or a word of MPRA_SKIP
   max_effect max_task          as MPRA_MAX, and the task
   cauchy_p cauchy_q            all tasks together (product_p, product_q with --combine product)
@@ -62,7 +64,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
     after_long_help = OUTPUT_HELP,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    group(ArgGroup::new("variants").required(true).args(["vcf", "bed"]))
+    group(ArgGroup::new("variants").required(true).args(["vcf", "bed", "sumstats"]))
 )]
 pub struct VariantsArgs {
     #[command(subcommand)]
@@ -73,11 +75,19 @@ pub struct VariantsArgs {
     /// Positions without alleles (BED): every base's three possible changes are scored
     #[arg(long, value_name = "FILE")]
     bed: Option<PathBuf>,
-    /// The scored variants: .vcf, .vcf.gz (with .tbi), .bcf (with .csi), or `-` for standard output
+    /// A GWAS or fine-mapping table as PLINK, REGENIE, SAIGE, BOLT-LMM, METAL, the GWAS catalog, SuSiE and others
+    /// write it (text, gzip, Parquet, GWAS-VCF): effects of its effect alleles, loci and the variants that may
+    /// count in them
+    #[arg(long, value_name = "FILE")]
+    sumstats: Option<PathBuf>,
+    #[command(flatten)]
+    gwas: GwasArgs,
+    /// The scored variants: .vcf, .vcf.gz (with .tbi), .bcf (with .csi), or `-` for standard output; of
+    /// --sumstats a table (.tsv, .tsv.gz)
     // Optional for Rust only: under `enrich` it is not required.
     #[arg(long, value_name = "FILE", required = true)]
     out: Option<PathBuf>,
-    /// Write a table of all alleles, ranked
+    /// Write a table of all alleles, ranked; of --sumstats the variants of the loci, ranked in each
     #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
     /// What the table is ranked by: `max` (largest |effect| over the tasks), `p` (all tasks
@@ -112,6 +122,68 @@ pub struct VariantsArgs {
     background: BackgroundSource,
     #[command(flatten)]
     scoring: ScoringArgs,
+}
+
+/// What --sumstats takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "GWAS tables and loci")]
+struct GwasArgs {
+    /// What a column holds, where its name does not tell: p, -log10(p), id, contig, position, variant
+    /// (1:1065296:T:C), effect_allele, other_allele, ref, alt, beta, odds_ratio, se, z, chisq, pip, credible_set
+    /// or test; repeatable
+    #[arg(long, value_name = "WHAT=NAME", value_parser = column, requires = "sumstats")]
+    column: Vec<(Role, String)>,
+    /// Positions of the table count from 0, not from 1
+    #[arg(long, requires = "sumstats")]
+    zero_based: bool,
+    /// Columns that tell traits or cohorts apart: rows that differ there are never of one locus
+    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "sumstats")]
+    group_columns: Vec<String>,
+    /// The largest p-value that begins a locus
+    #[arg(long, value_name = "P", default_value_t = 5e-8, requires = "sumstats")]
+    lead_p: f64,
+    /// Sites within so many thousand bases of a better one are of its signal: a locus of --sumstats; in the
+    /// ranking of --vcf and --bed, the column `lead` then says which, and --top draws leads alone
+    /// [default: 250 with --sumstats]
+    #[arg(long, value_name = "KB", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    clump_kb: Option<u32>,
+    /// ... and only where people's genotypes, PLINK's NAME.bed, .bim and .fam (or .gz), say that they are in
+    /// disequilibrium with it
+    #[arg(long, value_name = "NAME")]
+    clump_bfile: Option<PathBuf>,
+    /// The least squared correlation for that
+    #[arg(
+        long,
+        value_name = "R2",
+        default_value_t = 0.5,
+        requires = "clump_bfile"
+    )]
+    clump_r2: f64,
+}
+
+fn column(text: &str) -> Result<(Role, String), String> {
+    let known = || Role::ALL.map(Role::as_str).join(", ");
+    // The word may hold no `=`, the name may.
+    let Some((word, name)) = text.split_once('=') else {
+        return Err(format!("expected WHAT=NAME, with one of {}", known()));
+    };
+    let role = Role::of(word).ok_or_else(|| format!("{word:?} is none of {}", known()))?;
+    Ok((role, name.to_owned()))
+}
+
+impl GwasArgs {
+    /// What is one signal; `None` where nothing was asked.
+    fn clump(&self) -> Option<Clump> {
+        if self.clump_kb.is_none() && self.clump_bfile.is_none() {
+            return None;
+        }
+        let usual = Clump::default();
+        Some(Clump {
+            distance: self.clump_kb.map_or(usual.distance, |kb| kb * 1_000),
+            genotypes: self.clump_bfile.clone(),
+            r2: self.clump_r2,
+        })
+    }
 }
 
 /// What all jobs on variants share.
@@ -361,15 +433,45 @@ impl VariantsArgs {
             }
             return Ok(());
         }
+        let combine = match self.combine {
+            CombineFlag::Cauchy => Combine::Cauchy,
+            CombineFlag::Product => Combine::Product,
+        };
+        if let Some(path) = self.sumstats {
+            if self.plots.is_some() || self.rank_by != RankBy::Largest {
+                bail!(
+                    "--plots and --rank-by are of --vcf and --bed; --sumstats ranks the variants of each locus"
+                );
+            }
+            let config = gwas::GwasConfig {
+                clump: self.gwas.clump().unwrap_or_default(),
+                table: SumTable {
+                    path,
+                    named: self.gwas.column,
+                    zero_based: self.gwas.zero_based,
+                },
+                groups: self.gwas.group_columns,
+                lead_p: self.gwas.lead_p,
+                out: self.out.context("--out is required")?,
+                candidates: self.table,
+                combine,
+                annotations: self.annotation,
+                force: self.force,
+                scoring: self.scoring.scoring(self.background)?,
+            };
+            let summary = gwas::run(&config, &bar, &cancel)?;
+            if !quiet {
+                report_gwas(&summary);
+            }
+            return Ok(());
+        }
         let config = VariantsConfig {
             source: source(self.vcf, self.bed)?,
             out: self.out.context("--out is required")?,
             table: self.table,
             rank_by: self.rank_by,
-            combine: match self.combine {
-                CombineFlag::Cauchy => Combine::Cauchy,
-                CombineFlag::Product => Combine::Product,
-            },
+            clump: self.gwas.clump(),
+            combine,
             annotations: self.annotation,
             plots: self.plots.map(|folder| Plots {
                 top: self.top,
@@ -404,6 +506,48 @@ impl EnrichArgs {
     }
 }
 
+/// The columns that were taken from a table, for a person.
+fn columns(taken: &[(&'static str, String)]) -> String {
+    let words = taken
+        .iter()
+        .map(|(what, name)| match *what == name.as_str() {
+            true => name.clone(),
+            false => format!("{what} from {name}"),
+        });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn report_gwas(summary: &gwas::GwasSummary) {
+    say(format!("columns: {}", columns(&summary.columns)));
+    let skipped: Vec<String> = (summary.skipped.iter())
+        .map(|(status, n)| format!("{n} {}", status.as_str()))
+        .collect();
+    let skipped = match skipped.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", skipped.join(", ")),
+    };
+    say(format!(
+        "{} of {} rows scored{skipped} in {:.1} s",
+        summary.scored, summary.rows, summary.seconds
+    ));
+    say(format!(
+        "the effect allele is the genome's in {}, told on the other strand in {}; {} are palindromes (A/T, C/G), taken as on the forward strand",
+        summary.reference_effect, summary.complement, summary.palindromes
+    ));
+    say(format!(
+        "{} loci by {}, {} variants in them",
+        summary.loci, summary.locus_by, summary.candidates
+    ));
+    if let Some((changes, regions, seed)) = &summary.background {
+        say(format!(
+            "background: {changes} changes in windows of {regions}, seed {seed}"
+        ));
+    }
+    for file in &summary.files {
+        say(format!("  {}", file.display()));
+    }
+}
+
 fn report(summary: &VariantsSummary) {
     let skipped: Vec<String> = summary
         .skipped
@@ -423,6 +567,12 @@ fn report(summary: &VariantsSummary) {
         "{} records, {} of {} alleles scored{skipped}{checked} in {:.1} s",
         summary.records, summary.scored, summary.alleles, summary.seconds
     ));
+    if summary.repeated > 0 {
+        say(format!(
+            "{} alleles are listed more than once: the ranking has each once",
+            summary.repeated
+        ));
+    }
     if let Some((changes, regions, seed)) = &summary.background {
         say(format!(
             "background: {changes} changes in windows of {regions}, seed {seed}"

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::{DatasetError, Experiment};
+use super::{DatasetError, Experiment, Igvf};
 use crate::genome::Aliases;
 
 /// The design's numbers: unlike for the Sharpr-MPRA model, the step need not divide the tile.
@@ -147,6 +147,8 @@ pub struct Config {
     pub experiments: Vec<Experiment>,
     /// The sheet they came from, for the provenance.
     pub sheet: Option<PathBuf>,
+    /// IGVF's reporter experiments, instead of count tables.
+    pub igvf: Option<Igvf>,
     /// Only these tasks, in this order.
     pub tasks: Option<Vec<String>>,
     /// The design.
@@ -197,8 +199,8 @@ impl Config {
         if u64::from(step) * u64::from(tiles) > 1 << 24 {
             return fail("--step times --tiles makes regions of more than 16 million bases");
         }
-        if self.experiments.is_empty() {
-            return fail("no experiment: give --experiment or --sheet");
+        if self.experiments.is_empty() == self.igvf.is_none() {
+            return fail("give either --experiment or --sheet, or --igvf");
         }
         if self.fasta.is_some() && self.coordinates == CoordinateSource::None {
             return fail("sequences from the FASTA need coordinates");

@@ -11,6 +11,7 @@ mod config;
 mod examples;
 mod figures;
 mod filter;
+mod igvf;
 mod parquet;
 mod places;
 mod report;
@@ -26,6 +27,7 @@ pub use config::{
 };
 pub use examples::{Examples, make_examples};
 pub use filter::{FilterReason, Filtered};
+pub use igvf::Igvf;
 pub use parquet::{Rows, write_parquet};
 pub use places::place_tiles;
 pub use report::Report;

@@ -55,15 +55,29 @@ fn existing(config: &Config) -> Existing {
 }
 
 fn make(config: &Config, cancel: &Cancel) -> Result<(OutputDir, Summary, RunInfo), DatasetError> {
-    let assay = assemble(
-        &config.experiments,
-        config.tasks.as_deref(),
-        config.geometry,
-        config.tile_index,
-        config.min_dna,
-    )?;
+    let only = config.tasks.as_deref();
+    let (assay, geometry, designed) = match &config.igvf {
+        None => {
+            let (experiments, geometry) = (&config.experiments, config.geometry);
+            let assay = assemble(
+                experiments,
+                only,
+                geometry,
+                config.tile_index,
+                config.min_dna,
+            )?;
+            (assay, geometry, None)
+        }
+        Some(igvf) => {
+            let made = igvf.assemble(only)?;
+            (made.assay, made.geometry, made.places)
+        }
+    };
     cancel.check()?;
-    let places = place_tiles(&assay, &config.coordinates, config.geometry)?;
+    let places = match (&config.coordinates, designed) {
+        (CoordinateSource::Auto, Some(places)) => Some(places),
+        (source, _) => place_tiles(&assay, source, geometry)?,
+    };
     let independent = matches!(config.split, SplitRule::RandomTiles(_))
         || config.coordinates == CoordinateSource::None;
     if places.is_none() && !independent {
@@ -77,7 +91,7 @@ fn make(config: &Config, cancel: &Cancel) -> Result<(OutputDir, Summary, RunInfo
         &assay,
         places.as_deref(),
         fasta.as_ref().map(|fasta| (fasta, &config.aliases)),
-        config.geometry,
+        geometry,
     )?;
     cancel.check()?;
     let examples = make_examples(&assay, &sequences, config.replicates, config.missing)?;
@@ -94,14 +108,7 @@ fn make(config: &Config, cancel: &Cancel) -> Result<(OutputDir, Summary, RunInfo
             tracing::warn!("no example is on the {} side of the split", side.as_str());
         }
     }
-    let report = Report::new(
-        &assay,
-        &examples,
-        &sequences,
-        &sides,
-        &groups,
-        config.geometry,
-    );
+    let report = Report::new(&assay, &examples, &sequences, &sides, &groups, geometry);
 
     let rows = Rows {
         assay: &assay,
@@ -110,7 +117,7 @@ fn make(config: &Config, cancel: &Cancel) -> Result<(OutputDir, Summary, RunInfo
         places: places.as_deref(),
         groups: &groups,
         sides: &sides,
-        geometry: config.geometry,
+        geometry,
         frame: config.frame,
         strands: config.strands,
     };
@@ -160,6 +167,12 @@ fn filtered(assay: &Assay, examples: &Examples) -> String {
 
 fn provenance(config: &Config, assay: &Assay, examples: &Examples, rows: &Rows) -> RunInfo {
     let mut run = RunInfo::new("dataset", &config.command);
+    if let Some(igvf) = &config.igvf {
+        for (_, path) in &igvf.tables {
+            run.input("reporter_experiment", path);
+        }
+        run.input("design", &igvf.design);
+    }
     for experiment in &config.experiments {
         for (role, path) in [("rna", &experiment.rna), ("dna", &experiment.dna)] {
             if !(run.inputs.iter()).any(|i| i.role == role && i.path == path.to_string_lossy()) {
@@ -202,6 +215,7 @@ fn provenance(config: &Config, assay: &Assay, examples: &Examples, rows: &Rows) 
     };
     run.settings = job::map(json!({
         "min_dna": config.min_dna,
+        "min_barcodes": config.igvf.as_ref().map(|igvf| igvf.min_barcodes),
         "tile_index": config.tile_index,
         "replicates": format!("{:?}", config.replicates).to_lowercase(),
         "missing": format!("{:?}", config.missing).to_lowercase(),
@@ -211,9 +225,9 @@ fn provenance(config: &Config, assay: &Assay, examples: &Examples, rows: &Rows) 
         "input": {
             "frame": format!("{:?}", config.frame).to_lowercase(),
             "length": rows.input_len(),
-            "tile": config.geometry.tile,
-            "step": config.geometry.step,
-            "tiles": config.geometry.tiles,
+            "tile": rows.geometry.tile,
+            "step": rows.geometry.step,
+            "tiles": rows.geometry.tiles,
         },
     }));
     run.results.insert("tasks".into(), json!(tasks));

@@ -4,6 +4,7 @@ use crate::input::InputError;
 use crate::job::JobError;
 use crate::output::OutputError;
 use crate::plot::PlotError;
+use crate::sumstats::{Role, SumstatsError};
 use crate::tracks::TrackError;
 use crate::vcf::VcfError;
 
@@ -25,17 +26,18 @@ pub enum FdrError {
     /// A covariate in an unknown format.
     #[error("{0} is no VCF, BCF, bigWig or bedGraph")]
     Format(PathBuf),
+    /// The table.
+    #[error(transparent)]
+    Sumstats(#[from] SumstatsError),
     /// A column that is not there.
-    #[error("{path} has no column {wanted}; its columns are {}", .columns.join(", "))]
+    #[error("{path} has no column {name:?}; its columns are {}", .columns.join(", "))]
     NoColumn {
         /// The table.
         path: PathBuf,
         /// What was looked for.
-        wanted: String,
+        name: String,
         /// The names in its header.
         columns: Vec<String>,
-        /// The flag that names it.
-        flag: &'static str,
     },
     /// A table without rows, or without a single p-value.
     #[error("{path} holds no p-value ({rows} row(s))")]
@@ -94,7 +96,17 @@ impl FdrError {
         Some(match self {
             Self::Input(e) => return e.hint(),
             Self::Vcf(e) => return e.hint(),
-            Self::NoColumn { flag, .. } => format!("{flag} NAME says which column it is"),
+            Self::Sumstats(SumstatsError::NoColumn { role, .. }) => {
+                let flag = match role {
+                    Role::Id => "--id-column",
+                    Role::Contig => "--chrom-column",
+                    Role::Position => "--position-column",
+                    _ => "--p-column",
+                };
+                format!("{flag} NAME says which column it is")
+            }
+            Self::Sumstats(e) => return e.hint(),
+            Self::NoColumn { .. } => "names of columns are compared as they stand".into(),
             Self::NoField { .. } => {
                 "--field names the INFO field; `mpra-score variants` writes MPRA_MAX and MPRA_<task>"
                     .into()

@@ -169,7 +169,7 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
 
 /// The covariate of every hypothesis, from its file or from the table itself.
 fn covariate(config: &Config, all: &Hypotheses, cancel: &Cancel) -> Result<Joined, Error> {
-    let path = &config.table.path;
+    let path = &config.table.table.path;
     match &config.covariate {
         Some(file) => {
             let field = config.field.as_deref();
@@ -238,7 +238,7 @@ fn compute<'a>(
 fn describe(results: &Results<'_>, joined: &Joined, summary: &Summary) -> RunInfo {
     let (config, all) = (results.config, results.all);
     let mut run = RunInfo::new("fdr", &config.command);
-    run.input("pvalues", &config.table.path);
+    run.input("pvalues", &config.table.table.path);
     run.inputs("covariate", &config.covariate);
     run.seed = Some(config.seed);
     run.settings = job::map(json!({
@@ -248,7 +248,7 @@ fn describe(results: &Results<'_>, joined: &Joined, summary: &Summary) -> RunInf
         "folds": config.folds,
         "fold_by": summary.fold_by,
         "block": config.block,
-        "zero_based": config.table.zero_based,
+        "zero_based": config.table.table.zero_based,
         "columns": all.columns.iter().map(|(k, v)| json!([k, v])).collect::<Vec<_>>(),
         "covariate_kind": joined.source,
         "joined_by": joined.by,

@@ -75,7 +75,7 @@ fn hypotheses(r: &Results<'_>, file: &mut BufWriter<File>) -> io::Result<()> {
         file,
         "id\tcontig\tposition\tp\tcovariate\tbin\tfold\tweight\tbh_q\tstorey_q\tweighted_p\tihw_q\tbh\tstorey\tihw"
     )?;
-    let from = u32::from(!r.config.table.zero_based);
+    let from = u32::from(!r.config.table.table.zero_based);
     let mut tests = r.rows.iter().enumerate().peekable();
     for (row, p) in r.all.p.iter().enumerate() {
         write!(file, "{}", r.all.ids.get(row).map_or(".", |id| id))?;

@@ -1,86 +1,23 @@
 //! The table of p-values.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::Path;
 
 use super::FdrError;
 use crate::genome::{Contig, Contigs};
-use crate::input::{InputError, Lines, Row, Table, is_missing, shorten};
+use crate::input::{InputError, is_missing, shorten};
+use crate::sumstats::{Associations, Role, SumTable};
 
-/// Where p-values stand. Columns that are not named are looked for under common names; their case
-/// does not matter.
+/// Where p-values stand.
 #[derive(Clone, Debug, Default)]
 pub struct PTable {
-    /// A table with a header, separated by tabs (by blanks where the header has no tab), plain,
-    /// gzip or bgzip; `-` is standard input.
-    pub path: PathBuf,
-    /// The column of p-values.
-    pub p: Option<String>,
-    /// Names of hypotheses.
-    pub id: Option<String>,
-    /// Contigs.
-    pub contig: Option<String>,
-    /// Positions.
-    pub position: Option<String>,
+    /// The table, and columns that programs call otherwise.
+    pub table: SumTable,
     /// The two alleles, in any order.
     pub alleles: Option<[String; 2]>,
     /// The covariate, if it stands in this table.
     pub covariate: Option<String>,
-    /// Positions count from 0.
-    pub zero_based: bool,
 }
-
-// As PLINK, PLINK 2, REGENIE, SAIGE, BOLT-LMM, METAL, GEMMA, the GWAS catalog and its harmonised files (whose
-// `hm_` columns come before the original ones) call them.
-const P: &[&str] = &[
-    "p",
-    "pval",
-    "pvalue",
-    "p_value",
-    "p-value",
-    "p.value",
-    "p_val",
-    "p_bolt_lmm",
-    "p_bolt_lmm_inf",
-    "p_wald",
-    "p_lrt",
-    "p_score",
-];
-/// Of -log10(p), taken where there is no column of p-values.
-const LOG_P: &[&str] = &[
-    "neg_log_10_p_value",
-    "log10p",
-    "log10_p",
-    "neglog10p",
-    "neg_log10_p",
-    "nlog10p",
-    "mlog10p",
-    "mlogp",
-    "lp",
-];
-const ID: &[&str] = &[
-    "hm_rsid",
-    "id",
-    "snp",
-    "rsid",
-    "rs_id",
-    "rs",
-    "variant_id",
-    "markername",
-    "markerid",
-    "snpid",
-    "variant",
-    "name",
-];
-const CONTIG: &[&str] = &["hm_chrom", "chr", "chrom", "chromosome", "contig"];
-const POSITION: &[&str] = &[
-    "hm_pos",
-    "pos",
-    "bp",
-    "genpos",
-    "position",
-    "base_pair_location",
-    "ps",
-];
 
 /// A place on a contig of [`Hypotheses::contigs`]; the base counts from 0.
 pub type At = (u32, u32);
@@ -114,186 +51,145 @@ pub(super) fn bad(path: &Path, line: u64, problem: String, expected: &str) -> Fd
     })
 }
 
-/// A whole number, also as programs write it that take all numbers for floats: `100.0`, `1e+05`.
-fn whole(cell: &str) -> Option<u32> {
-    let float = || {
-        cell.parse::<f64>()
-            .ok()
-            .filter(|v| v.fract() == 0.0 && (0.0..=4e9).contains(v))
-    };
-    cell.parse().ok().or_else(|| float().map(|v| v as u32))
-}
-
-/// The columns of a header that are read.
-struct Columns<'a> {
-    table: &'a Table,
-    taken: Vec<(&'static str, String)>,
-}
-
-impl Columns<'_> {
-    fn missing(&self, wanted: String, flag: &'static str) -> FdrError {
-        FdrError::NoColumn {
-            path: self.table.path().into(),
-            wanted,
-            columns: self.table.names().to_vec(),
-            flag,
-        }
-    }
-
-    fn find(
-        &mut self,
-        what: &'static str,
-        named: Option<&str>,
-        common: &[&str],
-        flag: &'static str,
-    ) -> Result<Option<usize>, FdrError> {
-        let names = self.table.names();
-        let found = match named {
-            Some(name) => {
-                let mut places = (0..names.len()).filter(|&i| names[i] == name);
-                let missing = || self.missing(format!("{name:?}"), flag);
-                let first = places.next().ok_or_else(missing)?;
-                if places.next().is_some() {
-                    let path = self.table.path().display();
-                    let text = format!("{path}: two columns are called {name:?}");
-                    return Err(FdrError::Setting(text));
-                }
-                Some(first)
-            }
-            None => common.iter().find_map(|c| self.table.column(c)),
-        };
-        if let Some(i) = found {
-            self.taken.push((what, names[i].clone()));
-        }
-        Ok(found)
-    }
-
-    fn need(
-        &self,
-        what: &str,
-        found: Option<usize>,
-        flag: &'static str,
-    ) -> Result<usize, FdrError> {
-        found.ok_or_else(|| self.missing(format!("of {what}"), flag))
-    }
+/// Columns that only this job reads.
+struct Own {
+    alleles: Option<[usize; 2]>,
+    covariate: Option<usize>,
 }
 
 impl PTable {
-    /// Reads the table. Rows without p-value or place are kept as such.
+    /// Reads the table. Rows without p-value or place are kept as such, those of a covariate's term (PLINK)
+    /// without their p-value.
     ///
     /// # Errors
     /// When it cannot be read, lacks a column or any p-value, a row has another number of cells
     /// than the header, or a p-value, position or covariate is none.
     pub fn read(&self) -> Result<Hypotheses, FdrError> {
         let no_p = |rows| FdrError::NoP {
-            path: self.path.clone(),
+            path: self.table.path.clone(),
             rows,
         };
-        let mut table = Table::new(Lines::open(&self.path)?)?.ok_or_else(|| no_p(0))?;
-        let names = table.names().to_vec();
-        let mut columns = Columns {
-            table: &table,
-            taken: Vec::new(),
-        };
-        let mut p = columns.find("p", self.p.as_deref(), P, "--p-column")?;
-        if p.is_none() {
-            p = columns.find("-log10(p)", None, LOG_P, "--p-column")?;
+        let mut rows = self.table.open()?.ok_or_else(|| no_p(0))?;
+        if !rows.has(Role::P) && !rows.has(Role::LogP) {
+            return Err(rows.lacks(Role::P, "of p-values").into());
         }
-        let p = columns.need("p-values", p, "--p-column")?;
-        let logarithm = LOG_P.iter().any(|name| names[p].eq_ignore_ascii_case(name));
-        let id = columns.find("id", self.id.as_deref(), ID, "--id-column")?;
-        let contig = self.contig.as_deref();
-        let contig = columns.find("contig", contig, CONTIG, "--chrom-column")?;
-        let position = self.position.as_deref();
-        let position = columns.find("position", position, POSITION, "--position-column")?;
-        let alleles = match &self.alleles {
-            None => None,
-            Some([a, b]) => {
-                let mut find = |name: &str| {
-                    let found = columns.find("allele", Some(name), &[], "--allele-columns")?;
-                    columns.need("alleles", found, "--allele-columns")
-                };
-                Some([find(a)?, find(b)?])
-            }
-        };
-        let covariate = match &self.covariate {
-            None => None,
-            some => columns.find("covariate", some.as_deref(), &[], "--covariate-column")?,
-        };
-        let places = contig.zip(position);
+        let own = self.own(&rows)?;
         let mut all = Hypotheses {
-            columns: columns.taken,
+            columns: self.taken(&rows),
             ..Hypotheses::default()
         };
-        let mut contigs: Vec<Contig> = Vec::new();
-        let mut contig_ids = std::collections::HashMap::new();
-        while let Some(Row { line, cells }) = table.next_row()? {
-            let fail = |at: usize, expected: &str| {
-                let problem = format!("{:?} in column {}", shorten(cells[at]), names[at]);
-                bad(&self.path, line, problem, expected)
-            };
-            let value = |at: usize| match is_missing(cells[at]) {
-                true => Some(f64::NAN),
-                // Adding 0 takes the sign of -0 away.
-                false => (cells[at].parse::<f64>().ok()).map(|v| v + 0.0),
-            };
-            let most = if logarithm { f64::INFINITY } else { 1.0 };
-            let found = value(p).filter(|v| v.is_nan() || (0.0..=most).contains(v));
-            let found = found.ok_or_else(|| match logarithm {
-                true => fail(p, "-log10 of a p-value, 0 or more, or NA"),
-                false => fail(p, "a p-value from 0 to 1, or NA"),
-            })?;
-            all.p.push(match logarithm {
-                true => 10f64.powf(-found),
-                false => found,
-            });
-            if let Some(at) = covariate {
-                let finite = value(at).filter(|v| !v.is_infinite());
-                let finite = finite.ok_or_else(|| fail(at, "a finite number, or NA"))?;
-                all.covariate.push(finite);
+        let (has_id, has_places) = (rows.has(Role::Id), rows.has_places());
+        let mut contigs = ContigNames::default();
+        while let Some(row) = rows.next_row()? {
+            let p = row.p()?.0;
+            all.p.push(if row.is_of_alleles() { p } else { f64::NAN });
+            if let Some(at) = own.covariate {
+                let cell = row.cells[at].as_str();
+                let number = match is_missing(cell) {
+                    true => Some(f64::NAN),
+                    false => cell.parse::<f64>().ok().filter(|v| !v.is_infinite()),
+                };
+                let name = self.covariate.as_deref().unwrap_or_default();
+                all.covariate.push(number.ok_or_else(|| {
+                    let problem = format!("{:?} in column {name}", shorten(cell));
+                    bad(
+                        &self.table.path,
+                        row.line,
+                        problem,
+                        "a finite number, or NA",
+                    )
+                })?);
             }
-            if let Some(id) = id {
-                all.ids.push(cells[id].into());
+            if has_id {
+                all.ids.push(row.id().unwrap_or_default().into());
             }
-            if let Some([a, b]) = alleles {
-                let text = format!("{}/{}", cells[a], cells[b]);
+            if let Some([a, b]) = own.alleles {
+                let text = format!("{}/{}", row.cells[a], row.cells[b]);
                 all.alleles.push(text.to_uppercase().into());
             }
-            if let Some((contig, position)) = places {
-                if is_missing(cells[contig]) || is_missing(cells[position]) {
-                    all.places.push(None);
-                    continue;
-                }
-                let expected = match self.zero_based {
-                    true => "a position from 0",
-                    false => "a position from 1 (--zero-based: from 0)",
-                };
-                let at = whole(cells[position])
-                    .and_then(|at| at.checked_sub(u32::from(!self.zero_based)))
-                    .filter(|at| *at < i32::MAX as u32)
-                    .ok_or_else(|| fail(position, expected))?;
-                let name = cells[contig];
-                let id = match contig_ids.get(name) {
-                    Some(id) => *id,
-                    None => {
-                        let id = contigs.len() as u32;
-                        contig_ids.insert(name.to_owned(), id);
-                        contigs.push(Contig {
-                            name: name.into(),
-                            length: 0,
-                        });
-                        id
-                    }
-                };
-                all.places.push(Some((id, at)));
+            if has_places {
+                let place = row.place()?;
+                all.places
+                    .push(place.map(|(name, at)| (contigs.id(name), at)));
             }
         }
         if all.p.iter().all(|p| p.is_nan()) {
             return Err(no_p(all.p.len()));
         }
-        // Names differ, as they come from a map.
-        all.contigs = Contigs::new(contigs).unwrap_or_default();
+        // Names that might have been places, such as rsIDs.
+        if all.places.iter().all(Option::is_none) {
+            all.places.clear();
+        }
+        all.contigs = contigs.finish();
         Ok(all)
+    }
+
+    fn own(&self, rows: &Associations) -> Result<Own, FdrError> {
+        let find = |name: &String| {
+            rows.column(name).ok_or_else(|| FdrError::NoColumn {
+                path: self.table.path.clone(),
+                name: name.clone(),
+                columns: rows.names().to_vec(),
+            })
+        };
+        Ok(Own {
+            alleles: match &self.alleles {
+                Some([a, b]) => Some([find(a)?, find(b)?]),
+                None => None,
+            },
+            covariate: self.covariate.as_ref().map(find).transpose()?,
+        })
+    }
+
+    /// What was taken for what this job reads.
+    fn taken(&self, rows: &Associations) -> Vec<(&'static str, String)> {
+        let read = [
+            Role::P,
+            Role::LogP,
+            Role::Id,
+            Role::Contig,
+            Role::Position,
+            Role::Variant,
+            Role::Test,
+        ];
+        let mut taken = rows.taken();
+        taken.retain(|(what, _)| read.iter().any(|role| role.as_str() == *what));
+        for name in self.alleles.iter().flatten() {
+            taken.push(("allele", name.clone()));
+        }
+        taken.extend(
+            self.covariate
+                .iter()
+                .map(|name| ("covariate", name.clone())),
+        );
+        taken
+    }
+}
+
+/// Contigs by name, in the order in which they come.
+#[derive(Default)]
+struct ContigNames {
+    ids: HashMap<String, u32>,
+    list: Vec<Contig>,
+}
+
+impl ContigNames {
+    fn id(&mut self, name: &str) -> u32 {
+        if let Some(id) = self.ids.get(name) {
+            return *id;
+        }
+        let id = self.list.len() as u32;
+        self.ids.insert(name.to_owned(), id);
+        self.list.push(Contig {
+            name: name.into(),
+            length: 0,
+        });
+        id
+    }
+
+    fn finish(self) -> Contigs {
+        // Names differ, as they come from a map.
+        Contigs::new(self.list).unwrap_or_default()
     }
 }
 
@@ -305,7 +201,10 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         PTable {
-            path: file.path().into(),
+            table: SumTable {
+                path: file.path().into(),
+                ..SumTable::default()
+            },
             ..PTable::default()
         }
         .read()

@@ -169,6 +169,30 @@ impl ParquetFile {
         })
     }
 
+    /// The rows as texts, cell by cell: every column of text, numbers or truth values. Numbers have as many
+    /// digits as tell them apart, missing values are `NA`. Gives the names of the columns, too, and those
+    /// of columns that are nothing of the kind (dates, lists), which are left out.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn texts(self) -> Result<TextRows, ColumnsError> {
+        let told = |stored: &DataType| Kind::of(stored).is_some() || *stored == DataType::Boolean;
+        let (kept, left_out): (Vec<_>, Vec<_>) =
+            (self.columns.iter().enumerate()).partition(|(_, (_, stored))| told(stored));
+        let name = |(_, (name, _)): &(usize, &(String, DataType))| name.clone();
+        let schema = self.stored.parquet_schema();
+        let mask = ProjectionMask::roots(schema, kept.iter().map(|(i, _)| *i));
+        Ok(TextRows {
+            names: kept.iter().map(name).collect(),
+            left_out: left_out.iter().map(name).collect(),
+            reader: ParquetRecordBatchReaderBuilder::new_with_metadata(self.file, self.stored)
+                .with_projection(mask)
+                .build()
+                .map_err(|e| not_whole(&self.path, &e))?,
+            path: self.path,
+        })
+    }
+
     fn place(&self, name: &str, kind: Kind) -> Result<usize, ColumnsError> {
         let fail = |found: String| ColumnsError::Content {
             path: self.path.clone(),
@@ -246,6 +270,78 @@ impl Batches {
             numbers: read((&self.path, Kind::Numbers), batch, &self.numbers, numbers)?,
         })
     }
+}
+
+/// The rows of a file as texts, some at a time.
+pub struct TextRows {
+    path: PathBuf,
+    reader: ParquetRecordBatchReader,
+    /// Names of the columns.
+    pub names: Vec<String>,
+    /// Names of columns that have no text.
+    pub left_out: Vec<String>,
+}
+
+impl Iterator for TextRows {
+    /// `[column][row]`
+    type Item = Result<Vec<Vec<String>>, ColumnsError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = match self.reader.next()? {
+            Ok(batch) => batch,
+            Err(e) => return Some(Err(not_whole(&self.path, &e))),
+        };
+        let columns = (self.names.iter()).map(|name| {
+            let column = batch.column_by_name(name);
+            column.and_then(|c| texts(c.as_ref())).ok_or_else(|| {
+                let stored = column.map(|c| c.data_type().to_string());
+                ColumnsError::Content {
+                    path: self.path.clone(),
+                    found: format!(
+                        "column {name:?} stored as {}",
+                        stored.as_deref().unwrap_or("nothing")
+                    ),
+                    expected: "text or numbers".into(),
+                }
+            })
+        });
+        Some(columns.collect())
+    }
+}
+
+/// The cells of a column as texts; `None` for types that have none.
+fn texts(array: &dyn Array) -> Option<Vec<String>> {
+    fn of<T: ArrowPrimitiveType>(array: &dyn Array) -> Option<Vec<String>>
+    where
+        T::Native: std::fmt::Display,
+    {
+        let values = array.as_primitive_opt::<T>()?.iter();
+        Some(values.map(|v| cell(v.map(|v| v.to_string()))).collect())
+    }
+    fn cell(text: Option<String>) -> String {
+        match text {
+            // As pandas has missing numbers.
+            Some(text) if text != "NaN" => text,
+            _ => "NA".to_owned(),
+        }
+    }
+    let strings = |a: &StringArray| a.iter().map(|v| cell(v.map(str::to_owned))).collect();
+    (array.as_string_opt::<i32>().map(strings))
+        .or_else(|| {
+            let values = array.as_boolean_opt()?.iter();
+            Some(values.map(|v| cell(v.map(|v| v.to_string()))).collect())
+        })
+        .or_else(|| of::<Float64Type>(array))
+        .or_else(|| of::<Float32Type>(array))
+        .or_else(|| of::<Float16Type>(array))
+        .or_else(|| of::<Int64Type>(array))
+        .or_else(|| of::<Int32Type>(array))
+        .or_else(|| of::<Int16Type>(array))
+        .or_else(|| of::<Int8Type>(array))
+        .or_else(|| of::<UInt64Type>(array))
+        .or_else(|| of::<UInt32Type>(array))
+        .or_else(|| of::<UInt16Type>(array))
+        .or_else(|| of::<UInt8Type>(array))
 }
 
 /// Some rows of the columns asked for.

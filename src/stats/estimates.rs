@@ -60,6 +60,42 @@ pub(crate) fn curvature(points: impl Iterator<Item = (f64, f64, f64)> + Clone) -
     }
 }
 
+/// -log10 of the two-sided p-value of a z-score, also where the p-value itself is too small for a double.
+pub fn log10_p(z: f64) -> f64 {
+    use std::f64::consts::{LN_10, PI, SQRT_2};
+    let x = z.abs() / SQRT_2;
+    if x < 20.0 {
+        return -libm::erfc(x).log10() + 0.0;
+    }
+    // The first terms of erfc's expansion, of which the next is below 1e-8 here.
+    let square = x * x;
+    let series = 1.0 - 0.5 / square + 0.75 / (square * square);
+    (square + (x * PI.sqrt()).ln() - series.ln()) / LN_10
+}
+
+/// |z| of a two-sided p-value, given as its -log10; NaN of NaN. A p-value of 0 (infinity) counts as the
+/// smallest double, 4.9e-324: tables have 0 for what was too small to be written.
+pub fn abs_z(log: f64) -> f64 {
+    if log.is_nan() {
+        return f64::NAN;
+    }
+    let wanted = if log.is_finite() {
+        log.max(0.0)
+    } else {
+        323.306
+    };
+    // p is at most exp(-z^2 / 2).
+    let (mut low, mut high) = (0.0, (2.0 * std::f64::consts::LN_10 * wanted).sqrt() + 1e-9);
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        match log10_p(middle) < wanted {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    0.5 * (low + high)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +131,33 @@ mod tests {
             curvature([(0.0, 1.0, 1.0), (1.0, 2.0, 1.0)].into_iter()),
             f64::NAN,
         );
+    }
+
+    #[test]
+    fn z_scores_of_p_values() {
+        for (p, z) in [
+            (0.05, 1.959_963_985),
+            (5e-8, 5.451_310_444),
+            (1.0, 0.0),
+            (1e-300, 37.065_787_88),
+        ] {
+            let found = abs_z(-f64::log10(p));
+            assert!((found - z).abs() < 1e-6, "{p}: {found}");
+        }
+        // Both formulas agree where one takes over, and beyond the doubles.
+        let (below, above) = (
+            log10_p(20.0 * 2f64.sqrt() - 1e-9),
+            log10_p(20.0 * 2f64.sqrt() + 1e-9),
+        );
+        assert!((below - above).abs() < 1e-6, "{below} {above}");
+        // pnorm(-100, log.p = TRUE) is -5005.524209.
+        let expected = (5005.524_209 - 2f64.ln()) / std::f64::consts::LN_10;
+        assert!((abs_z(expected) - 100.0).abs() < 1e-6);
+        assert!(
+            (abs_z(f64::INFINITY) - 38.485).abs() < 0.01,
+            "{}",
+            abs_z(f64::INFINITY)
+        );
+        assert!(abs_z(f64::NAN).is_nan());
     }
 }

@@ -10,6 +10,7 @@ pub use cholesky::Cholesky;
 pub use classes::{Ranking, StrataRanking, strata};
 pub(crate) use correlation::{Moments, Rows};
 pub use correlation::{pearson, ranks, spearman};
+pub use estimates::{abs_z, log10_p};
 pub(crate) use estimates::{curvature, interval, p_from_normal, p_from_null};
 pub use random::Random;
 

@@ -13,7 +13,7 @@ use super::fields::Fields;
 use super::info::{self, BcfInfo, BcfNames, Info, TextInfo};
 use super::input::Piece;
 use super::output::Place;
-use super::rank::RowParts;
+use super::rank::{RowParts, Variant};
 use super::records::{Reader, Record};
 use super::{Scoring, VariantError};
 use crate::Error;
@@ -441,8 +441,16 @@ impl<'a> Annotator<'a> {
                 f32::from_bits(number),
             ]
         });
+        let name = self.contig(record);
+        let variant = Variant::new(record.site.contig, name, record.start, reference, alt);
         out.rows
-            .push(effects, combined, head.as_bytes(), names.as_bytes(), values)
+            .push(
+                variant,
+                (effects, combined),
+                head.as_bytes(),
+                names.as_bytes(),
+                values,
+            )
             .ok_or_else(fail)?;
         Ok(())
     }

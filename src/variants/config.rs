@@ -1,6 +1,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use super::clump::Clump;
 use super::combine::Combine;
 use super::input::VariantSource;
 use super::rank::RankBy;
@@ -120,6 +121,8 @@ pub struct VariantsConfig {
     pub table: Option<PathBuf>,
     /// What it is ranked by.
     pub rank_by: RankBy,
+    /// What is one signal in the ranking, where that is asked.
+    pub clump: Option<Clump>,
     /// How p-values of tasks become one.
     pub combine: Combine,
     /// Named intervals, to be found in the table.
@@ -128,4 +131,31 @@ pub struct VariantsConfig {
     pub plots: Option<Plots>,
     /// Replace what is there.
     pub force: bool,
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Settings of which only what a test looks at matters.
+    pub(in super::super) fn scoring() -> Scoring {
+        Scoring {
+            fasta: "genome.fa".into(),
+            write_index: false,
+            aliases: Aliases::None,
+            model: ModelSources::from_arg(None),
+            model_options: ModelOptions::default(),
+            ort_lib: None,
+            tasks: None,
+            windows: Windows::All,
+            stride: None,
+            strand: Strand::Forward,
+            engine: EngineChoice::Auto,
+            batch: NonZeroUsize::MIN,
+            threads: NonZeroUsize::MIN,
+            strict: false,
+            background: BackgroundConfig::default(),
+            command: Vec::new(),
+        }
+    }
 }

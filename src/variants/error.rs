@@ -5,6 +5,7 @@ use crate::input::InputError;
 use crate::intervals::IntervalError;
 use crate::job::JobError;
 use crate::output::{OutputError, write_hint};
+use crate::sumstats::SumstatsError;
 use crate::vcf::VcfError;
 
 /// What can be wrong with a job on variants.
@@ -25,6 +26,9 @@ pub enum VariantError {
     /// Threads, or being asked to stop.
     #[error(transparent)]
     Job(#[from] JobError),
+    /// A table of associations.
+    #[error(transparent)]
+    Sumstats(#[from] SumstatsError),
     /// A VCF or BCF: its header, or a record that cannot be understood.
     #[error(transparent)]
     Vcf(#[from] VcfError),
@@ -50,6 +54,9 @@ pub enum VariantError {
         /// Records compared.
         records: u64,
     },
+    /// No row of a table says its alleles.
+    #[error("{0}: no row says its alleles, which effects are of")]
+    NoAlleles(String),
     /// The output's name does not say its format.
     #[error("{0}: expected a name that ends in .vcf, .vcf.gz, .vcf.bgz or .bcf, or `-`")]
     Format(PathBuf),
@@ -95,6 +102,7 @@ impl VariantError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Input(e) => e.hint(),
+            Self::Sumstats(e) => e.hint(),
             Self::Vcf(e) => e.hint(),
             Self::Output(e) => e.hint(),
             Self::Intervals(e) => e.hint(),
@@ -113,6 +121,10 @@ impl VariantError {
             ),
             Self::Bcf { .. } => Some(
                 "BCF needs every contig, filter and field in the header, and from a pipe nothing can be added to it; write .vcf.gz instead, or read from a file"
+                    .into(),
+            ),
+            Self::NoAlleles(_) => Some(
+                "--column effect_allele=NAME and other_allele=NAME say where they are; PLINK's NAME.bed, .bim and .fam of the same variants have them, too (--clump-bfile NAME); positions alone: --bed"
                     .into(),
             ),
             Self::OtherBackground { .. } => Some("make a new one with --background BED".into()),

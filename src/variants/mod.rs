@@ -4,7 +4,7 @@
 //! columns (`records`), compare REF with the genome (`allele`), score them (`effects`) and write them as they
 //! came, with INFO fields added (`annotate`, `info`); the calling thread takes the pieces in order ([`crate::job::in_order`]) and writes
 //! them out (`output`), and the rows of the table into a temporary file from which they are ranked
-//! (`rank`). So memory does not grow with the input, but for 24 bytes an allele where there is a
+//! (`rank`). So memory does not grow with the input, but for 40 bytes an allele where there is a
 //! table.
 //!
 //! - **effect** of an allele: activity of the alternative haplotype - activity of the reference,
@@ -16,12 +16,14 @@
 mod allele;
 mod annotate;
 mod background;
+mod clump;
 mod combine;
 mod config;
 mod effects;
 pub mod enrich;
 mod error;
 mod fields;
+pub mod gwas;
 mod haplotype;
 mod heading;
 mod info;
@@ -35,6 +37,7 @@ mod setup;
 mod windows;
 
 pub use allele::{Change, Skip, change, is_acgt, is_allele};
+pub use clump::Clump;
 pub use combine::Combine;
 pub use config::{BackgroundConfig, BackgroundSource, Plots, Scoring, VariantsConfig};
 pub use error::VariantError;
@@ -52,11 +55,11 @@ use self::fields::Fields;
 use self::heading::heading;
 use self::input::Input;
 use self::output::{Format, Writer};
-use self::rank::{Columns, Ranking};
+use self::rank::{Columns, Ranked, Ranking};
 use self::sample::Sample;
 use self::setup::Setup;
 use crate::Error;
-use crate::intervals::{Annotation, Placed};
+use crate::intervals::{Annotation, Named, Placed};
 use crate::job::{self, Cancel, Progress};
 use crate::output::{Existing, OutputDir, WholeFile, check_file};
 use crate::vcf::Header;
@@ -74,6 +77,8 @@ pub struct VariantsSummary {
     pub skipped: Vec<(Skip, u64)>,
     /// Records whose REF was compared with the genome, and those that differ.
     pub compared: (u64, u64),
+    /// Alleles that were listed more than once and are ranked once; 0 where nothing is ranked.
+    pub repeated: u64,
     /// Values that BCF cannot hold as the VCF has them.
     pub changed: u64,
     /// The engine's word.
@@ -108,7 +113,7 @@ pub fn run(
     };
     let contigs = setup.fasta.contigs().clone();
     let mut input = Input::open(&config.source)?;
-    let annotations = annotations(config, &setup)?;
+    let annotations = annotations_of(&config.annotations, &setup, &config.scoring)?;
     let (mut setup, sample) = setup.with_background(scoring, cancel)?;
     if config.rank_by == RankBy::P && sample.is_none() {
         let text = "ranking by p needs a background".to_owned();
@@ -158,7 +163,7 @@ pub fn run(
     outputs.others.extend(saved);
     let sorted = outputs.writer.is_sorted();
     let scorer = annotators.first_mut().map(|a| &mut a.scorer);
-    let files = outputs.finish(config, &setup, &shared, scorer, cancel)?;
+    let (files, repeated) = outputs.finish(config, &setup, &shared, scorer, cancel)?;
     Ok(VariantsSummary {
         records: counts.records,
         alleles: counts.alleles,
@@ -168,6 +173,7 @@ pub fn run(
             .filter(|(_, n)| *n > 0)
             .collect(),
         compared: (counts.compared, counts.mismatches),
+        repeated,
         changed: counts.changed.0,
         engine: setup.engine,
         background: described,
@@ -203,9 +209,13 @@ fn existing(config: &VariantsConfig) -> Existing {
     }
 }
 
-fn annotations(config: &VariantsConfig, setup: &Setup) -> Result<Vec<(String, Placed)>, Error> {
-    let (contigs, aliases) = (setup.fasta.contigs(), &config.scoring.aliases);
-    (config.annotations.iter())
+fn annotations_of(
+    named: &[Named],
+    setup: &Setup,
+    scoring: &Scoring,
+) -> Result<Vec<(String, Placed)>, Error> {
+    let (contigs, aliases) = (setup.fasta.contigs(), &scoring.aliases);
+    (named.iter())
         .map(|named| {
             let intervals = Annotation::read(&named.path)?;
             let placed = intervals.placed(contigs, aliases, setup.fasta.path())?;
@@ -323,7 +333,7 @@ impl Outputs {
         shared: &Shared<'_>,
         scorer: Option<&mut Scorer>,
         cancel: &Cancel,
-    ) -> Result<Vec<PathBuf>, Error> {
+    ) -> Result<(Vec<PathBuf>, u64), Error> {
         let columns = Columns {
             tasks: &setup.tasks,
             ensemble: setup.ensemble,
@@ -331,16 +341,27 @@ impl Outputs {
             combine: config.combine,
             levels: self.levels,
             threads: config.scoring.threads,
+            clump: config.clump.as_ref(),
         };
         let most = config.plots.as_ref().map_or(0, |p| p.top);
-        let top = match self.ranking {
-            Some(ranking) => ranking.finish(&columns, self.table.as_ref(), most, cancel)?,
-            None => Vec::new(),
+        let genome = (shared.contigs, &config.scoring.aliases);
+        let ranked = match self.ranking {
+            Some(ranking) => {
+                ranking.finish(&columns, self.table.as_ref(), (most, genome), cancel)?
+            }
+            None => Ranked::default(),
         };
         let mut drawn = None;
         if let (Some(plots), Some(scorer)) = (&config.plots, scorer) {
             let mut folder = OutputDir::create(&plots.folder, existing(config))?;
-            plots::draw(&top, shared, &setup.tasks, scorer, &mut folder, cancel)?;
+            plots::draw(
+                &ranked.top,
+                shared,
+                &setup.tasks,
+                scorer,
+                &mut folder,
+                cancel,
+            )?;
             drawn = Some(folder);
         }
         cancel.check()?;
@@ -354,7 +375,7 @@ impl Outputs {
             }
             files.extend(folder.commit(run)?);
         }
-        Ok(files)
+        Ok((files, ranked.repeated))
     }
 }
 

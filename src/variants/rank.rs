@@ -1,7 +1,12 @@
-//! The ranked table. Its rows wait in a temporary file, so that memory holds 24 bytes for each.
+//! The ranked table. Its rows wait in a temporary file, so that memory holds 40 bytes for each.
+//!
+//! An allele that is listed more than once (same contig, position, REF and ALT) is ranked once, where it came
+//! first, and counts once in q-values.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufWriter, Write};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
@@ -11,7 +16,9 @@ use ndarray::ArrayView1;
 use rayon::prelude::*;
 
 use super::VariantError;
+use super::clump::{Clump, Genotypes, Spot, clump as clumps};
 use super::combine::{Combine, most};
+use crate::genome::{Aliases, Contigs};
 use crate::job::{Cancel, JobError};
 use crate::output::WholeFile;
 use crate::stats;
@@ -51,6 +58,37 @@ struct Key {
     p: f64,
     /// Where the row begins.
     at: u64,
+    variant: Variant,
+}
+
+/// Which allele a row is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Variant {
+    /// `u32::MAX` for contigs that the FASTA lacks.
+    pub contig: u32,
+    /// POS.
+    pub start: u32,
+    /// Of the contig's name and the alleles.
+    hash: u64,
+}
+
+impl Variant {
+    /// Of a record's contig, its name, POS, REF and ALT (of either case).
+    pub fn new(contig: Option<u32>, name: &[u8], start: u32, reference: &[u8], alt: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        let name = if contig.is_some() { b"" } else { name };
+        (
+            name,
+            reference.to_ascii_uppercase(),
+            alt.to_ascii_uppercase(),
+        )
+            .hash(&mut hasher);
+        Self {
+            contig: contig.unwrap_or(u32::MAX),
+            start,
+            hash: hasher.finish(),
+        }
+    }
 }
 
 impl RowParts {
@@ -62,13 +100,13 @@ impl RowParts {
         }
     }
 
-    /// Appends a row: its effects, its p-value, `contig ... status`, its annotations, and for each
+    /// Appends a row: which allele it is of, its effects, its p-value, `contig ... status`, its annotations, and for each
     /// task the reference's activity, effect, its spread, importance and (as bits) number of the
     /// p-value's level. `None` when a text is longer than 2^32 bytes.
     pub fn push(
         &mut self,
-        effects: ArrayView1<'_, f32>,
-        p: f64,
+        variant: Variant,
+        (effects, p): (ArrayView1<'_, f32>, f64),
         head: &[u8],
         annotations: &[u8],
         values: impl Iterator<Item = f32>,
@@ -81,6 +119,7 @@ impl RowParts {
             effect,
             p,
             at: self.bytes.len() as u64,
+            variant,
         });
         for text in [head, annotations] {
             let length = u32::try_from(text.len()).ok()?;
@@ -111,6 +150,17 @@ pub(super) struct Columns<'a> {
     pub levels: Vec<f64>,
     /// For reading and formatting rows.
     pub threads: NonZeroUsize,
+    /// What is one signal, where that is asked.
+    pub clump: Option<&'a Clump>,
+}
+
+/// What a ranking gives beside its table.
+#[derive(Default)]
+pub(super) struct Ranked {
+    /// The first rows that have values; of each signal its best alone.
+    pub top: Vec<Top>,
+    /// Rows of alleles that were listed before.
+    pub repeated: u64,
 }
 
 /// A row among the first.
@@ -189,43 +239,76 @@ impl Ranking {
     }
 
     /// Ranks, writes the table if there is to be one, and returns the first rows that have values.
-    /// When the job is asked to stop, the table is cut off.
+    /// When the job is asked to stop, the table is cut off. `genome`: for the genotypes of `columns.clump`.
     ///
     /// # Errors
     /// When a file cannot be read or written.
     pub fn finish(
-        self,
+        mut self,
         columns: &Columns<'_>,
         table: Option<&WholeFile>,
-        top: usize,
+        (top, genome): (usize, (&Contigs, &Aliases)),
         cancel: &Cancel,
-    ) -> Result<Vec<Top>, VariantError> {
+    ) -> Result<Ranked, VariantError> {
         let file = (self.spool.into_inner())
             .map_err(|e| VariantError::Write(e.into_error(), self.path.clone()))?;
         // Sorted by place, `q` and `keys` belong together; then each key takes its q along.
-        let p: Vec<f64> = self.keys.iter().map(|k| k.p).collect();
+        let repeated = repeated(&self.keys);
+        let mut p: Vec<f64> = self.keys.iter().map(|k| k.p).collect();
+        for &row in &repeated {
+            p[row as usize] = f64::NAN;
+        }
         let q = stats::q_values(&p);
         drop(p);
-        let task_q = level_q(&columns.levels, &self.counts);
-        let rows = Rows {
-            order: order(&self.keys, *columns.by == RankBy::P),
+        let mut rows = Rows {
+            order: order(&self.keys, &repeated, *columns.by == RankBy::P),
+            leads: Vec::new(),
             keys: self.keys,
             length: self.length,
             tasks: self.tasks,
             file,
             path: self.path,
         };
+        for &row in &repeated {
+            let row = rows.row(row);
+            let row = row.map_err(|e| VariantError::Write(e, rows.path.clone()))?;
+            for (counts, level) in self.counts.iter_mut().zip(row.levels()) {
+                if let Some(count) = counts.get_mut(level) {
+                    *count -= 1;
+                }
+            }
+        }
+        let task_q = level_q(&columns.levels, &self.counts);
+        if let Some(clump) = columns.clump {
+            rows.leads = rows.clumped(clump, genome)?;
+        }
         let first = rows.first(columns, top)?;
         if let Some(whole) = table {
             rows.write(columns, (&q, &task_q), whole, cancel)?;
         }
-        Ok(first)
+        Ok(Ranked {
+            top: first,
+            repeated: repeated.len() as u64,
+        })
     }
 }
 
-/// Indices of rows, the first to be shown first.
-fn order(keys: &[Key], by_p: bool) -> Vec<u32> {
+/// Rows of alleles that another row has before, ascending.
+fn repeated(keys: &[Key]) -> Vec<u32> {
+    let of = |i: u32| keys[i as usize].variant;
     let mut order: Vec<u32> = (0..keys.len() as u32).collect();
+    order.sort_unstable_by_key(|&i| (of(i), i));
+    let pairs = order.windows(2).filter(|pair| of(pair[0]) == of(pair[1]));
+    let mut repeated: Vec<u32> = pairs.map(|pair| pair[1]).collect();
+    repeated.sort_unstable();
+    repeated
+}
+
+/// Indices of rows, the first to be shown first, but for those that are there already.
+fn order(keys: &[Key], repeated: &[u32], by_p: bool) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..keys.len() as u32)
+        .filter(|i| repeated.binary_search(i).is_err())
+        .collect();
     // NaN last; equal ones in the order of the input.
     let down = |a: f32, b: f32| a.is_nan().cmp(&b.is_nan()).then_with(|| b.total_cmp(&a));
     order.sort_unstable_by(|&a, &b| {
@@ -246,6 +329,8 @@ struct Rows {
     keys: Vec<Key>,
     /// By rank.
     order: Vec<u32>,
+    /// The rank, from 0, of the row whose signal a row is of, by rank; empty where that is not asked.
+    leads: Vec<Option<u32>>,
     file: File,
     path: std::path::PathBuf,
     length: u64,
@@ -262,6 +347,43 @@ impl Rows {
         Row::read(&bytes, self.tasks)
     }
 
+    /// For each row, by rank, the one whose signal it is of.
+    fn clumped(
+        &self,
+        clump: &Clump,
+        genome: (&Contigs, &Aliases),
+    ) -> Result<Vec<Option<u32>>, VariantError> {
+        let keys = || self.order.iter().map(|&i| &self.keys[i as usize]);
+        let at = |key: &Key| (key.variant.contig, key.variant.start.saturating_sub(1));
+        let spots: Vec<Spot> = keys()
+            .map(|key| Spot {
+                set: (key.variant.contig, 0),
+                position: at(key).1,
+            })
+            .collect();
+        let genotypes = match &clump.genotypes {
+            None => None,
+            Some(prefix) => {
+                let places: HashSet<(u32, u32)> = keys().map(at).collect();
+                let wanted = |contig, position| places.contains(&(contig, position));
+                Some(Genotypes::read(prefix, genome, wanted)?)
+            }
+        };
+        let key = |rank: usize| &self.keys[self.order[rank] as usize];
+        let r2 = |a: usize, b: usize| {
+            let all = genotypes.as_ref()?;
+            let row = |rank: usize| {
+                let (contig, position) = at(key(rank));
+                all.at(contig, position)
+            };
+            all.r2(row(a)?, row(b)?)
+        };
+        let least = genotypes.as_ref().map(|_| clump.r2);
+        let leads =
+            |rank: usize| !key(rank).effect.is_nan() && key(rank).variant.contig != u32::MAX;
+        Ok(clumps(&spots, clump.distance, least, r2, leads))
+    }
+
     /// The first rows that have values.
     fn first(&self, columns: &Columns<'_>, top: usize) -> Result<Vec<Top>, VariantError> {
         let shown = match columns.by {
@@ -274,6 +396,10 @@ impl Rows {
             // Those without values come last, by whatever is ranked.
             if first.len() == top || key.effect.is_nan() {
                 break;
+            }
+            let lead = self.leads.get(rank as usize - 1);
+            if lead.is_some_and(|lead| *lead != Some(rank as u32 - 1)) {
+                continue;
             }
             let row = (self.row(index)).map_err(|e| VariantError::Write(e, self.path.clone()))?;
             first.extend(row.top(rank, key.p, shown));
@@ -308,8 +434,9 @@ impl Rows {
                 for (i, &index) in indices.iter().enumerate() {
                     let rank = (batch * BATCH + part * PART + i) as u64 + 1;
                     let (p, q) = (self.keys[index as usize].p, q[index as usize]);
+                    let lead = self.leads.get(rank as usize - 1).copied();
                     self.row(index)?
-                        .line(rank, (p, q), columns, task_q, &mut text);
+                        .line((rank, lead), (p, q), columns, task_q, &mut text);
                 }
                 Ok(text)
             };
@@ -351,8 +478,9 @@ fn level_q(levels: &[f64], counts: &[Vec<u64>]) -> Vec<Vec<f64>> {
 impl Columns<'_> {
     fn header(&self) -> String {
         let combined = self.combine.as_str();
+        let lead = if self.clump.is_some() { "\tlead" } else { "" };
         let mut text = format!(
-            "rank\tcontig\tpos\tid\tref\talt\tstatus\tmax_effect\tmax_task\t{combined}_p\t{combined}_q"
+            "rank{lead}\tcontig\tpos\tid\tref\talt\tstatus\tmax_effect\tmax_task\t{combined}_p\t{combined}_q"
         );
         for task in self.tasks {
             let all = ["reference", "effect", "spread", "p", "q", "importance"];
@@ -393,6 +521,13 @@ impl Row {
         }
     }
 
+    /// The number of each task's level.
+    fn levels(&self) -> impl Iterator<Item = usize> {
+        self.values
+            .chunks_exact(VALUES)
+            .map(|v| v[4].to_bits() as usize)
+    }
+
     fn effects(&self) -> Vec<f32> {
         self.values.chunks_exact(VALUES).map(|v| v[1]).collect()
     }
@@ -418,7 +553,7 @@ impl Row {
 
     fn line(
         &self,
-        rank: u64,
+        (rank, lead): (u64, Option<Option<u32>>),
         (p, q): (f64, f64),
         columns: &Columns<'_>,
         task_q: &[Vec<f64>],
@@ -438,7 +573,11 @@ impl Row {
             line.push_str(text.strip_suffix(".0").unwrap_or(text));
         };
         // Writing to a string cannot fail.
-        let _ = write!(line, "{rank}\t{}", self.head);
+        let _ = match lead {
+            None => write!(line, "{rank}\t{}", self.head),
+            Some(None) => write!(line, "{rank}\tNA\t{}", self.head),
+            Some(Some(lead)) => write!(line, "{rank}\t{}\t{}", lead + 1, self.head),
+        };
         let effects = self.effects();
         let (task, effect) = most(&effects);
         put(line, Some(f64::from(effect)), true);

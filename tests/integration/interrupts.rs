@@ -19,6 +19,7 @@ use mpra_score::model::{ModelOptions, ModelSource};
 use mpra_score::output::Existing;
 use mpra_score::overlap::{by_name, correlate, enrichment, profile};
 use mpra_score::sharpr::{Design, Precision, Recentre, Start, Step};
+use mpra_score::sumstats::SumTable;
 use mpra_score::train::kmer;
 use mpra_score::{Cancel, Error, dataset, evaluate, fdr, job, motifs, overlap, score, sharpr};
 
@@ -133,6 +134,7 @@ fn of_counts(here: &Path) -> Vec<(&'static str, Run)> {
             let config = dataset::Config {
                 experiments: vec![experiment(0), experiment(1)],
                 sheet: None,
+                igvf: None,
                 tasks: None,
                 geometry: Geometry {
                     tile: 145,
@@ -332,7 +334,10 @@ fn of_others(here: &Path) -> Vec<(&'static str, Run)> {
     let of_fdr = move |out: &Path, cancel: &Cancel| {
         let config = fdr::Config {
             table: PTable {
-                path: pvalues.clone(),
+                table: SumTable {
+                    path: pvalues.clone(),
+                    ..SumTable::default()
+                },
                 ..PTable::default()
             },
             covariate: Some(covariate.clone()),

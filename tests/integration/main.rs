@@ -12,6 +12,7 @@ mod examples;
 mod failures;
 mod fast_engine;
 mod fdr;
+mod gwas;
 mod imports;
 mod inputs;
 mod interrupts;

@@ -116,6 +116,7 @@ impl Made {
                 experiment("K562", "b", "2"),
             ],
             sheet: None,
+            igvf: None,
             tasks: None,
             geometry: GEOMETRY,
             tile_index: 3,

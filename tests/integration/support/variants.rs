@@ -28,6 +28,7 @@ pub fn job(model: &str, input: &Path, out: &Path) -> VariantsConfig {
         out: out.into(),
         table: None,
         rank_by: RankBy::Largest,
+        clump: None,
         combine: Combine::Cauchy,
         annotations: Vec::new(),
         plots: None,
