@@ -13,7 +13,7 @@ mod regions;
 mod used;
 mod windows;
 
-pub use bed::{BedRules, BedSource, InvalidPolicy, read_bed};
+pub use bed::{BedRules, BedSource, InvalidPolicy, Moved, Mover, read_bed, read_moved_bed};
 pub use contigs::{Aliases, Contig, ContigId, Contigs};
 pub use fasta::{Fasta, FastaReader, IndexSource};
 pub use interval::Interval;
