@@ -28,6 +28,23 @@ use std::path::PathBuf;
 
 use crate::genome::GenomeError;
 use crate::input::InputError;
+use crate::job::InputFile;
+
+/// What a job is told of lifting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiftoverConfig {
+    /// The chain file, from the build of the input to that of the FASTA.
+    pub chains: PathBuf,
+    /// Where what is lost is written, where not beside the results.
+    pub rejects: Option<PathBuf>,
+}
+
+impl LiftoverConfig {
+    /// SHA-256 of the chain file, for whoever compares two jobs; none of a stream.
+    pub fn sha256(&self) -> Option<String> {
+        InputFile::whole("chain", &self.chains).sha256
+    }
+}
 
 /// Why something is not in the new build. The words of the first four are those of `liftOver`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
