@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use crate::input::InputError;
 use crate::intervals::IntervalError;
 use crate::job::JobError;
+use crate::liftover::LiftoverError;
 use crate::output::{OutputError, write_hint};
 use crate::vcf::VcfError;
 
@@ -25,6 +26,9 @@ pub enum VariantError {
     /// Threads, or being asked to stop.
     #[error(transparent)]
     Job(#[from] JobError),
+    /// Another build.
+    #[error(transparent)]
+    Liftover(#[from] LiftoverError),
     /// A VCF or BCF: its header, or a record that cannot be understood.
     #[error(transparent)]
     Vcf(#[from] VcfError),
@@ -49,6 +53,8 @@ pub enum VariantError {
         path: String,
         /// Records compared.
         records: u64,
+        /// What tells that the FASTA is of another build, if anything does.
+        build: Option<String>,
     },
     /// The output's name does not say its format.
     #[error("{0}: expected a name that ends in .vcf, .vcf.gz, .vcf.bgz or .bcf, or `-`")]
@@ -95,6 +101,7 @@ impl VariantError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Input(e) => e.hint(),
+            Self::Liftover(e) => e.hint(),
             Self::Vcf(e) => e.hint(),
             Self::Output(e) => e.hint(),
             Self::Intervals(e) => e.hint(),
@@ -107,6 +114,9 @@ impl VariantError {
             Self::NoContig { .. } => {
                 Some("is this the FASTA of another genome? --chrom-alias FILE maps names".into())
             }
+            Self::AllMismatch {
+                build: Some(told), ..
+            } => Some(told.clone()),
             Self::AllMismatch { .. } => Some(
                 "is this the FASTA of another genome build, or are REF and ALT exchanged? `bcftools norm --check-ref` tells more"
                     .into(),

@@ -16,6 +16,7 @@
 mod allele;
 mod annotate;
 mod background;
+mod build;
 mod combine;
 mod config;
 mod effects;
@@ -26,6 +27,7 @@ mod haplotype;
 mod heading;
 mod info;
 mod input;
+mod lift;
 mod output;
 mod plots;
 mod rank;
@@ -42,6 +44,8 @@ pub use input::VariantSource;
 pub use rank::RankBy;
 pub use windows::Windows;
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -58,6 +62,7 @@ use self::setup::Setup;
 use crate::Error;
 use crate::intervals::{Annotation, Placed};
 use crate::job::{self, Cancel, Progress};
+use crate::liftover::{Chains, LiftoverError, Tally};
 use crate::output::{Existing, OutputDir, WholeFile, check_file};
 use crate::vcf::Header;
 
@@ -74,6 +79,9 @@ pub struct VariantsSummary {
     pub skipped: Vec<(Skip, u64)>,
     /// Records whose REF was compared with the genome, and those that differ.
     pub compared: (u64, u64),
+    /// Records, and positions of a BED, that could not be lifted to the build of the FASTA, by reason;
+    /// nothing where none was to be.
+    pub not_lifted: Option<Tally>,
     /// Values that BCF cannot hold as the VCF has them.
     pub changed: u64,
     /// The engine's word.
@@ -108,6 +116,21 @@ pub fn run(
     };
     let contigs = setup.fasta.contigs().clone();
     let mut input = Input::open(&config.source)?;
+    let genome = (&*contigs, &scoring.aliases);
+    let chains = match &config.liftover {
+        Some(liftover) => {
+            let header = input.header();
+            let path = &liftover.chains;
+            Some(lift::open(path, &scoring.aliases, &setup.fasta, header)?)
+        }
+        None => {
+            let told = build::differs(input.name(), input.header(), genome);
+            if let Some(told) = told.filter(|told| told.sure) {
+                tracing::warn!("{}", told.text);
+            }
+            None
+        }
+    };
     let annotations = annotations(config, &setup)?;
     let (mut setup, sample) = setup.with_background(scoring, cancel)?;
     if config.rank_by == RankBy::P && sample.is_none() {
@@ -126,9 +149,10 @@ pub fn run(
         name: input.name().to_owned(),
         is_bed: input.header().is_none(),
         names: input.names().cloned(),
-        whole: bcf.is_none(),
+        whole: bcf.is_none() || chains.is_some(),
         bcf,
         width: header.width(),
+        lifting: chains.is_some(),
         contigs: &contigs,
         scoring,
         field_names: fields.all().into_iter().map(String::into_bytes).collect(),
@@ -145,20 +169,30 @@ pub fn run(
 
     let started = Instant::now();
     let mut outputs = Outputs::create(config, &setup, &shared, &header)?;
+    outputs.open_rejects(config, &input)?;
     let mut annotators: Vec<Annotator<'_>> = std::mem::take(&mut setup.scorers)
         .into_iter()
-        .map(|scorer| Annotator::new(&shared, scorer))
-        .collect();
+        .map(|scorer| Annotator::new(&shared, scorer).lifting(chains.as_ref(), &setup.fasta))
+        .collect::<Result<_, Error>>()?;
     let size = config.source.path().metadata();
     progress.start(size.map_or(0, |m| if m.is_file() { m.len() } else { 0 }));
     let counts = annotate(&mut input, &mut annotators, &mut outputs, progress, cancel)?;
     progress.finish();
-    judge(&counts, &shared)?;
+    judge_lift(&counts, &shared, chains.as_ref())?;
+    let told = build::differs(input.name(), input.header(), genome);
+    judge(&counts, &shared, told.filter(|_| chains.is_none()))?;
 
     outputs.others.extend(saved);
     let sorted = outputs.writer.is_sorted();
     let scorer = annotators.first_mut().map(|a| &mut a.scorer);
-    let files = outputs.finish(config, &setup, &shared, scorer, cancel)?;
+    let not_lifted = chains.is_some().then(|| counts.lost.clone());
+    let files = outputs.finish(
+        config,
+        &setup,
+        &shared,
+        (scorer, not_lifted.as_ref()),
+        cancel,
+    )?;
     Ok(VariantsSummary {
         records: counts.records,
         alleles: counts.alleles,
@@ -168,6 +202,7 @@ pub fn run(
             .filter(|(_, n)| *n > 0)
             .collect(),
         compared: (counts.compared, counts.mismatches),
+        not_lifted,
         changed: counts.changed.0,
         engine: setup.engine,
         background: described,
@@ -182,6 +217,8 @@ fn check(config: &VariantsConfig) -> Result<(), Error> {
     Format::of(&config.out)?;
     let mut paths: Vec<&Path> = vec![&config.out];
     paths.extend(config.table.as_deref());
+    let rejects = lift::rejects_path(config)?;
+    paths.extend(rejects.as_deref());
     paths.extend(config.scoring.background.save.as_deref());
     for (i, path) in paths.iter().enumerate() {
         check_file(path, config.force)?;
@@ -254,6 +291,8 @@ struct Outputs {
     /// p-values that the background can give.
     levels: Vec<f64>,
     others: Vec<WholeFile>,
+    /// Where records go that could not be lifted.
+    rejects: Option<(WholeFile, BufWriter<File>)>,
 }
 
 impl Outputs {
@@ -296,7 +335,20 @@ impl Outputs {
             ranking,
             levels,
             others: Vec::new(),
+            rejects: None,
         })
+    }
+
+    /// Opens the file for what cannot be lifted, if there is to be one.
+    fn open_rejects(&mut self, config: &VariantsConfig, input: &Input) -> Result<(), VariantError> {
+        if let Some(path) = lift::rejects_path(config)? {
+            let whole = WholeFile::create(&path)?;
+            let mut file = BufWriter::new(whole.file()?);
+            (file.write_all(&lift::rejects_header(input.header())))
+                .map_err(|e| VariantError::Write(e, path))?;
+            self.rejects = Some((whole, file));
+        }
+        Ok(())
     }
 
     fn append(&mut self, done: &Annotated) -> Result<(), VariantError> {
@@ -312,16 +364,20 @@ impl Outputs {
         if let Some(ranking) = &mut self.ranking {
             ranking.append(&done.rows)?;
         }
+        if let Some((whole, file)) = &mut self.rejects {
+            let written = file.write_all(&done.rejects);
+            written.map_err(|e| VariantError::Write(e, whole.path().into()))?;
+        }
         Ok(())
     }
 
     /// Ranks, draws and gives all files their names.
     fn finish(
-        self,
+        mut self,
         config: &VariantsConfig,
         setup: &Setup,
         shared: &Shared<'_>,
-        scorer: Option<&mut Scorer>,
+        (scorer, not_lifted): (Option<&mut Scorer>, Option<&Tally>),
         cancel: &Cancel,
     ) -> Result<Vec<PathBuf>, Error> {
         let columns = Columns {
@@ -344,6 +400,11 @@ impl Outputs {
             drawn = Some(folder);
         }
         cancel.check()?;
+        if let Some((whole, mut file)) = self.rejects.take() {
+            let flushed = file.flush();
+            flushed.map_err(|e| VariantError::Write(e, whole.path().into()))?;
+            self.others.push(whole);
+        }
         let others = self.others.into_iter().chain(self.table).collect();
         let mut files = self.writer.finish(others)?;
         if let Some(folder) = drawn {
@@ -351,6 +412,11 @@ impl Outputs {
             run.input("variants", config.source.path());
             for named in &config.annotations {
                 run.input("annotation", &named.path);
+            }
+            if let (Some(liftover), Some(lost)) = (&config.liftover, not_lifted) {
+                run.input("chain", &liftover.chains);
+                let count = lost.object().into();
+                run.counts.insert("rows_not_lifted".into(), count);
             }
             files.extend(folder.commit(run)?);
         }
@@ -382,8 +448,39 @@ fn spool_folder(config: &VariantsConfig) -> PathBuf {
     }
 }
 
+/// Refuses lifting of which nothing came, and says where much may mean nothing.
+fn judge_lift(
+    counts: &Counts,
+    shared: &Shared<'_>,
+    chains: Option<&Chains>,
+) -> Result<(), LiftoverError> {
+    let Some(chains) = chains else { return Ok(()) };
+    let lost = counts.lost.total();
+    if counts.records == 0 && lost > 0 {
+        let unknown = counts.first_unknown.as_deref();
+        return Err(LiftoverError::NothingLifted {
+            path: shared.name.clone(),
+            rows: lost,
+            what: counts.lost.clone(),
+            similar: unknown.and_then(|name| chains.sources().similar(name).map(str::to_owned)),
+        });
+    }
+    let differ: u64 = (counts.lost.iter())
+        .filter(|(reason, _)| lift::differs(reason))
+        .map(|(_, n)| n)
+        .sum();
+    if differ * 20 > counts.records + differ {
+        tracing::warn!(
+            "REF differs from the new genome in {differ} of {} lifted records: are they of the build that the chain file leads from?",
+            counts.records + differ
+        );
+    }
+    Ok(())
+}
+
 /// Refuses results of which none means anything, and says where many may not.
-fn judge(counts: &Counts, shared: &Shared<'_>) -> Result<(), Error> {
+fn judge(counts: &Counts, shared: &Shared<'_>, build: Option<build::Told>) -> Result<(), Error> {
+    let build = build.map(|told| told.text);
     if counts.records == 0 {
         tracing::warn!("no records in {}", shared.name);
         return Ok(());
@@ -402,13 +499,15 @@ fn judge(counts: &Counts, shared: &Shared<'_>) -> Result<(), Error> {
         return Err(VariantError::AllMismatch {
             path: shared.name.clone(),
             records: counts.compared,
+            build,
         }
         .into());
     }
     // A wrong build still agrees in a quarter of the bases.
     if counts.mismatches * 20 > counts.compared {
+        let told = build.unwrap_or_else(|| "is the FASTA of the same build?".into());
         tracing::warn!(
-            "REF differs from the genome in {} of {} records: is the FASTA of the same build?",
+            "REF differs from the genome in {} of {} records: {told}",
             counts.mismatches,
             counts.compared
         );
