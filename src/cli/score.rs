@@ -56,8 +56,8 @@ names them, in the order of their names as bytes.
                       (--annotation) importance of every task, or its activity with
                       --no-importance, ranked against the annotations: see
                       `mpra-score overlap enrichment --help`
-  rejected.bed        (--liftover) regions that are not in the build of the FASTA, as they were, each
-                      below a line with its reason, in liftOver's words: `#Deleted in new`,
+  rejected.bed        (--liftover) regions that are not in the build of the FASTA, as they stood,
+                      each below a line with its reason, in liftOver's words: `#Deleted in new`,
                       `#Partially deleted in new`, `#Split in new`, `#Duplicated in new`; and
                       `#Contig not in the chain file`, `#Contig not in the FASTA`. The other files
                       have the coordinates of the FASTA

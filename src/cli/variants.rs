@@ -45,14 +45,18 @@ in its column and is filled from the genome on the right.
 
 --liftover: a record is lifted where every base of its REF is aligned, one after the other, by one
 chain, and the new genome has REF there; on its other strand, alleles are reverse-complemented, and
-insertions and deletions written anew with the base before them, as far left as they go. CHROM and POS
-are those of the FASTA, and so are the header's contigs; MPRA_LIFT_FROM=contig:position:strand says
-where a record stood; all other columns stay as they are. The others go to --rejects, with
-MPRA_LIFT_LOST (a VCF), or below a line with the reason (a BED): Deleted, Partially deleted, Split or
-Duplicated in new (liftOver's words); Interrupted in new (bases are inserted within REF); Contig not in
-the chain file, or the FASTA; REF differs from the new genome; REF and ALT swapped in the new build;
-Indel at a gap of the alignment (REF would not be what it was); Symbolic allele or breakend; END is
-not that of REF; REF or ALT is no bases; No base there (POS 0, an empty row).
+insertions and deletions hung upon the base before, as far left as they go. CHROM and POS are those
+of the FASTA, and so are the header's contigs; MPRA_LIFT_FROM=contig:position:strand says where a
+record stood; all other columns stay as they are. The others go to --rejects, with MPRA_LIFT_LOST (a
+VCF), or below a line with the reason (a BED):
+  Deleted, Partially deleted, Split or Duplicated in new   liftOver's words
+  Interrupted in new         bases are inserted within REF
+  Contig not in the chain file, Contig not in the FASTA
+  REF differs from the new genome
+  REF and ALT swapped in the new build
+  Indel at a gap of the alignment      REF would not be what it was
+  Symbolic allele or breakend, END is not that of REF, REF or ALT is no bases
+  No base there              POS 0, or a row without a base
 
 --table, one row an allele, ranked:
   rank contig pos id ref alt   pos as in the VCF, from 1

@@ -276,7 +276,8 @@ impl<'a> Lifter<'a> {
         if !spelled(reference) {
             return Ok(Err(Reject::NoBases));
         }
-        for alt in alts.iter().filter(|alt| !spelled(alt) && !everywhere(alt)) {
+        let odd = alts.iter().find(|alt| !spelled(alt) && !everywhere(alt));
+        if let Some(alt) = odd {
             let symbolic = alt.iter().any(|b| b"<[].".contains(b));
             return Ok(Err(match symbolic {
                 true => Reject::Symbolic,

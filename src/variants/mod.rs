@@ -19,6 +19,7 @@ mod background;
 mod build;
 mod combine;
 mod config;
+mod counts;
 mod effects;
 pub mod enrich;
 mod error;
@@ -27,6 +28,7 @@ mod haplotype;
 mod heading;
 mod info;
 mod input;
+mod judge;
 mod lift;
 mod output;
 mod plots;
@@ -49,8 +51,9 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use self::annotate::{Annotated, Annotator, Counts, Shared};
+use self::annotate::{Annotated, Annotator, Shared};
 use self::background::Background;
+use self::counts::Counts;
 use self::effects::Scorer;
 use self::fields::Fields;
 use self::heading::heading;
@@ -62,7 +65,7 @@ use self::setup::Setup;
 use crate::Error;
 use crate::intervals::{Annotation, Placed};
 use crate::job::{self, Cancel, Progress};
-use crate::liftover::{Chains, LiftoverError, Tally};
+use crate::liftover::{Chains, Tally};
 use crate::output::{Existing, OutputDir, WholeFile, check_file};
 use crate::vcf::Header;
 
@@ -116,21 +119,7 @@ pub fn run(
     };
     let contigs = setup.fasta.contigs().clone();
     let mut input = Input::open(&config.source)?;
-    let genome = (&*contigs, &scoring.aliases);
-    let chains = match &config.liftover {
-        Some(liftover) => {
-            let header = input.header();
-            let path = &liftover.chains;
-            Some(lift::open(path, &scoring.aliases, &setup.fasta, header)?)
-        }
-        None => {
-            let told = build::differs(input.name(), input.header(), genome);
-            if let Some(told) = told.filter(|told| told.sure) {
-                tracing::warn!("{}", told.text);
-            }
-            None
-        }
-    };
+    let chains = chains(config, &input, &setup)?;
     let annotations = annotations(config, &setup)?;
     let (mut setup, sample) = setup.with_background(scoring, cancel)?;
     if config.rank_by == RankBy::P && sample.is_none() {
@@ -178,9 +167,9 @@ pub fn run(
     progress.start(size.map_or(0, |m| if m.is_file() { m.len() } else { 0 }));
     let counts = annotate(&mut input, &mut annotators, &mut outputs, progress, cancel)?;
     progress.finish();
-    judge_lift(&counts, &shared, chains.as_ref())?;
-    let told = build::differs(input.name(), input.header(), genome);
-    judge(&counts, &shared, told.filter(|_| chains.is_none()))?;
+    judge::lifting(&counts, &shared, chains.as_ref())?;
+    let told = told(&input, &setup, scoring);
+    judge::records(&counts, &shared, told.filter(|_| chains.is_none()))?;
 
     outputs.others.extend(saved);
     let sorted = outputs.writer.is_sorted();
@@ -238,6 +227,26 @@ fn existing(config: &VariantsConfig) -> Existing {
         force: config.force,
         resume: false,
     }
+}
+
+/// The chains that records are lifted by, if they are. If not, and files are plainly of different
+/// builds, a warning says so at once.
+fn chains(config: &VariantsConfig, input: &Input, setup: &Setup) -> Result<Option<Chains>, Error> {
+    let scoring = &config.scoring;
+    if let Some(liftover) = &config.liftover {
+        let (path, header) = (&liftover.chains, input.header());
+        return lift::open(path, &scoring.aliases, &setup.fasta, header).map(Some);
+    }
+    if let Some(told) = told(input, setup, scoring).filter(|told| told.sure) {
+        tracing::warn!("{}", told.text);
+    }
+    Ok(None)
+}
+
+/// What tells that the variants are of another build than the FASTA.
+fn told(input: &Input, setup: &Setup, scoring: &Scoring) -> Option<build::Told> {
+    let genome = (&**setup.fasta.contigs(), &scoring.aliases);
+    build::differs(input.name(), input.header(), genome)
 }
 
 fn annotations(config: &VariantsConfig, setup: &Setup) -> Result<Vec<(String, Placed)>, Error> {
@@ -446,84 +455,4 @@ fn spool_folder(config: &VariantsConfig) -> PathBuf {
         Some(_) => ".".into(),
         None => std::env::temp_dir(),
     }
-}
-
-/// Refuses lifting of which nothing came, and says where much may mean nothing.
-fn judge_lift(
-    counts: &Counts,
-    shared: &Shared<'_>,
-    chains: Option<&Chains>,
-) -> Result<(), LiftoverError> {
-    let Some(chains) = chains else { return Ok(()) };
-    let lost = counts.lost.total();
-    if counts.records == 0 && lost > 0 {
-        let unknown = counts.first_unknown.as_deref();
-        return Err(LiftoverError::NothingLifted {
-            path: shared.name.clone(),
-            rows: lost,
-            what: counts.lost.clone(),
-            similar: unknown.and_then(|name| chains.sources().similar(name).map(str::to_owned)),
-        });
-    }
-    let differ: u64 = (counts.lost.iter())
-        .filter(|(reason, _)| lift::differs(reason))
-        .map(|(_, n)| n)
-        .sum();
-    if differ * 20 > counts.records + differ {
-        tracing::warn!(
-            "REF differs from the new genome in {differ} of {} lifted records: are they of the build that the chain file leads from?",
-            counts.records + differ
-        );
-    }
-    Ok(())
-}
-
-/// Refuses results of which none means anything, and says where many may not.
-fn judge(counts: &Counts, shared: &Shared<'_>, build: Option<build::Told>) -> Result<(), Error> {
-    let build = build.map(|told| told.text);
-    if counts.records == 0 {
-        tracing::warn!("no records in {}", shared.name);
-        return Ok(());
-    }
-    if counts.off_contig == counts.records {
-        let contig = counts.first_off.clone().unwrap_or_default();
-        return Err(VariantError::NoContig {
-            path: shared.name.clone(),
-            records: counts.records,
-            similar: shared.contigs.similar(&contig).map(str::to_owned),
-            contig,
-        }
-        .into());
-    }
-    if counts.compared > 0 && counts.mismatches == counts.compared {
-        return Err(VariantError::AllMismatch {
-            path: shared.name.clone(),
-            records: counts.compared,
-            build,
-        }
-        .into());
-    }
-    // A wrong build still agrees in a quarter of the bases.
-    if counts.mismatches * 20 > counts.compared {
-        let told = build.unwrap_or_else(|| "is the FASTA of the same build?".into());
-        tracing::warn!(
-            "REF differs from the genome in {} of {} records: {told}",
-            counts.mismatches,
-            counts.compared
-        );
-    }
-    if let (changed, Some(first)) = &counts.changed {
-        tracing::warn!(
-            "{changed} values are not in the BCF as the VCF has them, the first in {first}: they are none of the header's type, or too large"
-        );
-    }
-    if counts.off_contig > 0 {
-        tracing::warn!(
-            "{} of {} records lie on contigs that the FASTA lacks, the first on {:?}",
-            counts.off_contig,
-            counts.records,
-            counts.first_off.as_deref().unwrap_or("")
-        );
-    }
-    Ok(())
 }

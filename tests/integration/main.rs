@@ -17,6 +17,7 @@ mod inputs;
 mod interrupts;
 mod invariants;
 mod judged_models;
+mod liftover;
 mod outputs;
 mod overlap;
 mod predict;

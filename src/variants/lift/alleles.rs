@@ -177,7 +177,7 @@ impl Alleles {
         let shared = |letters: &mut dyn Iterator<Item = Option<u8>>| -> bool {
             let mut letters = letters.map(|l| l.map(|l| l.to_ascii_uppercase()));
             let first = letters.next().flatten();
-            first.is_some() && letters.all(|l| l == first)
+            first.is_some_and(|l| l != b'N') && letters.all(|l| l == first)
         };
         loop {
             let shortened = shared(&mut alleles.iter().map(|a| a.last().copied()));
@@ -191,11 +191,9 @@ impl Alleles {
                     return Ok(false);
                 };
                 let base = genome.codes(before, self.start)?[0];
-                let Some(letter) = BASES.get(usize::from(base)) else {
-                    return Ok(false);
-                };
+                let letter = BASES.get(usize::from(base)).map_or(b'N', |l| *l as u8);
                 for allele in &mut alleles {
-                    allele.insert(0, *letter as u8);
+                    allele.insert(0, letter);
                 }
                 self.start = before;
             } else if !shortened {

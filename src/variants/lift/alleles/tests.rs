@@ -130,6 +130,8 @@ fn insertions_and_deletions() {
     // There is no base before the contig's first to hang upon.
     assert_eq!(lift("TTC", (1, 2), (0, 3), true, "A>AA"), Err(Reject::Gap));
     assert_eq!(lift("TTC", (0, 1), (0, 3), false, "T>TT"), is(0, "T>TT"));
+    // Where the genome is unknown, so is that base.
+    assert_eq!(lift("NNNNN", (2, 4), (0, 5), true, "AC>A"), is(1, "NG>N"));
 }
 
 fn letters(most: usize) -> impl Strategy<Value = Vec<u8>> {
