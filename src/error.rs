@@ -6,6 +6,7 @@ use crate::input::InputError;
 use crate::intervals::IntervalError;
 use crate::ism::IsmError;
 use crate::job::JobError;
+use crate::liftover::LiftoverError;
 use crate::model::ModelError;
 use crate::motifs::MotifError;
 use crate::output::OutputError;
@@ -30,6 +31,9 @@ pub enum Error {
     /// Annotations.
     #[error(transparent)]
     Intervals(#[from] IntervalError),
+    /// Coordinates of another build.
+    #[error(transparent)]
+    Liftover(#[from] LiftoverError),
     /// Genome, regions, names.
     #[error(transparent)]
     Genome(#[from] GenomeError),
@@ -104,6 +108,7 @@ impl Error {
             Self::Job(e) => e.hint(),
             Self::Input(e) => e.hint(),
             Self::Intervals(e) => e.hint(),
+            Self::Liftover(e) => e.hint(),
             Self::Genome(e) => e.hint(),
             Self::Model(e) => e.hint(),
             Self::Ism(e) => e.hint(),

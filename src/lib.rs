@@ -22,6 +22,7 @@
 //! - [`dataset`]: training examples from count tables: sequences, activities, splits.
 //! - [`intervals`]: annotations, and sets of intervals on contigs.
 //! - [`ism`]: in-silico mutagenesis; the full engine is the oracle of all others.
+//! - [`liftover`]: coordinates of one build of a genome in another.
 //! - [`tracks`]: values along the genome: bigWig, bedGraph.
 //! - [`vcf`]: VCF and BCF as they are: headers, records, from one to the other.
 //!
@@ -71,6 +72,7 @@ pub mod intervals;
 pub mod ism;
 pub mod job;
 pub mod labelled;
+pub mod liftover;
 pub mod model;
 pub mod motifs;
 pub mod output;

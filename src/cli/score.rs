@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, ValueEnum};
 use mpra_score::genome::{BedRules, BedSource, InvalidPolicy};
 use mpra_score::intervals::Named;
+use mpra_score::liftover::LiftoverConfig;
 use mpra_score::model::ModelSources;
 use mpra_score::output::Existing;
 use mpra_score::score::{
@@ -55,6 +56,11 @@ names them, in the order of their names as bytes.
                       (--annotation) importance of every task, or its activity with
                       --no-importance, ranked against the annotations: see
                       `mpra-score overlap enrichment --help`
+  rejected.bed        (--liftover) regions that are not in the build of the FASTA, as they stood,
+                      each below a line with its reason, in liftOver's words: `#Deleted in new`,
+                      `#Partially deleted in new`, `#Split in new`, `#Duplicated in new`; and
+                      `#Contig not in the chain file`, `#Contig not in the FASTA`. The other files
+                      have the coordinates of the FASTA
   run.json            version, command line, inputs, settings, counts
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
@@ -169,6 +175,25 @@ pub struct ScoreArgs {
     /// Score N bases around the middle of each region instead of the region itself
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "genome", help_heading = "Regions")]
     resize: Option<u32>,
+    /// The regions are of another build: lift them by this UCSC chain file to the build of --fasta, as
+    /// liftOver does (95% of a region's bases must be aligned, by one chain)
+    #[arg(
+        long,
+        value_name = "CHAIN",
+        conflicts_with = "genome",
+        help_heading = "Regions"
+    )]
+    liftover: Option<PathBuf>,
+    /// Where regions go that cannot be lifted, each below a line with its reason
+    /// [default: rejected.bed, in --out]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "liftover",
+        conflicts_with = "shard",
+        help_heading = "Regions"
+    )]
+    rejects: Option<PathBuf>,
     /// How contigs of the regions are found under other names: a tab-separated file with one
     /// contig's names a line, or `ucsc-ensembl` (chr1 is 1, chrM is MT)
     #[arg(long, value_name = "FILE|ucsc-ensembl", help_heading = "Regions")]
@@ -279,6 +304,10 @@ impl ScoreArgs {
                 },
                 resize: self.resize,
             },
+            liftover: self.liftover.map(|chains| LiftoverConfig {
+                chains,
+                rejects: self.rejects,
+            }),
             aliases,
             fasta: self.fasta.context("--fasta is required")?,
             write_index: self.write_index,
@@ -347,6 +376,7 @@ pub(super) fn report(summary: &Summary) {
         summary.bases,
         summary.seconds
     ));
+    super::shared::not_lifted(summary.not_lifted.as_ref(), "regions");
     if summary.left_out > 0 {
         say(format!(
             "{} windows with unknown bases (N, or past a contig's end) were not scored; --max-unknown takes them",

@@ -10,6 +10,7 @@ use mpra_score::dataset::Shares;
 use mpra_score::genome::Aliases;
 use mpra_score::ism::{EngineChoice, Strand};
 use mpra_score::labelled::{Columns, Sides};
+use mpra_score::liftover::Tally;
 use mpra_score::model::onnx::Reduce;
 use mpra_score::model::{Frame, ModelOptions};
 
@@ -161,6 +162,16 @@ pub fn aliases(flag: Option<&Path>) -> Result<Aliases> {
         Some(name) if name.as_os_str() == "ucsc-ensembl" => Aliases::UcscEnsembl,
         Some(path) => Aliases::from_file(path).map_err(Error::from)?,
     })
+}
+
+/// Says what could not be lifted.
+pub fn not_lifted(lost: Option<&Tally>, what: &str) {
+    if let Some(lost) = lost.filter(|lost| lost.total() > 0) {
+        say(format!(
+            "{} {what} could not be lifted to the build of the FASTA ({lost}): see the rejected ones",
+            lost.total()
+        ));
+    }
 }
 
 /// As many threads as the machine has cores.

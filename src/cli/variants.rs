@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use mpra_score::intervals::Named;
+use mpra_score::liftover::LiftoverConfig;
 use mpra_score::model::ModelSources;
 use mpra_score::sumstats::{Role, SumTable};
 use mpra_score::variants::{
@@ -42,6 +43,21 @@ Output: the same records in the same order, with these INFO fields (for each ALT
 A single-base change is scored in the windows that hold it; for all others the window keeps the
 variant's first base (after bases that REF and ALT share at their ends are taken away, but for one)
 in its column and is filled from the genome on the right.
+
+--liftover: a record is lifted where every base of its REF is aligned, one after the other, by one
+chain, and the new genome has REF there; on its other strand, alleles are reverse-complemented, and
+insertions and deletions hung upon the base before, as far left as they go. CHROM and POS are those
+of the FASTA, and so are the header's contigs; MPRA_LIFT_FROM=contig:position:strand says where a
+record stood; all other columns stay as they are. The others go to --rejects, with MPRA_LIFT_LOST (a
+VCF), or below a line with the reason (a BED):
+  Deleted, Partially deleted, Split or Duplicated in new   liftOver's words
+  Interrupted in new         bases are inserted within REF
+  Contig not in the chain file, Contig not in the FASTA
+  REF differs from the new genome
+  REF and ALT swapped in the new build
+  Indel at a gap of the alignment      REF would not be what it was
+  Symbolic allele or breakend, END is not that of REF, REF or ALT is no bases
+  No base there              POS 0, or a row without a base
 
 --table, one row an allele, ranked:
   rank contig pos id ref alt   pos as in the VCF, from 1; an allele that is listed twice is ranked once
@@ -87,6 +103,13 @@ pub struct VariantsArgs {
     // Optional for Rust only: under `enrich` it is not required.
     #[arg(long, value_name = "FILE", required = true)]
     out: Option<PathBuf>,
+    /// The variants are of another build: lift them by this UCSC chain file to the build of --fasta
+    #[arg(long, value_name = "CHAIN")]
+    liftover: Option<PathBuf>,
+    /// Where variants go that cannot be lifted, as VCF or BED [default: beside --out, its name with
+    /// .rejected.vcf or .rejected.bed]
+    #[arg(long, value_name = "FILE", requires = "liftover")]
+    rejects: Option<PathBuf>,
     /// Write a table of all alleles, ranked; of --sumstats the variants of the loci, ranked in each
     #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
@@ -454,6 +477,10 @@ impl VariantsArgs {
                 lead_p: self.gwas.lead_p,
                 out: self.out.context("--out is required")?,
                 candidates: self.table,
+                liftover: self.liftover.map(|chains| LiftoverConfig {
+                    chains,
+                    rejects: self.rejects,
+                }),
                 combine,
                 annotations: self.annotation,
                 force: self.force,
@@ -467,6 +494,10 @@ impl VariantsArgs {
         }
         let config = VariantsConfig {
             source: source(self.vcf, self.bed)?,
+            liftover: self.liftover.map(|chains| LiftoverConfig {
+                chains,
+                rejects: self.rejects,
+            }),
             out: self.out.context("--out is required")?,
             table: self.table,
             rank_by: self.rank_by,
@@ -530,6 +561,7 @@ fn report_gwas(summary: &gwas::GwasSummary) {
         "{} of {} rows scored{skipped} in {:.1} s",
         summary.scored, summary.rows, summary.seconds
     ));
+    super::shared::not_lifted(summary.not_lifted.as_ref(), "rows");
     say(format!(
         "the effect allele is the genome's in {}, told on the other strand in {}; {} are palindromes (A/T, C/G), taken as on the forward strand",
         summary.reference_effect, summary.complement, summary.palindromes
@@ -573,6 +605,7 @@ fn report(summary: &VariantsSummary) {
             summary.repeated
         ));
     }
+    super::shared::not_lifted(summary.not_lifted.as_ref(), "records or positions");
     if let Some((changes, regions, seed)) = &summary.background {
         say(format!(
             "background: {changes} changes in windows of {regions}, seed {seed}"

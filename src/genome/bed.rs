@@ -96,6 +96,39 @@ impl From<InvalidPolicy> for BedRules {
     }
 }
 
+/// Where a row of a BED is to lie instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Its contig.
+    pub contig: String,
+    /// Its bases.
+    pub bases: Interval,
+    /// Whether it is on the other strand there.
+    pub reversed: bool,
+}
+
+impl Moved {
+    /// A row, moved here.
+    fn row<'a>(&'a self, row: &BedRow<'a>) -> BedRow<'a> {
+        BedRow {
+            contig: self.contig.as_bytes(),
+            start: self.bases.start(),
+            end: self.bases.end(),
+            ..*row
+        }
+    }
+}
+
+/// Moves rows of a BED before they become regions: from another build of the genome.
+pub trait Mover {
+    /// Where a row is to lie; `None` for one that the mover keeps for itself. `line` is the row as it
+    /// stands.
+    ///
+    /// # Errors
+    /// When what the mover keeps cannot be written.
+    fn moved(&mut self, row: &BedRow<'_>, line: &[u8]) -> Result<Option<Moved>, GenomeError>;
+}
+
 /// Reads BED3 to BED12 or narrowPeak, plain, gzip or bgzip, as [`crate::input::bed`] defines rows.
 ///
 /// The labels of the rows are kept in a temporary file in `spool_dir`.
@@ -111,7 +144,20 @@ pub fn read_bed(
     rules: impl Into<BedRules>,
     spool_dir: &Path,
 ) -> Result<Regions, GenomeError> {
-    let rules = rules.into();
+    read_moved_bed(source, (contigs, aliases), rules.into(), spool_dir, None)
+}
+
+/// Reads a BED as [`read_bed`] does; its rows pass through `mover`. Rows that are not BED do not.
+///
+/// # Errors
+/// As there, and those of the mover.
+pub fn read_moved_bed(
+    source: &BedSource,
+    (contigs, aliases): (&Contigs, &Aliases),
+    rules: BedRules,
+    spool_dir: &Path,
+    mut mover: Option<&mut dyn Mover>,
+) -> Result<Regions, GenomeError> {
     let name = source.name();
     let mut lines = source.lines()?;
     let mut builder = Builder::new(spool_dir)?;
@@ -125,7 +171,16 @@ pub fn read_bed(
         let Some(fields) = bed::Fields::of(line) else {
             continue;
         };
-        let outcome = match fields.row() {
+        let row = fields.row();
+        let moved = match (&row, &mut mover) {
+            (Ok(row), Some(mover)) => match mover.moved(row, line)? {
+                Some(moved) => Some(moved),
+                None => continue,
+            },
+            _ => None,
+        };
+        let row = row.map(|row| moved.as_ref().map_or(row, |moved| moved.row(&row)));
+        let outcome = match row {
             Ok(row) => place(&row, contigs, aliases, rules.resize, (&name, number)),
             Err(why) => Err((
                 RegionStatus::Malformed,
@@ -153,20 +208,23 @@ pub fn read_bed(
                 .get(i)
                 .map_or(missing.into(), String::from_utf8_lossy)
         };
-        let strand = match fields.get(5) {
-            Some(b"+") => '+',
-            Some(b"-") => '-',
+        let reversed = moved.as_ref().is_some_and(|moved| moved.reversed);
+        let strand = match (fields.get(5), reversed) {
+            (Some(b"+"), false) | (Some(b"-"), true) => '+',
+            (Some(b"-"), false) | (Some(b"+"), true) => '-',
             _ => '.',
         };
-        let resized = match (&outcome, rules.resize) {
-            (Ok((_, bases)), Some(_)) => Some((bases.start(), bases.end())),
+        let resized = match (&outcome, rules.resize, &moved) {
+            (Ok((_, bases)), Some(_), _) => Some((bases.start(), bases.end())),
+            (_, _, Some(moved)) => Some((moved.bases.start(), moved.bases.end())),
             _ => None,
         };
         let (start, end) = match resized {
             Some((start, end)) => (start.to_string().into(), end.to_string().into()),
             None => (field(1, "NA"), field(2, "NA")),
         };
-        let (contig, name) = (field(0, "NA"), field(3, "."));
+        let contig = moved.as_ref().map(|moved| moved.contig.as_str().into());
+        let (contig, name) = (contig.unwrap_or_else(|| field(0, "NA")), field(3, "."));
         let label = format!("{contig}\t{start}\t{end}\t{name}\t{strand}");
         builder.push(&label, outcome)?;
     }

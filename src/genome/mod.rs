@@ -5,6 +5,7 @@
 //! in readers of formats that use them and in messages that say so.
 
 mod bed;
+mod builds;
 mod contigs;
 mod fai;
 mod fasta;
@@ -13,7 +14,8 @@ mod regions;
 mod used;
 mod windows;
 
-pub use bed::{BedRules, BedSource, InvalidPolicy, read_bed};
+pub use bed::{BedRules, BedSource, InvalidPolicy, Moved, Mover, read_bed, read_moved_bed};
+pub use builds::{BUILDS, Build, grouped};
 pub use contigs::{Aliases, Contig, ContigId, Contigs};
 pub use fasta::{Fasta, FastaReader, IndexSource};
 pub use interval::Interval;
@@ -157,9 +159,16 @@ impl GenomeError {
                 "is this the FASTA of another genome? --chrom-alias FILE maps names, --skip-invalid keeps such rows unscored"
                     .into(),
             ),
-            Self::PastContigEnd { .. } => Some(
+            Self::PastContigEnd {
+                contig,
+                end,
+                length,
+                ..
+            } => Some(match Build::reaching(contig, *length, *end) {
+                Some(explained) => explained,
+                None =>
                 "is the BED of another genome build? --skip-invalid keeps such rows unscored".into(),
-            ),
+            }),
             Self::BedLine { .. } => {
                 Some("--skip-invalid keeps such rows unscored, with the reason in regions.tsv".into())
             }

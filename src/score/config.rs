@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::genome::{Aliases, BedRules, BedSource, Lattice};
 use crate::ism::{EngineChoice, EngineSettings, Strand, Want};
+use crate::liftover::LiftoverConfig;
 use crate::model::{ModelOptions, ModelSources, ModelSpec};
 use crate::output::Existing;
 
@@ -104,6 +105,8 @@ pub struct ScoreConfig {
     pub regions: RegionSource,
     /// How rows of the BED become regions.
     pub rows: BedRules,
+    /// How rows of the BED, which are of another build, are lifted to that of the FASTA.
+    pub liftover: Option<LiftoverConfig>,
     /// How contig names of the BED are found in the FASTA.
     pub aliases: Aliases,
     /// The genome.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::pipeline::Job;
 use super::provenance::{ShardNotes, by_status, count};
 use super::sink::{Sink, SinkState};
-use super::{Anchor, Layout, ScoreError, Summary};
+use super::{Anchor, Layout, ScoreError, Summary, lift};
 use crate::Error;
 use crate::genome::{Contig, Contigs, Lattice, Regions};
 use crate::ism::Members;
@@ -103,6 +103,12 @@ pub fn merge(
     let mut regions = Regions::restore(&first_folder.join(ROWS), out.partial())?;
     let counts = sink.finish(&mut regions, &layout, first.region_length, &mut out)?;
 
+    if run.outputs.iter().any(|name| name == lift::REJECTED) {
+        // Each shard has the whole.
+        let (from, to) = (first_folder.join(lift::REJECTED), out.file(lift::REJECTED));
+        fs::copy(&from, &to).map_err(|e| OutputError::Read(e, from.clone()))?;
+    }
+
     let statuses = by_status(&regions);
     let rows = regions.rows();
     let mut run = run;
@@ -112,7 +118,9 @@ pub fn merge(
         .iter()
         .map(|(folder, _)| folder.display().to_string())
         .collect();
+    let not_lifted = run.counts.shift_remove("rows_not_lifted");
     run.counts = count(rows, &statuses, &counts);
+    (run.counts).extend(not_lifted.map(|lost| ("rows_not_lifted".into(), lost)));
     run.seconds = found.iter().map(|(_, (run, _))| run.seconds).sum();
     run.unfinished = None;
     cancel.check()?;
@@ -120,6 +128,7 @@ pub fn merge(
     Ok(Summary {
         regions: rows as u64,
         by_status: statuses,
+        not_lifted: None,
         windows: counts.windows,
         with_unknown: counts.with_unknown,
         left_out: counts.left_out,

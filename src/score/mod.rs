@@ -13,6 +13,7 @@
 mod against;
 mod config;
 mod counts;
+mod lift;
 mod merge;
 mod piece;
 mod pipeline;
@@ -30,14 +31,15 @@ pub use merge::merge;
 pub use predict::{Flanks, PredictConfig, PredictSummary, predict};
 pub use quantiles::{QuantilesConfig, RegionSet, write_quantiles};
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::Error;
-use crate::genome::{Fasta, Lattice, RegionStatus, Regions, read_bed};
+use crate::genome::{Fasta, Lattice, RegionStatus, Regions};
 use crate::intervals::Named;
 use crate::ism::{Engines, Members};
 use crate::job::{Cancel, InputFile, JobError, Progress};
+use crate::liftover::{Rejects, Tally};
 use crate::model::{Ensemble, Quantiles};
 use crate::output::OutputDir;
 
@@ -107,6 +109,8 @@ pub struct Summary {
     pub regions: u64,
     /// Rows by status.
     pub by_status: Vec<(RegionStatus, u64)>,
+    /// Rows that could not be lifted to the build of the FASTA, by reason; nothing where none was to be.
+    pub not_lifted: Option<Tally>,
     /// Windows scored.
     pub windows: u64,
     /// Of these, windows with unknown bases.
@@ -219,7 +223,7 @@ pub fn run_with(
     let read = against::read(config, annotations, &fasta)?;
     // What takes a while and can fail comes before the first file is made.
     OutputDir::check(&config.out, config.existing)?;
-    let regions = read_regions(config, &fasta, &std::env::temp_dir())?;
+    let (regions, mut lost) = lift::regions(config, &fasta, &std::env::temp_dir())?;
     if regions.rows() == 0 {
         tracing::warn!("no regions in the input: the results are empty");
     }
@@ -233,6 +237,9 @@ pub fn run_with(
     let engines = chosen.of_members(config.threads, model.members(), cancel)?;
     cancel.files_begin();
     let out = OutputDir::create(&config.out, config.existing)?;
+    if lost.is_some() {
+        out.reserve(&[lift::REJECTED])?;
+    }
     let started = Instant::now();
     let mut job = pipeline::Job {
         key: provenance::job_key(config, &model, chosen.name(), &fasta, &regions, &layout)?,
@@ -261,6 +268,9 @@ pub fn run_with(
             .iter()
             .map(|a| InputFile::whole("annotation", &a.path)),
     );
+    let elsewhere = lift::write(config, lost.as_mut(), &mut job.out)?;
+    let not_lifted = lost.as_ref().map(Rejects::tally);
+    lift::describe(config, not_lifted, &mut run);
     if let Some(ranked) = ranked {
         run.results.insert("enrichment".into(), ranked);
     }
@@ -272,26 +282,20 @@ pub fn run_with(
         }
         .into());
     }
-    let files = job.out.commit(run)?;
+    let mut files = job.out.commit(run)?;
+    if let Some(elsewhere) = elsewhere {
+        files.push(elsewhere.keep()?);
+    }
     Ok(Summary {
         regions,
         by_status,
+        not_lifted: not_lifted.cloned(),
         windows: counts.windows,
         with_unknown: counts.with_unknown,
         left_out: counts.left_out,
         bases: counts.bases,
         files,
         seconds,
-    })
-}
-
-fn read_regions(config: &ScoreConfig, fasta: &Fasta, spool: &Path) -> Result<Regions, Error> {
-    let contigs = fasta.contigs();
-    Ok(match &config.regions {
-        RegionSource::WholeGenome => Regions::whole_contigs(contigs, spool)?,
-        RegionSource::Bed(source) => {
-            read_bed(source, contigs, &config.aliases, config.rows, spool)?
-        }
     })
 }
 

@@ -14,6 +14,7 @@ use super::{Anchor, Layout, Outputs, RegionSource, ScoreConfig};
 use crate::Error;
 use crate::genome::{BedSource, Fasta, GenomeError, IndexSource, RegionStatus, Regions};
 use crate::job::{self, RunInfo};
+use crate::liftover::LiftoverConfig;
 use crate::model::{Ensemble, Quantiles};
 
 /// Rows by status, those that occur.
@@ -91,6 +92,7 @@ fn settings(config: &ScoreConfig, engine: &str, layout: &Layout) -> Value {
             Anchor::Region => "region",
         },
         "resize": config.rows.resize,
+        "liftover": config.liftover.as_ref().and_then(LiftoverConfig::sha256),
         "strand": config.strand.as_str(),
         "engine": engine,
         "batch": config.batch,

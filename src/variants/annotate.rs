@@ -8,18 +8,21 @@ use ndarray::{Array2, ArrayView1, ArrayView2, s};
 use super::allele::Skip;
 use super::background::{Background, Level};
 use super::combine::{Combine, most};
+use super::counts::Counts;
 use super::effects::{Calls, Scorer, Site, letter};
 use super::fields::Fields;
 use super::info::{self, BcfInfo, BcfNames, Info, TextInfo};
 use super::input::Piece;
+use super::lift::Lifter;
 use super::output::Place;
 use super::rank::{RowParts, Variant};
 use super::records::{Reader, Record};
 use super::{Scoring, VariantError};
 use crate::Error;
 use crate::encode::UNKNOWN;
-use crate::genome::{Contigs, Interval};
+use crate::genome::{Contigs, Fasta, Interval};
 use crate::intervals::Placed;
+use crate::liftover::Chains;
 use crate::vcf::{self, Dictionary, Encoder, NewInfo};
 
 /// What all threads of a job share.
@@ -36,6 +39,8 @@ pub(super) struct Shared<'a> {
     pub bcf: Option<BcfNames>,
     /// Columns of a record.
     pub width: usize,
+    /// Whether records are lifted before anything is read of them.
+    pub lifting: bool,
     pub contigs: &'a Contigs,
     pub scoring: &'a Scoring,
     pub fields: Fields,
@@ -57,45 +62,9 @@ impl<'a> Shared<'a> {
         let whole = self.names.is_none() || self.whole;
         let width = if whole { self.width } else { 8 };
         let genome = (self.contigs, &self.scoring.aliases);
-        Reader::new(&self.name, width, genome, self.scoring.strict)
-    }
-}
-
-/// What became of records and alleles.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Counts {
-    pub records: u64,
-    pub alleles: u64,
-    pub scored: u64,
-    pub skipped: [u64; Skip::ALL.len()],
-    pub compared: u64,
-    pub mismatches: u64,
-    /// Records on contigs that the FASTA lacks.
-    pub off_contig: u64,
-    /// The first such contig.
-    pub first_off: Option<String>,
-    /// Values that BCF cannot hold as the text has them, and the first.
-    pub changed: (u64, Option<String>),
-}
-
-impl Counts {
-    pub fn add(&mut self, o: &Self) {
-        self.records += o.records;
-        self.alleles += o.alleles;
-        self.scored += o.scored;
-        self.compared += o.compared;
-        self.mismatches += o.mismatches;
-        self.off_contig += o.off_contig;
-        if self.first_off.is_none() {
-            self.first_off.clone_from(&o.first_off);
-        }
-        self.changed.0 += o.changed.0;
-        if self.changed.1.is_none() {
-            self.changed.1.clone_from(&o.changed.1);
-        }
-        for (a, b) in self.skipped.iter_mut().zip(o.skipped) {
-            *a += b;
-        }
+        let mut reader = Reader::new(&self.name, width, genome, self.scoring.strict);
+        reader.lifted = self.lifting;
+        reader
     }
 }
 
@@ -107,6 +76,8 @@ pub(super) struct Annotated {
     pub places: Vec<Place>,
     pub counts: Counts,
     pub rows: RowParts,
+    /// Lines of the file of what could not be lifted.
+    pub rejects: Vec<u8>,
 }
 
 /// One thread's work on pieces.
@@ -114,6 +85,7 @@ pub(super) struct Annotator<'a> {
     pub shared: &'a Shared<'a>,
     pub reader: Reader<'a>,
     pub scorer: Scorer,
+    lifter: Option<Lifter<'a>>,
     buffer: zmij::Buffer,
     encoder: Option<Encoder<'a>>,
     /// One record as BCF, and what is added to it.
@@ -127,11 +99,23 @@ impl<'a> Annotator<'a> {
             shared,
             reader: shared.reader(),
             scorer,
+            lifter: None,
             buffer: zmij::Buffer::new(),
             encoder: shared.bcf.as_ref().map(|bcf| Encoder::new(&bcf.names)),
             encoded: Vec::new(),
             new: NewInfo::default(),
         }
+    }
+
+    /// Lifts records before they are read, if there are chains.
+    ///
+    /// # Errors
+    /// When the FASTA cannot be opened.
+    pub fn lifting(mut self, chains: Option<&'a Chains>, fasta: &Fasta) -> Result<Self, Error> {
+        let aliases = &self.shared.scoring.aliases;
+        let lifter = chains.map(|chains| Lifter::new(chains, aliases, fasta));
+        self.lifter = lifter.transpose()?;
+        Ok(self)
     }
 
     /// Reads, scores and writes a piece.
@@ -140,11 +124,13 @@ impl<'a> Annotator<'a> {
     /// At a record that cannot be understood, and when scoring fails.
     pub fn run(&mut self, piece: &Piece) -> Result<Annotated, Error> {
         let decoded = self.decoded(piece)?;
-        let (records, calls) = self.score(decoded.as_ref().unwrap_or(piece))?;
         let mut out = Annotated {
             rows: RowParts::by(self.shared.rank_task),
             ..Annotated::default()
         };
+        let lines = decoded.as_ref().unwrap_or(piece);
+        let lifted = self.lifted(lines, &mut out)?;
+        let (records, calls) = self.score(lifted.as_ref().unwrap_or(lines))?;
         out.counts.records = records.len() as u64;
         out.counts.compared = calls.compared;
         out.counts.mismatches = calls.mismatches;
@@ -161,8 +147,9 @@ impl<'a> Annotator<'a> {
                     Some(skip) => out.counts.skipped[skip as usize] += 1,
                 }
             }
-            // Bytes of a BCF's record are written as they were.
-            let raw = decoded.as_ref().map(|_| piece.record(i));
+            // Bytes of a BCF's record are written as they were, unless it stands elsewhere now.
+            let as_was = decoded.as_ref().filter(|_| lifted.is_none());
+            let raw = as_was.map(|_| piece.record(i));
             self.record(record, raw, &calls, i, &mut out)?;
         }
         Ok(out)
@@ -174,6 +161,18 @@ impl<'a> Annotator<'a> {
         let names = shared.names.as_deref();
         let lines = names.map(|names| piece.lines(names, shared.whole, &shared.name));
         Ok(lines.transpose()?)
+    }
+
+    /// Lines in the new build, if they are to be lifted.
+    fn lifted(&mut self, lines: &Piece, out: &mut Annotated) -> Result<Option<Piece>, Error> {
+        let Some(lifter) = &mut self.lifter else {
+            return Ok(None);
+        };
+        let lifted = lifter.piece(lines, &self.reader, self.shared.is_bed)?;
+        out.rejects = lifted.rejects;
+        out.counts.lost = lifted.lost;
+        out.counts.first_unknown = lifted.unknown;
+        Ok(Some(lifted.piece))
     }
 
     /// Reads and scores lines.
@@ -245,7 +244,10 @@ impl<'a> Annotator<'a> {
             (Some(bcf), None) => {
                 let mut line = Vec::new();
                 self.position(record, reference, &alts, &mut line);
-                line.push(b'.');
+                match &record.line[record.info.0..record.info.1] {
+                    [] => line.push(b'.'),
+                    info => line.extend_from_slice(info),
+                }
                 let as_text = Record {
                     line: &line,
                     ..*record

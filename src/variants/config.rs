@@ -9,6 +9,7 @@ use super::windows::Windows;
 use crate::genome::Aliases;
 use crate::intervals::Named;
 use crate::ism::{EngineChoice, EngineSettings, Strand};
+use crate::liftover::LiftoverConfig;
 use crate::model::{ModelOptions, ModelSources};
 
 /// How variants are scored: what all jobs on variants share.
@@ -115,6 +116,8 @@ pub struct VariantsConfig {
     pub scoring: Scoring,
     /// Where they come from.
     pub source: VariantSource,
+    /// How variants of another build are lifted to that of the FASTA.
+    pub liftover: Option<LiftoverConfig>,
     /// The scored VCF or BCF; `-` for standard output.
     pub out: PathBuf,
     /// The ranked table.

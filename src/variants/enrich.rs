@@ -15,6 +15,7 @@ use ndarray::Array2;
 use serde_json::json;
 
 use super::annotate::{Annotator, Shared};
+use super::build;
 use super::combine::Combine;
 use super::config::BackgroundSource;
 use super::config::Scoring;
@@ -200,6 +201,7 @@ fn of_variants(
         // No record is written.
         whole: false,
         bcf: None,
+        lifting: false,
         width: input.header().map_or(0, Header::width),
         contigs: &contigs,
         scoring,
@@ -249,9 +251,16 @@ fn of_variants(
     )?;
     progress.finish();
     if compared > 0 && mismatches == compared {
+        let genome = (&*contigs, &scoring.aliases);
+        let build = build::differs(&shared.name, input.header(), genome);
         return Err(VariantError::AllMismatch {
-            path: shared.name,
+            path: shared.name.clone(),
             records: compared,
+            // This job lifts nothing: only what differs is said.
+            build: build.map(|told| {
+                let text = told.text.split(" --liftover").next().unwrap_or_default();
+                text.trim_end_matches([':', ';']).to_owned()
+            }),
         }
         .into());
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use crate::input::InputError;
 use crate::intervals::IntervalError;
 use crate::job::JobError;
+use crate::liftover::LiftoverError;
 use crate::output::{OutputError, write_hint};
 use crate::sumstats::SumstatsError;
 use crate::vcf::VcfError;
@@ -29,6 +30,9 @@ pub enum VariantError {
     /// A table of associations.
     #[error(transparent)]
     Sumstats(#[from] SumstatsError),
+    /// Another build.
+    #[error(transparent)]
+    Liftover(#[from] LiftoverError),
     /// A VCF or BCF: its header, or a record that cannot be understood.
     #[error(transparent)]
     Vcf(#[from] VcfError),
@@ -53,6 +57,8 @@ pub enum VariantError {
         path: String,
         /// Records compared.
         records: u64,
+        /// What tells that the FASTA is of another build, if anything does.
+        build: Option<String>,
     },
     /// No row of a table says its alleles.
     #[error("{0}: no row says its alleles, which effects are of")]
@@ -103,6 +109,7 @@ impl VariantError {
         match self {
             Self::Input(e) => e.hint(),
             Self::Sumstats(e) => e.hint(),
+            Self::Liftover(e) => e.hint(),
             Self::Vcf(e) => e.hint(),
             Self::Output(e) => e.hint(),
             Self::Intervals(e) => e.hint(),
@@ -115,6 +122,9 @@ impl VariantError {
             Self::NoContig { .. } => {
                 Some("is this the FASTA of another genome? --chrom-alias FILE maps names".into())
             }
+            Self::AllMismatch {
+                build: Some(told), ..
+            } => Some(told.clone()),
             Self::AllMismatch { .. } => Some(
                 "is this the FASTA of another genome build, or are REF and ALT exchanged? `bcftools norm --check-ref` tells more"
                     .into(),

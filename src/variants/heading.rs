@@ -3,7 +3,8 @@
 
 use super::fields::Fields;
 use super::info::BcfNames;
-use super::input::{Input, VariantSource};
+use super::input::Input;
+use super::lift;
 use super::output::Format;
 use super::sample::Sample;
 use super::setup::Setup;
@@ -34,41 +35,52 @@ pub(super) fn heading(
     };
     let mut lines = definitions(fields, setup, scoring);
     lines.extend(provenance(setup, scoring, sample));
+    let mut replaced = fields.all();
+    if let Some(liftover) = &config.liftover {
+        header.place_on(contigs.iter().map(|c| (c.name.as_str(), c.length)));
+        replaced.extend([lift::FROM, lift::LOST].map(str::to_owned));
+        lines.push(lift::from_line());
+        let sha256 = liftover.sha256().unwrap_or_default();
+        lines.push(format!("##mpra-scoreLiftover=sha256:{sha256}"));
+        // A lifted record is made from its line.
+        header.without_numbers();
+    }
     if Format::of(&config.out)? != Format::Bcf {
         if input.names().is_some() {
             header.without_numbers();
         }
-        header.replace(&fields.all(), lines);
+        header.replace(&replaced, lines);
         return Ok((header, None));
     }
     let of = |header: &Header| Dictionary::of(header, input.name()).map_err(VariantError::from);
-    match input.names() {
+    let before = input.names().filter(|_| config.liftover.is_none());
+    match before {
         // The numbers of a BCF's names stay: its records have them.
         Some(names) => header = names.numbered(&header),
-        None if config.source.is_file() => {
-            let missing = undefined(&config.source, scoring, contigs, &of(&header)?, cancel)?;
+        // A BCF defines all that it uses.
+        None if config.source.is_file() && input.names().is_none() => {
+            let missing = undefined(config, contigs, &of(&header)?, cancel)?;
             header
                 .lines
                 .extend(missing.into_iter().map(String::into_bytes));
         }
         None => {}
     }
-    header.replace(&fields.all(), lines);
+    header.replace(&replaced, lines);
     let names = of(&header)?;
     let header = names.numbered(&header);
-    let before = input.names().map(AsRef::as_ref);
+    let before = before.map(AsRef::as_ref);
     Ok((header, Some(BcfNames::new(names, before, fields))))
 }
 
 /// Lines for what a VCF uses and does not define: reads it once more.
 fn undefined(
-    source: &VariantSource,
-    scoring: &Scoring,
+    config: &VariantsConfig,
     contigs: &Contigs,
     names: &Dictionary,
     cancel: &Cancel,
 ) -> Result<Vec<String>, Error> {
-    let mut input = Input::open(source)?;
+    let mut input = Input::open(&config.source)?;
     if input.header().is_none() {
         return Ok(Vec::new());
     }
@@ -81,10 +93,12 @@ fn undefined(
     }
     let of_contig = |name: &Vec<u8>| {
         let name = String::from_utf8_lossy(name);
-        let id = scoring.aliases.resolve(&name, contigs);
+        let id = config.scoring.aliases.resolve(&name, contigs);
         contig_line(&name, id.map(|id| contigs.get(id).length))
     };
-    let mut lines: Vec<String> = found.contigs().iter().map(of_contig).collect();
+    // What is lifted lies on contigs of the FASTA, which are all there.
+    let others = found.contigs().iter().filter(|_| config.liftover.is_none());
+    let mut lines: Vec<String> = others.map(of_contig).collect();
     lines.extend(found.into_lines());
     Ok(lines)
 }

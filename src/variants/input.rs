@@ -83,6 +83,13 @@ impl Piece {
         self.ends.push(self.bytes.len());
     }
 
+    /// Appends a line; of a BED's row, with where it ends.
+    pub fn push(&mut self, number: u64, line: &[u8], row_end: u32) {
+        self.bytes.extend_from_slice(line);
+        self.row_ends.push(row_end);
+        self.end(number);
+    }
+
     /// A BCF's records as lines; `whole`, or with no more than what variants are.
     ///
     /// # Errors

@@ -16,9 +16,11 @@
 mod allele;
 mod annotate;
 mod background;
+mod build;
 mod clump;
 mod combine;
 mod config;
+mod counts;
 mod effects;
 pub mod enrich;
 mod error;
@@ -28,6 +30,8 @@ mod haplotype;
 mod heading;
 mod info;
 mod input;
+mod judge;
+mod lift;
 mod output;
 mod plots;
 mod rank;
@@ -45,11 +49,14 @@ pub use input::VariantSource;
 pub use rank::RankBy;
 pub use windows::Windows;
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use self::annotate::{Annotated, Annotator, Counts, Shared};
+use self::annotate::{Annotated, Annotator, Shared};
 use self::background::Background;
+use self::counts::Counts;
 use self::effects::Scorer;
 use self::fields::Fields;
 use self::heading::heading;
@@ -61,6 +68,7 @@ use self::setup::Setup;
 use crate::Error;
 use crate::intervals::{Annotation, Named, Placed};
 use crate::job::{self, Cancel, Progress};
+use crate::liftover::{Chains, Tally};
 use crate::output::{Existing, OutputDir, WholeFile, check_file};
 use crate::vcf::Header;
 
@@ -79,6 +87,9 @@ pub struct VariantsSummary {
     pub compared: (u64, u64),
     /// Alleles that were listed more than once and are ranked once; 0 where nothing is ranked.
     pub repeated: u64,
+    /// Records, and positions of a BED, that could not be lifted to the build of the FASTA, by reason;
+    /// nothing where none was to be.
+    pub not_lifted: Option<Tally>,
     /// Values that BCF cannot hold as the VCF has them.
     pub changed: u64,
     /// The engine's word.
@@ -113,7 +124,8 @@ pub fn run(
     };
     let contigs = setup.fasta.contigs().clone();
     let mut input = Input::open(&config.source)?;
-    let annotations = annotations_of(&config.annotations, &setup, &config.scoring)?;
+    let chains = chains(config, &input, &setup)?;
+    let annotations = annotations_of(&config.annotations, &setup, scoring)?;
     let (mut setup, sample) = setup.with_background(scoring, cancel)?;
     if config.rank_by == RankBy::P && sample.is_none() {
         let text = "ranking by p needs a background".to_owned();
@@ -131,9 +143,10 @@ pub fn run(
         name: input.name().to_owned(),
         is_bed: input.header().is_none(),
         names: input.names().cloned(),
-        whole: bcf.is_none(),
+        whole: bcf.is_none() || chains.is_some(),
         bcf,
         width: header.width(),
+        lifting: chains.is_some(),
         contigs: &contigs,
         scoring,
         field_names: fields.all().into_iter().map(String::into_bytes).collect(),
@@ -150,20 +163,30 @@ pub fn run(
 
     let started = Instant::now();
     let mut outputs = Outputs::create(config, &setup, &shared, &header)?;
+    outputs.open_rejects(config, &input)?;
     let mut annotators: Vec<Annotator<'_>> = std::mem::take(&mut setup.scorers)
         .into_iter()
-        .map(|scorer| Annotator::new(&shared, scorer))
-        .collect();
+        .map(|scorer| Annotator::new(&shared, scorer).lifting(chains.as_ref(), &setup.fasta))
+        .collect::<Result<_, Error>>()?;
     let size = config.source.path().metadata();
     progress.start(size.map_or(0, |m| if m.is_file() { m.len() } else { 0 }));
     let counts = annotate(&mut input, &mut annotators, &mut outputs, progress, cancel)?;
     progress.finish();
-    judge(&counts, &shared)?;
+    judge::lifting(&counts, &shared, chains.as_ref())?;
+    let told = told(&input, &setup, scoring);
+    judge::records(&counts, &shared, told.filter(|_| chains.is_none()))?;
 
     outputs.others.extend(saved);
     let sorted = outputs.writer.is_sorted();
     let scorer = annotators.first_mut().map(|a| &mut a.scorer);
-    let (files, repeated) = outputs.finish(config, &setup, &shared, scorer, cancel)?;
+    let not_lifted = chains.is_some().then(|| counts.lost.clone());
+    let (files, repeated) = outputs.finish(
+        config,
+        &setup,
+        &shared,
+        (scorer, not_lifted.as_ref()),
+        cancel,
+    )?;
     Ok(VariantsSummary {
         records: counts.records,
         alleles: counts.alleles,
@@ -174,6 +197,7 @@ pub fn run(
             .collect(),
         compared: (counts.compared, counts.mismatches),
         repeated,
+        not_lifted,
         changed: counts.changed.0,
         engine: setup.engine,
         background: described,
@@ -188,6 +212,8 @@ fn check(config: &VariantsConfig) -> Result<(), Error> {
     Format::of(&config.out)?;
     let mut paths: Vec<&Path> = vec![&config.out];
     paths.extend(config.table.as_deref());
+    let rejects = lift::rejects_path(config)?;
+    paths.extend(rejects.as_deref());
     paths.extend(config.scoring.background.save.as_deref());
     for (i, path) in paths.iter().enumerate() {
         check_file(path, config.force)?;
@@ -207,6 +233,26 @@ fn existing(config: &VariantsConfig) -> Existing {
         force: config.force,
         resume: false,
     }
+}
+
+/// The chains that records are lifted by, if they are. If not, and files are plainly of different
+/// builds, a warning says so at once.
+fn chains(config: &VariantsConfig, input: &Input, setup: &Setup) -> Result<Option<Chains>, Error> {
+    let scoring = &config.scoring;
+    if let Some(liftover) = &config.liftover {
+        let (path, header) = (&liftover.chains, input.header());
+        return lift::open(path, &scoring.aliases, &setup.fasta, header).map(Some);
+    }
+    if let Some(told) = told(input, setup, scoring).filter(|told| told.sure) {
+        tracing::warn!("{}", told.text);
+    }
+    Ok(None)
+}
+
+/// What tells that the variants are of another build than the FASTA.
+fn told(input: &Input, setup: &Setup, scoring: &Scoring) -> Option<build::Told> {
+    let genome = (&**setup.fasta.contigs(), &scoring.aliases);
+    build::differs(input.name(), input.header(), genome)
 }
 
 fn annotations_of(
@@ -264,6 +310,8 @@ struct Outputs {
     /// p-values that the background can give.
     levels: Vec<f64>,
     others: Vec<WholeFile>,
+    /// Where records go that could not be lifted.
+    rejects: Option<(WholeFile, BufWriter<File>)>,
 }
 
 impl Outputs {
@@ -306,7 +354,20 @@ impl Outputs {
             ranking,
             levels,
             others: Vec::new(),
+            rejects: None,
         })
+    }
+
+    /// Opens the file for what cannot be lifted, if there is to be one.
+    fn open_rejects(&mut self, config: &VariantsConfig, input: &Input) -> Result<(), VariantError> {
+        if let Some(path) = lift::rejects_path(config)? {
+            let whole = WholeFile::create(&path)?;
+            let mut file = BufWriter::new(whole.file()?);
+            (file.write_all(&lift::rejects_header(input.header())))
+                .map_err(|e| VariantError::Write(e, path))?;
+            self.rejects = Some((whole, file));
+        }
+        Ok(())
     }
 
     fn append(&mut self, done: &Annotated) -> Result<(), VariantError> {
@@ -322,16 +383,20 @@ impl Outputs {
         if let Some(ranking) = &mut self.ranking {
             ranking.append(&done.rows)?;
         }
+        if let Some((whole, file)) = &mut self.rejects {
+            let written = file.write_all(&done.rejects);
+            written.map_err(|e| VariantError::Write(e, whole.path().into()))?;
+        }
         Ok(())
     }
 
     /// Ranks, draws and gives all files their names.
     fn finish(
-        self,
+        mut self,
         config: &VariantsConfig,
         setup: &Setup,
         shared: &Shared<'_>,
-        scorer: Option<&mut Scorer>,
+        (scorer, not_lifted): (Option<&mut Scorer>, Option<&Tally>),
         cancel: &Cancel,
     ) -> Result<(Vec<PathBuf>, u64), Error> {
         let columns = Columns {
@@ -365,6 +430,11 @@ impl Outputs {
             drawn = Some(folder);
         }
         cancel.check()?;
+        if let Some((whole, mut file)) = self.rejects.take() {
+            let flushed = file.flush();
+            flushed.map_err(|e| VariantError::Write(e, whole.path().into()))?;
+            self.others.push(whole);
+        }
         let others = self.others.into_iter().chain(self.table).collect();
         let mut files = self.writer.finish(others)?;
         if let Some(folder) = drawn {
@@ -372,6 +442,11 @@ impl Outputs {
             run.input("variants", config.source.path());
             for named in &config.annotations {
                 run.input("annotation", &named.path);
+            }
+            if let (Some(liftover), Some(lost)) = (&config.liftover, not_lifted) {
+                run.input("chain", &liftover.chains);
+                let count = lost.object().into();
+                run.counts.insert("rows_not_lifted".into(), count);
             }
             files.extend(folder.commit(run)?);
         }
@@ -401,51 +476,4 @@ fn spool_folder(config: &VariantsConfig) -> PathBuf {
         Some(_) => ".".into(),
         None => std::env::temp_dir(),
     }
-}
-
-/// Refuses results of which none means anything, and says where many may not.
-fn judge(counts: &Counts, shared: &Shared<'_>) -> Result<(), Error> {
-    if counts.records == 0 {
-        tracing::warn!("no records in {}", shared.name);
-        return Ok(());
-    }
-    if counts.off_contig == counts.records {
-        let contig = counts.first_off.clone().unwrap_or_default();
-        return Err(VariantError::NoContig {
-            path: shared.name.clone(),
-            records: counts.records,
-            similar: shared.contigs.similar(&contig).map(str::to_owned),
-            contig,
-        }
-        .into());
-    }
-    if counts.compared > 0 && counts.mismatches == counts.compared {
-        return Err(VariantError::AllMismatch {
-            path: shared.name.clone(),
-            records: counts.compared,
-        }
-        .into());
-    }
-    // A wrong build still agrees in a quarter of the bases.
-    if counts.mismatches * 20 > counts.compared {
-        tracing::warn!(
-            "REF differs from the genome in {} of {} records: is the FASTA of the same build?",
-            counts.mismatches,
-            counts.compared
-        );
-    }
-    if let (changed, Some(first)) = &counts.changed {
-        tracing::warn!(
-            "{changed} values are not in the BCF as the VCF has them, the first in {first}: they are none of the header's type, or too large"
-        );
-    }
-    if counts.off_contig > 0 {
-        tracing::warn!(
-            "{} of {} records lie on contigs that the FASTA lacks, the first on {:?}",
-            counts.off_contig,
-            counts.records,
-            counts.first_off.as_deref().unwrap_or("")
-        );
-    }
-    Ok(())
 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::VariantError;
 use super::allele::{Skip, is_allele};
 use super::effects::Site;
-use crate::genome::{Aliases, ContigId, Contigs, Interval};
-use crate::input::{bed, excerpt, shorten};
+use crate::genome::{Aliases, Build, ContigId, Contigs, Interval};
+use crate::input::{BedRow, bed, excerpt, shorten};
 use crate::vcf::VcfError;
 
 /// A record's columns, as they stand.
@@ -33,6 +33,8 @@ pub(super) struct Reader<'a> {
     pub aliases: &'a Aliases,
     /// Whether a record that makes no sense is an error.
     strict: bool,
+    /// Whether rows of a BED were lifted.
+    pub lifted: bool,
     resolved: HashMap<Vec<u8>, Option<ContigId>>,
 }
 
@@ -49,6 +51,7 @@ impl<'a> Reader<'a> {
             contigs,
             aliases,
             strict,
+            lifted: false,
             resolved: HashMap::new(),
         }
     }
@@ -88,17 +91,7 @@ impl<'a> Reader<'a> {
             &line[from..ends[i]]
         };
         let (contig, reference, alts) = (field(0), field(3), field(4));
-        let digits = field(1);
-        let start = std::str::from_utf8(digits)
-            .ok()
-            .filter(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit()))
-            .and_then(|t| t.parse::<u32>().ok())
-            .filter(|&p| p <= i32::MAX as u32);
-        let Some(start) = start else {
-            let text = String::from_utf8_lossy(digits);
-            let problem = format!("POS is {text:?}, expected a whole number");
-            return Err(self.fail(number, line, problem));
-        };
+        let start = self.position(number, line, field(1))?;
         if contig.is_empty() {
             return Err(self.fail(number, line, "CHROM is empty".into()));
         }
@@ -132,8 +125,28 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// POS.
+    ///
+    /// # Errors
+    /// When it is no number.
+    pub fn position(&self, number: u64, line: &[u8], digits: &[u8]) -> Result<u32, VariantError> {
+        let start = std::str::from_utf8(digits)
+            .ok()
+            .filter(|t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit()))
+            .and_then(|t| t.parse::<u32>().ok())
+            .filter(|&p| p <= i32::MAX as u32);
+        start.ok_or_else(|| {
+            let text = String::from_utf8_lossy(digits);
+            let problem = format!("POS is {text:?}, expected a whole number");
+            self.fail(number, line, problem)
+        })
+    }
+
     /// Ends of the first eight columns.
-    fn columns(&self, number: u64, line: &[u8]) -> Result<[usize; 8], VariantError> {
+    ///
+    /// # Errors
+    /// When there are more or fewer columns than the header has.
+    pub fn columns(&self, number: u64, line: &[u8]) -> Result<[usize; 8], VariantError> {
         let mut ends = [line.len(); 8];
         let mut found = 0;
         for (at, &byte) in line.iter().enumerate() {
@@ -197,6 +210,22 @@ impl<'a> Reader<'a> {
         ))
     }
 
+    /// A row of a BED.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn bed_row<'l>(
+        &self,
+        number: u64,
+        line: &'l [u8],
+        fields: &bed::Fields<'l>,
+    ) -> Result<BedRow<'l>, VariantError> {
+        fields.row().map_err(|why| {
+            let problem = format!("{}; expected {}", why.problem, why.expected);
+            self.fail(number, line, problem)
+        })
+    }
+
     /// The positions of a row of a BED, each as a record; of one that is part of a longer row, this ends
     /// at `row_end`.
     pub fn bed<'l>(
@@ -208,10 +237,12 @@ impl<'a> Reader<'a> {
         let Some(fields) = bed::Fields::of(line) else {
             return Ok(());
         };
-        let row = fields.row().map_err(|why| {
-            let problem = format!("{}; expected {}", why.problem, why.expected);
-            self.fail(number, line, problem)
-        })?;
+        let row = self.bed_row(number, line, &fields)?;
+        // What was lifted has its INFO behind the name.
+        let info = match self.lifted {
+            true => (line.len() - row.score.len(), line.len()),
+            false => (0, 0),
+        };
         let contig = row.contig;
         let id = row.name.unwrap_or(b".");
         // A row's end is not before its start.
@@ -220,7 +251,12 @@ impl<'a> Reader<'a> {
         if let Some(found) = found {
             let length = self.contigs.get(found).length;
             if span.end().max(row_end) > length {
-                let problem = format!("it reaches past the contig's end at {length}");
+                let end = span.end().max(row_end);
+                let mut problem = format!("it reaches past the contig's end at {length}");
+                if let Some(explained) = Build::reaching(&self.contigs.get(found).name, length, end)
+                {
+                    problem += &format!("; {explained}");
+                }
                 return Err(self.fail(number, line, problem));
             }
         }
@@ -242,7 +278,7 @@ impl<'a> Reader<'a> {
                 reference: None,
                 alts,
                 line,
-                info: (0, 0),
+                info,
                 site: Site {
                     contig: found,
                     start: base,

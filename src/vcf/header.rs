@@ -118,6 +118,29 @@ impl Header {
         self.lines.extend(lines.into_iter().map(String::into_bytes));
     }
 
+    /// Contigs whose lengths it tells.
+    pub fn contigs(&self) -> impl Iterator<Item = (&str, u32)> {
+        let defined = self.lines.iter().filter_map(|l| Definition::of(l));
+        let contigs = defined.filter(|found| found.section == Section::Contig);
+        contigs.filter_map(|found| {
+            let text = |bytes| std::str::from_utf8(bytes).ok();
+            Some((text(found.id)?, text(found.length?)?.parse().ok()?))
+        })
+    }
+
+    /// Places records on other contigs: those take the place of the contigs that it defines, and what
+    /// it says of the reference is taken away.
+    pub fn place_on<'c>(&mut self, contigs: impl Iterator<Item = (&'c str, u32)>) {
+        let contig = |line: &Vec<u8>| line.starts_with(b"##contig=");
+        let at = self.lines.iter().position(contig);
+        let at = at.unwrap_or(self.lines.len());
+        let of_build = |line: &Vec<u8>| contig(line) || line.starts_with(b"##reference=");
+        let before = self.lines[..at].iter().filter(|l| !of_build(l)).count();
+        self.lines.retain(|line| !of_build(line));
+        let new = contigs.map(|(name, length)| contig_line(name, Some(length)).into_bytes());
+        self.lines.splice(before..before, new);
+    }
+
     /// Takes away `IDX=`, which only BCF has.
     pub fn without_numbers(&mut self) {
         for line in &mut self.lines {
@@ -163,6 +186,8 @@ pub(super) struct Definition<'a> {
     pub id: &'a [u8],
     /// `Type`.
     pub kind: Option<&'a [u8]>,
+    /// `length`.
+    pub length: Option<&'a [u8]>,
     /// `IDX`, and where it stands in the line, with the comma before it.
     pub number: Option<u32>,
     pub number_at: Option<(usize, usize)>,
@@ -185,6 +210,7 @@ impl<'a> Definition<'a> {
             section,
             id: b"",
             kind: None,
+            length: None,
             number: None,
             number_at: None,
             end: 0,
@@ -199,6 +225,7 @@ impl<'a> Definition<'a> {
             match key {
                 b"ID" => found.id = value,
                 b"Type" => found.kind = Some(value),
+                b"length" => found.length = Some(value),
                 b"IDX" => {
                     found.number = std::str::from_utf8(value).ok()?.parse().ok();
                     found.number_at = Some((at - usize::from(at > from), at + length));
@@ -284,6 +311,22 @@ mod tests {
         let samples = SOUND.replace("INFO\n1", "INFO\tFORMAT\ta\tb\n1");
         let header = read(&samples).unwrap();
         assert_eq!((header.width(), header.samples()), (11, 2));
+    }
+
+    #[test]
+    fn contigs_of_another_build() {
+        let text = "##fileformat=VCFv4.2\n##reference=old.fa\n##FILTER=<ID=q,Description=\"d\">\n\
+            ##contig=<ID=1,length=9>\n##contig=<ID=2>\n##ALT=<ID=X>\n\
+            #CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n";
+        let mut header = read(text).unwrap();
+        assert_eq!(header.contigs().collect::<Vec<_>>(), [("1", 9)]);
+        header.place_on([("chr1", 7), ("chr3", 5)].into_iter());
+        assert_eq!(
+            String::from_utf8(header.text()).unwrap(),
+            "##fileformat=VCFv4.2\n##FILTER=<ID=q,Description=\"d\">\n\
+             ##contig=<ID=chr1,length=7>\n##contig=<ID=chr3,length=5>\n##ALT=<ID=X>\n\
+             #CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["encode", "job", "plot", "stats"],
     &["input", "model", "output"],
     &["counts", "genome"],
-    &["dataset", "intervals", "ism", "tracks", "vcf"],
+    &["dataset", "intervals", "ism", "liftover", "tracks", "vcf"],
     &["labelled", "overlap", "sharpr", "sumstats"],
     &["fdr", "variants"],
     &["evaluate", "motifs", "score"],

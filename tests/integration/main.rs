@@ -18,6 +18,7 @@ mod inputs;
 mod interrupts;
 mod invariants;
 mod judged_models;
+mod liftover;
 mod outputs;
 mod overlap;
 mod predict;

@@ -105,7 +105,7 @@ pub(super) fn align(effect: &str, other: Option<&str>, genome: &[u8]) -> Result<
 }
 
 /// The reverse complement of letters A, C, G, T.
-fn complement(letters: &[u8]) -> Vec<u8> {
+pub(super) fn complement(letters: &[u8]) -> Vec<u8> {
     let other = |&l: &u8| match l {
         b'A' => b'T',
         b'C' => b'G',

@@ -276,6 +276,7 @@ mod tests {
                 ..Clump::default()
             },
             lead_p: 1e-5,
+            liftover: None,
             out: "-".into(),
             candidates: None,
             combine: crate::variants::Combine::Cauchy,

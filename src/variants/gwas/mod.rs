@@ -38,6 +38,7 @@ use crate::Error;
 use crate::genome::{Aliases, ContigId, Contigs};
 use crate::intervals::{Named, Placed};
 use crate::job::{self, Cancel, Progress};
+use crate::liftover::{Chains, LiftoverConfig, Lost, Tally};
 use crate::output::check_file;
 use crate::sumstats::{Role, SumTable};
 
@@ -54,6 +55,8 @@ pub struct GwasConfig {
     pub clump: Clump,
     /// The largest p-value that begins a locus.
     pub lead_p: f64,
+    /// Lift the rows' positions to the build of the FASTA.
+    pub liftover: Option<LiftoverConfig>,
     /// The table with what was found, tabs between cells (`.gz`: bgzip); `-` for standard output.
     pub out: PathBuf,
     /// The variants of the loci, ranked.
@@ -81,6 +84,8 @@ pub struct GwasSummary {
     pub complement: u64,
     /// Palindromes: A and T, or C and G.
     pub palindromes: u64,
+    /// Rows that could not be lifted, by reason; nothing where none was to be.
+    pub not_lifted: Option<Tally>,
     /// The columns that were read, by what they hold.
     pub columns: Vec<(&'static str, String)>,
     /// Loci.
@@ -116,6 +121,8 @@ pub enum Status {
     BothAlleles,
     /// The row is of a covariate (PLINK's TEST).
     OtherTerm,
+    /// Its place is not in the build of the FASTA.
+    NotLifted(Lost),
 }
 
 impl Status {
@@ -129,6 +136,7 @@ impl Status {
             Self::AllelesNotAcgt => "alleles_not_acgt",
             Self::BothAlleles => "both_alleles_match",
             Self::OtherTerm => "other_term",
+            Self::NotLifted(_) => "not_lifted",
         }
     }
 }
@@ -164,6 +172,9 @@ pub fn run(
     let started = Instant::now();
     let mut reader = Reader::open(config)?;
     let setup = Setup::open(&config.scoring, false, cancel)?;
+    let chains = (config.liftover.as_ref())
+        .map(|liftover| chains(&liftover.chains, config, &setup))
+        .transpose()?;
     let annotations = annotations_of(&config.annotations, &setup, &config.scoring)?;
     let (mut setup, sample) = setup.with_background(&config.scoring, cancel)?;
     cancel.files_begin();
@@ -175,6 +186,7 @@ pub fn run(
     drop(sample);
     let contigs = setup.fasta.contigs().clone();
     let shared = Shared {
+        chains,
         contigs: &contigs,
         config,
         background,
@@ -210,6 +222,7 @@ pub fn run(
         reference_effect: counts.reference_effect,
         complement: counts.complement,
         palindromes: counts.palindromes,
+        not_lifted: config.liftover.as_ref().map(|_| counts.lost.clone()),
         columns: reader.taken(),
         loci: loci.count,
         candidates: loci.candidates(),
@@ -226,8 +239,20 @@ pub fn run(
     Ok(summary)
 }
 
+/// Reads the chains. Tables have codes of contigs more often than names: names with and without `chr` are one.
+fn chains(path: &Path, config: &GwasConfig, setup: &Setup) -> Result<Chains, Error> {
+    let aliases = match &config.scoring.aliases {
+        Aliases::None => &Aliases::UcscEnsembl,
+        told => told,
+    };
+    let chains = Chains::read(path, aliases).map_err(VariantError::from)?;
+    chains.check(setup.fasta.path(), setup.fasta.contigs())?;
+    Ok(chains)
+}
+
 /// What all threads share.
 struct Shared<'a> {
+    chains: Option<Chains>,
     contigs: &'a Contigs,
     config: &'a GwasConfig,
     background: Option<Background>,
@@ -251,11 +276,19 @@ struct Counts {
     placed: u64,
     off_contig: u64,
     first_off: Option<String>,
+    lost: Tally,
 }
 
 impl Counts {
+    /// The reasons, the most frequent first; why rows could not be lifted has a table of its own.
     fn skipped(&self) -> Vec<(Status, u64)> {
-        let mut all: Vec<_> = self.skipped.iter().map(|(s, n)| (*s, *n)).collect();
+        let mut all: Vec<(Status, u64)> = Vec::new();
+        for (status, n) in &self.skipped {
+            match all.iter_mut().find(|(s, _)| s.as_str() == status.as_str()) {
+                Some((_, sum)) => *sum += n,
+                None => all.push((*status, *n)),
+            }
+        }
         all.sort_by_key(|(status, n)| (std::cmp::Reverse(*n), *status));
         all
     }
@@ -297,6 +330,9 @@ fn count(row: &Scored, counts: &mut Counts) {
         None => counts.scored += 1,
         Some(status) => *counts.skipped.entry(status).or_default() += 1,
     }
+    if let Some(Status::NotLifted(lost)) = row.status {
+        counts.lost.add(lost);
+    }
     let mismatch = row.status == Some(Status::Skip(Skip::RefMismatch));
     counts.compared += u64::from(mismatch || row.aligned.is_some());
     counts.fitting += u64::from(row.aligned.is_some());
@@ -330,6 +366,8 @@ fn check(config: &GwasConfig) -> Result<(), Error> {
     }
     let mut paths: Vec<&Path> = vec![&config.out];
     paths.extend(config.candidates.as_deref());
+    let rejects = output::rejects_path(config)?;
+    paths.extend(rejects.as_deref());
     paths.extend(config.scoring.background.save.as_deref());
     for (i, path) in paths.iter().enumerate() {
         check_file(path, config.force)?;
@@ -389,6 +427,7 @@ fn judge(config: &GwasConfig, counts: &Counts, contigs: &Contigs) -> Result<(), 
         return Err(VariantError::AllMismatch {
             path: name,
             records: counts.compared,
+            build: None,
         }
         .into());
     }
@@ -422,6 +461,9 @@ fn describe(config: &GwasConfig, setup: &Setup, summary: &GwasSummary) -> job::R
     for named in &config.annotations {
         run.input("annotation", &named.path);
     }
+    if let Some(liftover) = &config.liftover {
+        run.input("chain", &liftover.chains);
+    }
     run.settings.extend(job::map(json!({
         "columns": summary.columns.iter().map(|(k, v)| json!([k, v])).collect::<Vec<_>>(),
         "zero_based": config.table.zero_based,
@@ -442,6 +484,7 @@ fn describe(config: &GwasConfig, setup: &Setup, summary: &GwasSummary) -> job::R
         "effect_allele_is_reference": summary.reference_effect,
         "other_strand": summary.complement,
         "palindromes": summary.palindromes,
+        "rows_not_lifted": summary.not_lifted.as_ref().map(Tally::object),
         "loci": summary.loci,
         "candidates": summary.candidates,
     }));

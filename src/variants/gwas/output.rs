@@ -9,9 +9,9 @@ use noodles::bgzf;
 
 use super::super::VariantError;
 use super::super::setup::Setup;
-use super::GwasConfig;
 use super::loci::{Loci, Place};
 use super::rows::{Key, Scored, push_number};
+use super::{GwasConfig, Status};
 use crate::Error;
 use crate::job::{Cancel, RunInfo};
 use crate::output::WholeFile;
@@ -26,6 +26,31 @@ pub(super) struct Outputs {
     header: String,
     out: Option<WholeFile>,
     candidates: Option<WholeFile>,
+    rejects: Option<(WholeFile, BufWriter<File>)>,
+}
+
+/// Where rows go that could not be lifted: beside the output, unless a file is named.
+///
+/// # Errors
+/// When the output is standard output and no file is named.
+pub(super) fn rejects_path(config: &GwasConfig) -> Result<Option<PathBuf>, VariantError> {
+    let Some(liftover) = &config.liftover else {
+        return Ok(None);
+    };
+    if let Some(path) = &liftover.rejects {
+        return Ok(Some(path.clone()));
+    }
+    let name = config.out.to_string_lossy();
+    if name == "-" {
+        let text = "--out -: --rejects FILE must say where rows go that cannot be lifted";
+        return Err(VariantError::Setting(text.into()));
+    }
+    let stem = [".tsv.gz", ".txt.gz", ".tsv", ".txt"]
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending));
+    Ok(Some(
+        format!("{}.rejected.tsv", stem.unwrap_or(&name)).into(),
+    ))
 }
 
 const OF_LOCI: [&str; 4] = [
@@ -70,6 +95,16 @@ impl Outputs {
             columns.push("MPRA_ANNOTATIONS".into());
         }
         columns.push("MPRA_ABS_Z".into());
+        let rejects = match rejects_path(config)? {
+            None => None,
+            Some(path) => {
+                let whole = WholeFile::create(&path)?;
+                let mut file = BufWriter::new(whole.file()?);
+                writeln!(file, "{}", names.join("\t"))
+                    .map_err(|e| VariantError::Write(e, path.clone()))?;
+                Some((whole, file))
+            }
+        };
         let whole = |path: &Path| (path.as_os_str() != "-").then(|| WholeFile::create(path));
         Ok(Self {
             spool: BufWriter::with_capacity(1 << 18, spool),
@@ -83,6 +118,7 @@ impl Outputs {
                 .as_deref()
                 .map(WholeFile::create)
                 .transpose()?,
+            rejects,
         })
     }
 
@@ -96,6 +132,12 @@ impl Outputs {
             self.spool.write_all(b"\n")
         };
         write().map_err(|e| VariantError::Write(e, self.folder.clone()))?;
+        if let (Some(Status::NotLifted(lost)), Some((whole, file))) =
+            (row.status, &mut self.rejects)
+        {
+            writeln!(file, "#{lost}\n{}", &row.text[..row.cells])
+                .map_err(|e| VariantError::Write(e, whole.path().into()))?;
+        }
         self.keys.push(Key {
             at: self.length,
             ..row.key
@@ -195,7 +237,15 @@ impl Outputs {
                 .map_err(fail)?;
             describe = Some(whole);
         }
-        let all = [self.out, self.candidates, describe, saved];
+        let rejects = match self.rejects {
+            None => None,
+            Some((whole, mut file)) => {
+                let flushed = file.flush();
+                flushed.map_err(|e| VariantError::Write(e, whole.path().into()))?;
+                Some(whole)
+            }
+        };
+        let all = [self.out, self.candidates, rejects, describe, saved];
         for file in all.into_iter().flatten() {
             files.push(file.keep()?);
         }

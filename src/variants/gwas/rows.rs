@@ -8,12 +8,13 @@ use super::super::VariantError;
 use super::super::clump::FilesetAlleles;
 use super::super::combine::most;
 use super::super::effects::{Scorer, Site};
-use super::align::{Aligned, align};
+use super::align::{Aligned, align, complement};
 use super::{GwasConfig, Kinds, Shared, Skip, Status, contig};
 use crate::Error;
 use crate::encode::BASES;
 use crate::genome::{ContigId, Interval};
 use crate::input::Watch;
+use crate::liftover::Lost;
 use crate::stats::log10_p;
 use crate::sumstats::{Associations, Role};
 
@@ -205,6 +206,8 @@ impl Key {
 pub(super) struct Scored {
     /// Its cells and ours, but for those that are known at the end; without a line end.
     pub text: String,
+    /// Where its own cells end.
+    pub cells: usize,
     /// Place, name and alleles as the table of candidates has them.
     pub key: Key,
     pub status: Option<Status>,
@@ -239,6 +242,8 @@ pub(super) struct Worker<'a> {
 /// A row's place among the sites that are scored.
 struct Laid {
     contig: Option<ContigId>,
+    /// 0-based, in the build of the FASTA.
+    position: u32,
     status: Option<Status>,
     aligned: Option<Aligned>,
     site: Option<usize>,
@@ -270,7 +275,8 @@ impl<'a> Worker<'a> {
             laid.push(one);
         }
         let of = |(row, laid): (&Input, &'_ Laid)| -> Option<(Option<ContigId>, u32)> {
-            laid.site.and(Some((laid.contig, row.place.as_ref()?.1)))
+            row.place.as_ref()?;
+            laid.site.and(Some((laid.contig, laid.position)))
         };
         let places: Vec<_> = piece.iter().zip(&laid).filter_map(of).collect();
         let aligned = laid.iter().filter_map(|l| l.aligned.as_ref());
@@ -313,6 +319,7 @@ impl<'a> Worker<'a> {
     fn lay(&mut self, row: &Input) -> Result<Laid, Error> {
         let mut laid = Laid {
             contig: None,
+            position: 0,
             status: None,
             aligned: None,
             site: None,
@@ -342,9 +349,18 @@ impl<'a> Worker<'a> {
             laid.status = Some(Status::NoAlleles);
             return Ok(laid);
         };
-        let length = u64::from(self.shared.contigs.get(contig).length);
         let longest = effect.len().max(other.as_ref().map_or(0, String::len));
-        if u64::from(*position) >= length {
+        let (contig, position, minus) = match self.lift(contig, *position, longest) {
+            Ok(place) => place,
+            Err(lost) => {
+                laid.contig = None;
+                laid.status = Some(Status::NotLifted(lost));
+                return Ok(laid);
+            }
+        };
+        (laid.contig, laid.position) = (Some(contig), position);
+        let length = u64::from(self.shared.contigs.get(contig).length);
+        if u64::from(position) >= length {
             laid.status = Some(Status::Skip(Skip::PastContigEnd));
             return Ok(laid);
         }
@@ -353,15 +369,54 @@ impl<'a> Worker<'a> {
             laid.status = Some(Status::Skip(Skip::TooLong));
             return Ok(laid);
         }
-        let codes = self.scorer.fetch(contig, i64::from(*position), longest)?;
+        let codes = self.scorer.fetch(contig, i64::from(position), longest)?;
         let letters: Vec<u8> = (codes.iter())
             .map(|&c| BASES.get(usize::from(c)).map_or(b'N', |&l| l as u8))
             .collect();
-        match align(effect, other.as_deref(), &letters) {
-            Ok(aligned) => laid.aligned = Some(aligned),
+        let turn = |allele: &str| match minus {
+            true => String::from_utf8_lossy(&complement(allele.to_ascii_uppercase().as_bytes()))
+                .into_owned(),
+            false => allele.to_owned(),
+        };
+        let (effect, other) = (turn(effect), other.as_deref().map(turn));
+        match align(&effect, other.as_deref(), &letters) {
+            // As the table tells them, not as they were turned.
+            Ok(aligned) => {
+                laid.aligned = Some(Aligned {
+                    complement: aligned.complement != minus,
+                    ..aligned
+                });
+            }
             Err(status) => laid.status = Some(status),
         }
         Ok(laid)
+    }
+
+    /// Contig and position in the build of the FASTA, and whether its bases are on the other strand there.
+    ///
+    /// # Errors
+    /// Why it is not there.
+    fn lift(
+        &self,
+        contig_id: ContigId,
+        position: u32,
+        longest: usize,
+    ) -> Result<(ContigId, u32, bool), Lost> {
+        let Some(chains) = &self.shared.chains else {
+            return Ok((contig_id, position, false));
+        };
+        let name = &self.shared.contigs.get(contig_id).name;
+        let end = position.saturating_add(u32::try_from(longest).unwrap_or(u32::MAX).max(1));
+        let bases = Interval::new(position, end).ok_or(Lost::Deleted)?;
+        // What is longer than a base must be there in one piece, and on the same strand: turned, it would hang
+        // upon another base.
+        let span = chains.span(name, bases)?;
+        if span.minus && longest > 1 {
+            return Err(Lost::Interrupted);
+        }
+        let aliases = &self.shared.config.scoring.aliases;
+        let found = contig(span.contig, self.shared.contigs, aliases).ok_or(Lost::NotInFasta)?;
+        Ok((found, span.bases.start(), span.minus))
     }
 
     fn finish(
@@ -374,6 +429,7 @@ impl<'a> Worker<'a> {
     ) -> Scored {
         let shared = self.shared;
         let mut text = row.text;
+        let cells = text.len();
         let levels: Vec<f64> = (effects.iter().enumerate())
             .map(|(task, &effect)| {
                 let background = shared.background.as_ref();
@@ -387,7 +443,7 @@ impl<'a> Worker<'a> {
             None => f64::NAN,
         };
         let name = laid.contig.map(|c| shared.contigs.get(c).name.as_str());
-        let position = row.place.as_ref().map_or(0, |p| p.1);
+        let position = laid.position;
         text.push('\t');
         text.push_str(status.map_or("ok", Status::as_str));
         match (&laid.aligned, name) {
@@ -440,6 +496,7 @@ impl<'a> Worker<'a> {
         }
         Scored {
             text,
+            cells,
             key: Key {
                 at: 0,
                 contig: match (&row.place, laid.contig, status) {
@@ -457,8 +514,8 @@ impl<'a> Worker<'a> {
                 set: row.set,
                 group: row.group,
             },
-            off_contig: match (laid.contig, row.place) {
-                (None, Some((name, _))) => Some(name),
+            off_contig: match (status, row.place) {
+                (Some(Status::Skip(Skip::UnknownContig)), Some((name, _))) => Some(name),
                 _ => None,
             },
             placed: status != Some(Status::NoPosition),

@@ -29,6 +29,7 @@ pub fn config(model: &str, out: &Path) -> ScoreConfig {
     ScoreConfig {
         regions: RegionSource::Bed(BedSource::File(fixture("regions.bed"))),
         rows: InvalidPolicy::Fail.into(),
+        liftover: None,
         aliases: Aliases::None,
         fasta: fixture("genome.fa"),
         write_index: false,

@@ -25,6 +25,7 @@ pub fn job(model: &str, input: &Path, out: &Path) -> VariantsConfig {
     VariantsConfig {
         scoring: scoring(model),
         source: VariantSource::Vcf(input.into()),
+        liftover: None,
         out: out.into(),
         table: None,
         rank_by: RankBy::Largest,
