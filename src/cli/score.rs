@@ -6,12 +6,11 @@ use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, ValueEnum};
 use mpra_score::genome::{BedRules, BedSource, InvalidPolicy};
 use mpra_score::intervals::Named;
+use mpra_score::job::Shard;
 use mpra_score::liftover::LiftoverConfig;
 use mpra_score::model::ModelSources;
 use mpra_score::output::Existing;
-use mpra_score::score::{
-    self, Anchor, Formats, Outputs, RegionSource, ScoreConfig, Shard, Summary,
-};
+use mpra_score::score::{self, Anchor, Formats, Outputs, RegionSource, ScoreConfig, Summary};
 
 use super::interrupt;
 use super::progress::Bar;
@@ -102,7 +101,7 @@ pub struct ScoreArgs {
     #[arg(long, help_heading = "Long runs")]
     resume: bool,
     /// Score the I-th of N equal parts, to be joined by `mpra-score merge`
-    #[arg(long, value_name = "I/N", value_parser = shard, help_heading = "Long runs")]
+    #[arg(long, value_name = "I/N", value_parser = super::shared::shard, help_heading = "Long runs")]
     shard: Option<Shard>,
     /// How often a run notes how far it is
     #[arg(
@@ -262,12 +261,6 @@ enum AnchorFlag {
 enum FormatFlag {
     Bigwig,
     Bedgraph,
-}
-
-fn shard(text: &str) -> Result<Shard, String> {
-    text.split_once('/')
-        .and_then(|(index, of)| Shard::new(index.parse().ok()?, of.parse().ok()?))
-        .ok_or_else(|| format!("{text:?} is not I/N with I from 1 to N"))
 }
 
 impl ScoreArgs {

@@ -9,6 +9,7 @@ use mpra_score::Error;
 use mpra_score::dataset::Shares;
 use mpra_score::genome::Aliases;
 use mpra_score::ism::{EngineChoice, Strand};
+use mpra_score::job::Shard;
 use mpra_score::labelled::{Columns, Sides};
 use mpra_score::liftover::Tally;
 use mpra_score::model::onnx::Reduce;
@@ -172,6 +173,13 @@ pub fn not_lifted(lost: Option<&Tally>, what: &str) {
             lost.total()
         ));
     }
+}
+
+/// `--shard`.
+pub fn shard(text: &str) -> Result<Shard, String> {
+    text.split_once('/')
+        .and_then(|(index, of)| Shard::new(index.parse().ok()?, of.parse().ok()?))
+        .ok_or_else(|| format!("{text:?} is not I/N with I from 1 to N"))
 }
 
 /// As many threads as the machine has cores.

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use mpra_score::intervals::Named;
+use mpra_score::job::Shard;
 use mpra_score::liftover::LiftoverConfig;
 use mpra_score::model::ModelSources;
 use mpra_score::sumstats::{Role, SumTable};
 use mpra_score::variants::{
-    self, BackgroundConfig, BackgroundSource, Clump, Combine, Plots, RankBy, Scoring,
+    self, BackgroundConfig, BackgroundSource, Clump, Combine, LongRun, Plots, RankBy, Scoring,
     VariantSource, VariantsConfig, VariantsSummary, Windows, enrich, gwas,
 };
 
@@ -145,6 +146,17 @@ pub struct VariantsArgs {
     background: BackgroundSource,
     #[command(flatten)]
     scoring: ScoringArgs,
+    /// Go on with the unfinished run beside the output (its name with .partial), if there is one, and leave this one
+    /// to be resumed if it is interrupted or fails
+    #[arg(long, help_heading = "Long runs", conflicts_with = "merge")]
+    resume: bool,
+    /// Score the I-th of N equal parts, into the output's name with .IofN.shard
+    #[arg(long, value_name = "I/N", value_parser = super::shared::shard, help_heading = "Long runs", conflicts_with = "merge")]
+    shard: Option<Shard>,
+    /// Join all parts: the same command as theirs, with their files in place of --shard. The results are those of one
+    /// run, byte for byte
+    #[arg(long, value_name = "PART", num_args = 1.., help_heading = "Long runs")]
+    merge: Vec<PathBuf>,
 }
 
 /// What --sumstats takes.
@@ -460,6 +472,11 @@ impl VariantsArgs {
             CombineFlag::Cauchy => Combine::Cauchy,
             CombineFlag::Product => Combine::Product,
         };
+        let long = LongRun {
+            resume: self.resume,
+            shard: self.shard,
+            merge: self.merge,
+        };
         if let Some(path) = self.sumstats {
             if self.plots.is_some() || self.rank_by != RankBy::Largest {
                 bail!(
@@ -483,6 +500,7 @@ impl VariantsArgs {
                 }),
                 combine,
                 annotations: self.annotation,
+                long,
                 force: self.force,
                 scoring: self.scoring.scoring(self.background)?,
             };
@@ -503,6 +521,7 @@ impl VariantsArgs {
             rank_by: self.rank_by,
             clump: self.gwas.clump(),
             combine,
+            long,
             annotations: self.annotation,
             plots: self.plots.map(|folder| Plots {
                 top: self.top,

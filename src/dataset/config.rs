@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::{DatasetError, Experiment, Igvf};
+use super::{DatasetError, Experiment};
 use crate::genome::Aliases;
 
 /// The design's numbers: unlike for the Sharpr-MPRA model, the step need not divide the tile.
@@ -138,6 +138,18 @@ impl SplitRule {
             },
         }
     }
+}
+
+/// Reporter experiments with their design.
+#[derive(Clone, Debug)]
+pub struct Igvf {
+    /// A task's name and its table: `barcode oligo_name dna_count_R rna_count_R ...` (reporter experiment
+    /// barcode), or `replicate oligo_name ... log2FoldChange n_bc` (reporter experiment).
+    pub tables: Vec<(String, PathBuf)>,
+    /// Sequences by name: a reporter sequence design (`name sequence ... chr start end`), or FASTA.
+    pub design: PathBuf,
+    /// Oligos with fewer barcodes in a replicate have no value there.
+    pub min_barcodes: u32,
 }
 
 /// A run of `mpra-score dataset`.

@@ -2,23 +2,11 @@
 //! counts of barcodes, or activities of oligos, and the design with their sequences.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Assay, DatasetError, Geometry, Task};
+use super::{Assay, DatasetError, Geometry, Igvf, Task};
 use crate::counts::{Names, TileLayout};
 use crate::input::{InputError, Lines, Place, Row, Table, is_missing, shorten};
-
-/// Reporter experiments with their design.
-#[derive(Clone, Debug)]
-pub struct Igvf {
-    /// A task's name and its table: `barcode oligo_name dna_count_R rna_count_R ...` (reporter experiment
-    /// barcode), or `replicate oligo_name ... log2FoldChange n_bc` (reporter experiment).
-    pub tables: Vec<(String, PathBuf)>,
-    /// Sequences by name: a reporter sequence design (`name sequence ... chr start end`), or FASTA.
-    pub design: PathBuf,
-    /// Oligos with fewer barcodes in a replicate have no value there.
-    pub min_barcodes: u32,
-}
 
 /// An oligo of the design.
 struct Oligo {

@@ -22,12 +22,11 @@ mod split;
 
 pub use assemble::{Assay, Task, assemble};
 pub use config::{
-    Config, CoordinateSource, Frame, Geometry, MissingValues, ReplicateRule, Shares, SplitRule,
-    Strand,
+    Config, CoordinateSource, Frame, Geometry, Igvf, MissingValues, ReplicateRule, Shares,
+    SplitRule, Strand,
 };
 pub use examples::{Examples, make_examples};
 pub use filter::{FilterReason, Filtered};
-pub use igvf::Igvf;
 pub use parquet::{Rows, write_parquet};
 pub use places::place_tiles;
 pub use report::Report;

@@ -38,6 +38,8 @@ pub enum FdrError {
         name: String,
         /// The names in its header.
         columns: Vec<String>,
+        /// The flag that names it.
+        flag: &'static str,
     },
     /// A table without rows, or without a single p-value.
     #[error("{path} holds no p-value ({rows} row(s))")]
@@ -106,7 +108,7 @@ impl FdrError {
                 format!("{flag} NAME says which column it is")
             }
             Self::Sumstats(e) => return e.hint(),
-            Self::NoColumn { .. } => "names of columns are compared as they stand".into(),
+            Self::NoColumn { flag, .. } => format!("{flag} NAME says which column it is"),
             Self::NoField { .. } => {
                 "--field names the INFO field; `mpra-score variants` writes MPRA_MAX and MPRA_<task>"
                     .into()

@@ -125,19 +125,25 @@ impl PTable {
     }
 
     fn own(&self, rows: &Associations) -> Result<Own, FdrError> {
-        let find = |name: &String| {
+        let find = |name: &String, flag: &'static str| {
             rows.column(name).ok_or_else(|| FdrError::NoColumn {
                 path: self.table.path.clone(),
                 name: name.clone(),
                 columns: rows.names().to_vec(),
+                flag,
             })
         };
         Ok(Own {
             alleles: match &self.alleles {
-                Some([a, b]) => Some([find(a)?, find(b)?]),
+                Some([a, b]) => {
+                    let flag = "--allele-columns";
+                    Some([find(a, flag)?, find(b, flag)?])
+                }
                 None => None,
             },
-            covariate: self.covariate.as_ref().map(find).transpose()?,
+            covariate: (self.covariate.as_ref())
+                .map(|name| find(name, "--covariate-column"))
+                .transpose()?,
         })
     }
 

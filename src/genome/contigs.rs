@@ -174,6 +174,24 @@ impl Aliases {
             Self::Table(table) => table.get(name)?.iter().find_map(|n| contigs.id(n)),
         }
     }
+
+    /// The contig that a name or code in a table of associations means: as [`resolve`](Self::resolve); names with and
+    /// without `chr`; PLINK's codes 23 to 26; numbers written as floats (`1.0`) or with a zero before them.
+    pub fn resolve_code(&self, name: &str, contigs: &Contigs) -> Option<ContigId> {
+        let name = name.strip_suffix(".0").unwrap_or(name);
+        let of = |name: &str| {
+            let known = self.resolve(name, contigs);
+            known.or_else(|| Self::UcscEnsembl.resolve(name, contigs))
+        };
+        let number = || match name.strip_prefix("chr").unwrap_or(name) {
+            // 25: the part of X that is on Y, too.
+            "23" | "25" | "XY" => of("X"),
+            "24" => of("Y"),
+            "26" => of("MT"),
+            other => of(other.strip_prefix('0')?),
+        };
+        of(name).or_else(number)
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +223,23 @@ mod tests {
         assert_eq!(c.similar("chr7"), None);
         let c = contigs(&["chr1", "chrM"]);
         assert_eq!(Aliases::UcscEnsembl.resolve("MT", &c), Some(1));
+    }
+
+    #[test]
+    fn codes_of_contigs() {
+        let c = contigs(&["chr1", "chrX", "chrY", "chrM"]);
+        let of = |name: &str| Aliases::None.resolve_code(name, &c);
+        for (id, names) in [
+            (0, &["chr1", "1", "01", "1.0", "chr01"][..]),
+            (1, &["X", "23", "chr23", "25", "XY"]),
+            (2, &["24", "chrY"]),
+            (3, &["26", "MT"]),
+        ] {
+            names
+                .iter()
+                .for_each(|name| assert_eq!(of(name), Some(id), "{name}"));
+        }
+        assert_eq!((of("2"), of("27")), (None, None));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod order;
 mod progress;
 mod run;
 mod settings;
+mod shard;
 mod threads;
 
 pub use cancel::Cancel;
@@ -16,6 +17,7 @@ pub use progress::{Progress, Silent};
 pub(crate) use run::map;
 pub use run::{InputFile, ModelUsed, OnnxRuntime, RunInfo};
 pub use settings::same_settings;
+pub use shard::Shard;
 pub use threads::{on_threads, pool_threads};
 
 use std::io;

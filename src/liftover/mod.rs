@@ -26,6 +26,8 @@ pub use rows::RowLift;
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::genome::GenomeError;
 use crate::input::InputError;
 use crate::job::InputFile;
@@ -47,7 +49,19 @@ impl LiftoverConfig {
 }
 
 /// Why something is not in the new build. The words of the first four are those of `liftOver`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    thiserror::Error,
+)]
 pub enum Lost {
     /// No chain has any of its bases.
     #[error("Deleted in new")]

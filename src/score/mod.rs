@@ -26,7 +26,7 @@ mod saturation;
 mod sink;
 mod tile;
 
-pub use config::{Anchor, Formats, Outputs, RegionSource, ScoreConfig, Shard};
+pub use config::{Anchor, Formats, Outputs, RegionSource, ScoreConfig};
 pub use merge::merge;
 pub use predict::{Flanks, PredictConfig, PredictSummary, predict};
 pub use quantiles::{QuantilesConfig, RegionSet, write_quantiles};

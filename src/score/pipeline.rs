@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::config::Shard;
 use super::plan::{self, Plan, Unit};
 use super::sink::{Sink, SinkState, activity_reduction, importance_reduction};
 use super::tile::{UnitResult, Worker};
@@ -12,7 +11,7 @@ use super::{Anchor, Layout, Outputs, ScoreError};
 use crate::Error;
 use crate::genome::{Contigs, Fasta, Regions};
 use crate::ism::Engine;
-use crate::job::{Cancel, JobError, Progress, in_order, same_settings};
+use crate::job::{Cancel, JobError, Progress, Shard, in_order, same_settings};
 use crate::output::OutputDir;
 use crate::tracks::bigwig::Encoder;
 

@@ -7,13 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::config::Shard;
 use super::counts::Counts;
 use super::pipeline::Job;
 use super::{Anchor, Layout, Outputs, RegionSource, ScoreConfig};
 use crate::Error;
 use crate::genome::{BedSource, Fasta, GenomeError, IndexSource, RegionStatus, Regions};
-use crate::job::{self, RunInfo};
+use crate::job::{self, RunInfo, Shard};
 use crate::liftover::LiftoverConfig;
 use crate::model::{Ensemble, Quantiles};
 

@@ -1,9 +1,11 @@
 //! What an allele of a VCF record changes, and why it may not be scored.
 
+use serde::{Deserialize, Serialize};
+
 use crate::encode::{self, UNKNOWN};
 
 /// Why an allele, or a whole record, is not scored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Skip {
     /// The FASTA lacks the contig.
     UnknownContig,

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, s};
+use serde::{Deserialize, Serialize};
 
 use super::allele::Skip;
 use super::background::{Background, Level};
@@ -69,7 +70,7 @@ impl<'a> Shared<'a> {
 }
 
 /// A finished piece.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Annotated {
     /// Lines, or a BCF's records.
     pub bytes: Vec<u8>,

@@ -151,7 +151,7 @@ impl Genotypes {
                 let expected = "contig, name, centimorgans, position and two alleles";
                 return Err(bad(&bim_path, bim.number(), shorten(&line), expected));
             };
-            let contig = super::gwas::contig(contig, contigs, aliases);
+            let contig = aliases.resolve_code(contig, contigs);
             if let (Some(contig), Some(at)) = (contig, position.checked_sub(1))
                 && wanted(contig, at)
             {

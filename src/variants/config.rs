@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use super::clump::Clump;
 use super::combine::Combine;
 use super::input::VariantSource;
+use super::journal::LongRun;
 use super::rank::RankBy;
 use super::windows::Windows;
 use crate::genome::Aliases;
@@ -130,6 +131,8 @@ pub struct VariantsConfig {
     pub combine: Combine,
     /// Named intervals, to be found in the table.
     pub annotations: Vec<Named>,
+    /// Whether it is a long run's part, or goes on.
+    pub long: LongRun,
     /// Plots.
     pub plots: Option<Plots>,
     /// Replace what is there.

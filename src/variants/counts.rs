@@ -1,8 +1,10 @@
+use serde::{Deserialize, Serialize};
+
 use super::allele::Skip;
 use crate::liftover::Tally;
 
 /// What became of records and alleles.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Counts {
     pub records: u64,
     pub alleles: u64,

@@ -92,6 +92,9 @@ pub enum VariantError {
         /// What is wrong.
         problem: String,
     },
+    /// An unfinished run, or a part of one, cannot be gone on with or joined.
+    #[error("{0}: {1}")]
+    Journal(PathBuf, String),
     /// No window for the background was found.
     #[error("no known window found for the background in {0}")]
     EmptyBackground(String),
@@ -135,6 +138,10 @@ impl VariantError {
             ),
             Self::NoAlleles(_) => Some(
                 "--column effect_allele=NAME and other_allele=NAME say where they are; PLINK's NAME.bed, .bim and .fam of the same variants have them, too (--clump-bfile NAME); positions alone: --bed"
+                    .into(),
+            ),
+            Self::Journal(..) => Some(
+                "parts are written with --shard I/N and joined by the same command with --merge in its place; to begin anew, remove the file"
                     .into(),
             ),
             Self::OtherBackground { .. } => Some("make a new one with --background BED".into()),

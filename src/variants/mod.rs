@@ -30,6 +30,7 @@ mod haplotype;
 mod heading;
 mod info;
 mod input;
+mod journal;
 mod judge;
 mod lift;
 mod output;
@@ -46,6 +47,7 @@ pub use combine::Combine;
 pub use config::{BackgroundConfig, BackgroundSource, Plots, Scoring, VariantsConfig};
 pub use error::VariantError;
 pub use input::VariantSource;
+pub use journal::LongRun;
 pub use rank::RankBy;
 pub use windows::Windows;
 
@@ -54,6 +56,8 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde_json::{Value, json};
+
 use self::annotate::{Annotated, Annotator, Shared};
 use self::background::Background;
 use self::counts::Counts;
@@ -61,14 +65,15 @@ use self::effects::Scorer;
 use self::fields::Fields;
 use self::heading::heading;
 use self::input::Input;
+use self::journal::{Journal, Left};
 use self::output::{Format, Writer};
 use self::rank::{Columns, Ranked, Ranking};
 use self::sample::Sample;
 use self::setup::Setup;
 use crate::Error;
 use crate::intervals::{Annotation, Named, Placed};
-use crate::job::{self, Cancel, Progress};
-use crate::liftover::{Chains, Tally};
+use crate::job::{Cancel, InputFile, Progress};
+use crate::liftover::{Chains, LiftoverConfig, Tally};
 use crate::output::{Existing, OutputDir, WholeFile, check_file};
 use crate::vcf::Header;
 
@@ -100,7 +105,7 @@ pub struct VariantsSummary {
     pub sorted: bool,
     /// The files written.
     pub files: Vec<PathBuf>,
-    /// Wall-clock seconds, from the first record to the last file.
+    /// Wall-clock seconds, background included.
     pub seconds: f64,
 }
 
@@ -116,6 +121,7 @@ pub fn run(
     cancel: &Cancel,
 ) -> Result<VariantsSummary, Error> {
     check(config)?;
+    let started = Instant::now();
     let scoring = &config.scoring;
     let setup = Setup::open(scoring, config.table.is_some(), cancel)?;
     let rank_task = match &config.rank_by {
@@ -159,34 +165,57 @@ pub fn run(
         rows: config.table.is_some() || config.plots.is_some(),
         rank_task,
     };
+    let results_key = setup.results_key(scoring, sample.as_ref());
     drop(sample);
 
-    let started = Instant::now();
-    let mut outputs = Outputs::create(config, &setup, &shared, &header)?;
-    outputs.open_rejects(config, &input)?;
+    // A part is not written as results.
+    let mut outputs = match config.long.shard {
+        Some(_) => None,
+        None => {
+            let mut outputs = Outputs::create(config, &setup, &shared, &header)?;
+            outputs.open_rejects(config, &input)?;
+            Some(outputs)
+        }
+    };
     let mut annotators: Vec<Annotator<'_>> = std::mem::take(&mut setup.scorers)
         .into_iter()
         .map(|scorer| Annotator::new(&shared, scorer).lifting(chains.as_ref(), &setup.fasta))
         .collect::<Result<_, Error>>()?;
     let size = config.source.path().metadata();
     progress.start(size.map_or(0, |m| if m.is_file() { m.len() } else { 0 }));
-    let counts = annotate(&mut input, &mut annotators, &mut outputs, progress, cancel)?;
-    progress.finish();
-    judge::lifting(&counts, &shared, chains.as_ref())?;
-    let told = told(&input, &setup, scoring);
-    judge::records(&counts, &shared, told.filter(|_| chains.is_none()))?;
-
-    outputs.others.extend(saved);
-    let sorted = outputs.writer.is_sorted();
-    let scorer = annotators.first_mut().map(|a| &mut a.scorer);
-    let not_lifted = chains.is_some().then(|| counts.lost.clone());
-    let (files, repeated) = outputs.finish(
+    let job = || job_key(config, &shared, results_key);
+    let watched = (progress, cancel);
+    let (counts, left) = annotate(
         config,
-        &setup,
-        &shared,
-        (scorer, not_lifted.as_ref()),
-        cancel,
+        job,
+        &mut input,
+        &mut annotators,
+        &mut outputs,
+        watched,
     )?;
+    progress.finish();
+    let not_lifted = chains.is_some().then(|| counts.lost.clone());
+    let (mut files, mut repeated, mut sorted) = (Vec::new(), 0, true);
+    match (left, outputs) {
+        (Left::Results(journal), Some(mut outputs)) => {
+            judge::lifting(&counts, &shared, chains.as_ref())?;
+            let told = told(&input, &setup, scoring);
+            judge::records(&counts, &shared, told.filter(|_| chains.is_none()))?;
+            outputs.others.extend(saved);
+            sorted = outputs.writer.is_sorted();
+            let scorer = annotators.first_mut().map(|a| &mut a.scorer);
+            let of_scorer = (scorer, not_lifted.as_ref());
+            (files, repeated) = outputs.finish(config, &setup, &shared, of_scorer, cancel)?;
+            journal.map(Journal::remove).transpose()?;
+        }
+        (Left::Part(path), _) => {
+            files.push(path);
+            if let Some(saved) = saved {
+                files.push(saved.keep()?);
+            }
+        }
+        (Left::Results(_), None) => {}
+    }
     Ok(VariantsSummary {
         records: counts.records,
         alleles: counts.alleles,
@@ -210,7 +239,11 @@ pub fn run(
 /// Refuses settings and outputs before anything is read.
 fn check(config: &VariantsConfig) -> Result<(), Error> {
     Format::of(&config.out)?;
-    let mut paths: Vec<&Path> = vec![&config.out];
+    config
+        .long
+        .check(config.source.path(), &config.out, config.plots.is_some())?;
+    let name = config.long.name(&config.out);
+    let mut paths: Vec<&Path> = vec![&name];
     paths.extend(config.table.as_deref());
     let rejects = lift::rejects_path(config)?;
     paths.extend(rejects.as_deref());
@@ -272,12 +305,13 @@ fn annotations_of(
 
 /// Scores all records; memory does not grow with them, but for what the ranking keeps.
 fn annotate(
+    config: &VariantsConfig,
+    job: impl FnOnce() -> Value,
     input: &mut Input,
     annotators: &mut [Annotator<'_>],
-    outputs: &mut Outputs,
-    progress: &dyn Progress,
-    cancel: &Cancel,
-) -> Result<Counts, Error> {
+    outputs: &mut Option<Outputs>,
+    (progress, cancel): (&dyn Progress, &Cancel),
+) -> Result<(Counts, Left), Error> {
     let workers: Vec<_> = annotators
         .iter_mut()
         .map(|a| move |piece: input::Piece| a.run(&piece))
@@ -285,19 +319,40 @@ fn annotate(
     let watch = input.watch();
     let mut reported = 0;
     let mut counts = Counts::default();
-    job::in_order(
+    let left = journal::drive(
+        (&config.long, &config.out, job),
         input,
         |input| Ok(input.next()?),
         workers,
         |done: Annotated| {
-            outputs.append(&done)?;
+            if let Some(outputs) = outputs {
+                outputs.append(&done)?;
+            }
             counts.add(&done.counts);
             watch.tell(progress, &mut reported);
             Ok(())
         },
         cancel,
     )?;
-    Ok(counts)
+    Ok((counts, left))
+}
+
+/// Everything that the pieces of a job depend on.
+fn job_key(config: &VariantsConfig, shared: &Shared<'_>, results: Value) -> Value {
+    let hash = |path: &Path| InputFile::whole("", path).sha256;
+    let annotations: Vec<_> = (config.annotations.iter())
+        .map(|named| json!([named.name, hash(&named.path)]))
+        .collect();
+    json!({
+        "results": results,
+        "input": hash(config.source.path()),
+        "bcf": shared.bcf.is_some(),
+        "liftover": config.liftover.as_ref().map(LiftoverConfig::sha256),
+        "table": shared.rows,
+        "rank_task": shared.rank_task,
+        "combine": config.combine.as_str(),
+        "annotations": annotations,
+    })
 }
 
 /// Everything that a job writes.

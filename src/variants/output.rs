@@ -11,6 +11,7 @@ use noodles::csi::binning_index::index::header::Builder as IndexHeader;
 use noodles::csi::binning_index::index::reference_sequence::bin::Chunk;
 use noodles::csi::binning_index::index::reference_sequence::index::{BinnedIndex, LinearIndex};
 use noodles::{bgzf, csi, tabix};
+use serde::{Deserialize, Serialize};
 
 use super::VariantError;
 use crate::output::WholeFile;
@@ -47,7 +48,7 @@ impl Format {
 }
 
 /// Where a record ends among several, and what an index needs to know of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Place {
     /// End in their bytes, line end included.
     pub upto: usize,

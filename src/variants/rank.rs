@@ -14,6 +14,7 @@ use std::path::Path;
 
 use ndarray::ArrayView1;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::VariantError;
 use super::clump::{Clump, Genotypes, Spot, clump as clumps};
@@ -43,7 +44,7 @@ pub enum RankBy {
 }
 
 /// Rows of one piece.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct RowParts {
     /// Each row: lengths of two texts, the texts, then the values.
     bytes: Vec<u8>,
@@ -52,7 +53,7 @@ pub(super) struct RowParts {
     by: Option<usize>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Key {
     effect: f32,
     p: f64,
@@ -62,7 +63,7 @@ struct Key {
 }
 
 /// Which allele a row is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Variant {
     /// `u32::MAX` for contigs that the FASTA lacks.
     pub contig: u32,

@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::config::{BackgroundSource, Scoring};
 use super::effects::Scorer;
@@ -7,7 +7,7 @@ use super::windows::{Rules, lattice};
 use crate::Error;
 use crate::genome::Fasta;
 use crate::ism::{Engines, Members};
-use crate::job::{self, Cancel, ModelUsed, OnnxRuntime, RunInfo};
+use crate::job::{self, Cancel, InputFile, ModelUsed, OnnxRuntime, RunInfo};
 use crate::model::{Ensemble, ModelError};
 
 /// A model, a genome, and a scorer for each thread.
@@ -105,6 +105,27 @@ impl Setup {
             "engine": self.engine,
         }));
         run
+    }
+
+    /// What the results of a piece of input depend on, whatever job they are of, for [`super::journal`].
+    pub fn results_key(&self, scoring: &Scoring, sample: Option<&Sample>) -> Value {
+        let saved = match &scoring.background.source {
+            BackgroundSource::File(path) => InputFile::whole("background", path).sha256,
+            _ => None,
+        };
+        json!({
+            "scoring": self.key,
+            "engine": self.engine,
+            "genome": self.fasta.contigs().sha256(),
+            "strict": scoring.strict,
+            "background": sample.map(|s| json!({
+                "changes": s.changes(),
+                "regions": s.origin.regions,
+                "seed": s.origin.seed,
+                "file": saved,
+                "parts": scoring.background.gc_bins,
+            })),
+        })
     }
 
     /// Reads or draws the background, if there is to be one.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use mpra_score::genome::{Aliases, BedSource};
 use mpra_score::ism::{EngineChoice, EngineSettings, Strand};
+use mpra_score::job::Shard;
 use mpra_score::job::Silent;
 use mpra_score::model::onnx::presets;
 use mpra_score::model::{ModelSource, ModelSources};
-use mpra_score::score::{QuantilesConfig, RegionSet, RegionSource, Shard, write_quantiles};
+use mpra_score::score::{QuantilesConfig, RegionSet, RegionSource, write_quantiles};
 use mpra_score::stats::Random;
 use mpra_score::{Cancel, Error};
 

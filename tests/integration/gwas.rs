@@ -74,7 +74,12 @@ fn transition(base: char) -> char {
 #[test]
 fn effects_in_the_tables_direction() {
     let dir = tempfile::tempdir().unwrap();
-    let places = [("chr1", 640), ("chr1", 702), ("chr2", 442), ("chr1", 1210)];
+    let places = [
+        ("chr1", 1240),
+        ("chr1", 1302),
+        ("chr2", 442),
+        ("chr1", 1410),
+    ];
     let mut table = String::from("SNP\tCHR\tBP\tA1\tA2\tBETA\tSE\tP\tnote\n");
     let mut of_vcf = Vec::new();
     for (contig, at) in places {
@@ -88,15 +93,15 @@ fn effects_in_the_tables_direction() {
         }
     }
     // A palindrome, an insertion, alleles of another place, nothing.
-    let r = base("chr1", 700);
-    table += &format!("pal\t1\t700\t{}\t{r}\t0.1\t0.05\t0.04\tp\n", complement(r));
-    table += &format!("ins\t1\t700\t{r}ACGTTG\t{r}\t0.1\t0.05\t0.04\ti\n");
+    let r = base("chr1", 1500);
+    table += &format!("pal\t1\t1500\t{}\t{r}\t0.1\t0.05\t0.04\tp\n", complement(r));
+    table += &format!("ins\t1\t1500\t{r}ACGTTG\t{r}\t0.1\t0.05\t0.04\ti\n");
     table += &format!(
-        "far\t1\t700\t{}G\t{}T\t0.1\t0.05\t0.04\tf\n",
+        "far\t1\t1500\t{}G\t{}T\t0.1\t0.05\t0.04\tf\n",
         transition(r),
         transition(r)
     );
-    table += "none\t1\tNA\tA\tC\t0.1\t0.05\tNA\tn\nid\t1\t700\tI\tD\t0.1\t0.05\t0.5\td\noff\t9\t700\tA\tC\t0.1\t0.05\t0.5\to\n";
+    table += "none\t1\tNA\tA\tC\t0.1\t0.05\tNA\tn\nid\t1\t1500\tI\tD\t0.1\t0.05\t0.5\td\noff\t9\t1500\tA\tC\t0.1\t0.05\t0.5\to\n";
     fs::write(dir.path().join("gwas.tsv"), &table).unwrap();
     let (good, error) = sumstats(dir.path(), "gwas.tsv", &["--background", "none"]);
     assert!(good, "{error}");
@@ -169,7 +174,7 @@ fn effects_in_the_tables_direction() {
 fn locus() -> String {
     let mut table = String::from("chrom\tpos\trsid\teffect_allele\tother_allele\tz\ttrait\n");
     for i in 0..40 {
-        let at = 600 + 10 * i;
+        let at = 1000 + 10 * i;
         let r = base("chr1", at);
         let z = if i == 20 {
             7.0
@@ -259,7 +264,7 @@ fn loci_by_disequilibrium() {
     let dir = tempfile::tempdir().unwrap();
     let mut table = String::from("chrom\tpos\trsid\tp\n");
     let mut bim = String::new();
-    for (i, (at, p)) in [(640, "1e-20"), (650, "1e-12"), (660, "1e-12")]
+    for (i, (at, p)) in [(1240, "1e-20"), (1250, "1e-12"), (1260, "1e-12")]
         .into_iter()
         .enumerate()
     {
@@ -354,12 +359,12 @@ fn what_a_table_lacks_is_said() {
             "",
         ),
         (
-            "CHR\tBP\tSNP\tP\n1\t700\trs1\t0.1\n",
+            "CHR\tBP\tSNP\tP\n1\t1500\trs1\t0.1\n",
             "no row says its alleles",
             "--clump-bfile",
         ),
         (
-            "CHR\tBP\tA1\tA2\n1\t700\tA\tC\n",
+            "CHR\tBP\tA1\tA2\n1\t1500\tA\tC\n",
             "of p-values",
             "--column p=NAME",
         ),
@@ -369,7 +374,7 @@ fn what_a_table_lacks_is_said() {
             "position",
         ),
         (
-            "CHR\tBP\tA1\tA2\tP\nZ\t700\tA\tC\t1\n",
+            "CHR\tBP\tA1\tA2\tP\nZ\t1500\tA\tC\t1\n",
             "none of 1 records lies on a contig",
             "",
         ),
@@ -379,7 +384,7 @@ fn what_a_table_lacks_is_said() {
             "",
         ),
         (
-            "CHR\tBP\tA1\tA2\tP\n1\t700\tA\tC\t2\n",
+            "CHR\tBP\tA1\tA2\tP\n1\t1500\tA\tC\t2\n",
             "\"2\" in column P",
             "",
         ),

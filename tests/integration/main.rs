@@ -29,4 +29,5 @@ mod train;
 mod unsupported_graphs;
 mod variants;
 mod variants_files;
+mod variants_parts;
 mod vcf_corpus;

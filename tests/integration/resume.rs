@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use crate::support;
 use crate::support::*;
 use mpra_score::ism::EngineChoice;
+use mpra_score::job::Shard;
 use mpra_score::job::{JobError, Progress};
-use mpra_score::score::{Anchor, RegionSource, ScoreConfig, Shard, merge, run};
+use mpra_score::score::{Anchor, RegionSource, ScoreConfig, merge, run};
 use mpra_score::{Cancel, Error};
 
 /// A genome of several units: random bases, N runs, two contigs.

@@ -159,7 +159,7 @@ fn errors_say_what_is_wrong() {
         &|c| c.geometry.tile = 13,
         "its sequence has 12 bases; --tile is 13",
     );
-    check(&|c| c.experiments.clear(), "no experiment");
+    check(&|c| c.experiments.clear(), "give either --experiment");
     check(
         &|c| {
             c.split = SplitRule::Region(Shares {

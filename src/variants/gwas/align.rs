@@ -1,10 +1,12 @@
 //! The alleles of a table against the genome: which of them is REF, and on which strand they are told.
 
+use serde::{Deserialize, Serialize};
+
 use super::super::allele::is_acgt;
 use super::Status;
 
 /// How the alleles of a row lie on the genome.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Aligned {
     /// REF and ALT on the genome's forward strand, in capitals.
     pub reference: Vec<u8>,

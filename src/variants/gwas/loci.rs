@@ -281,6 +281,7 @@ mod tests {
             candidates: None,
             combine: crate::variants::Combine::Cauchy,
             annotations: Vec::new(),
+            long: crate::variants::LongRun::default(),
             force: false,
         }
     }

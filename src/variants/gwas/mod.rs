@@ -22,7 +22,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use self::loci::Loci;
 use self::output::Outputs;
@@ -32,12 +33,13 @@ use super::background::Background;
 use super::clump::{Clump, Genotypes};
 use super::combine::Combine;
 use super::config::Scoring;
+use super::journal::{self, Journal, Left, LongRun};
 use super::setup::Setup;
 use super::{VariantError, annotations_of};
 use crate::Error;
-use crate::genome::{Aliases, ContigId, Contigs};
+use crate::genome::{Aliases, Contigs};
 use crate::intervals::{Named, Placed};
-use crate::job::{self, Cancel, Progress};
+use crate::job::{self, Cancel, InputFile, Progress};
 use crate::liftover::{Chains, LiftoverConfig, Lost, Tally};
 use crate::output::check_file;
 use crate::sumstats::{Role, SumTable};
@@ -65,6 +67,8 @@ pub struct GwasConfig {
     pub combine: Combine,
     /// Named intervals.
     pub annotations: Vec<Named>,
+    /// Whether it is a long run's part, or goes on.
+    pub long: LongRun,
     /// Replace what is there.
     pub force: bool,
 }
@@ -105,7 +109,7 @@ pub struct GwasSummary {
 }
 
 /// Why a row has no effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Status {
     /// As for a record of a VCF.
     Skip(Skip),
@@ -141,23 +145,6 @@ impl Status {
     }
 }
 
-/// The contig that a table's name or code means: names with and without `chr`, and PLINK's codes 23 to 26.
-pub(super) fn contig(name: &str, contigs: &Contigs, aliases: &Aliases) -> Option<ContigId> {
-    let name = name.strip_suffix(".0").unwrap_or(name);
-    let of = |name: &str| {
-        let known = aliases.resolve(name, contigs);
-        known.or_else(|| Aliases::UcscEnsembl.resolve(name, contigs))
-    };
-    let number = || match name.strip_prefix("chr").unwrap_or(name) {
-        // 25: the part of X that is on Y, too.
-        "23" | "25" | "XY" => of("X"),
-        "24" => of("Y"),
-        "26" => of("MT"),
-        other => of(other.strip_prefix('0')?),
-    };
-    of(name).or_else(number)
-}
-
 /// Scores the rows of a table.
 ///
 /// # Errors
@@ -183,6 +170,7 @@ pub fn run(
         (sample.as_ref()).map(|s| (s.changes(), s.origin.regions.clone(), s.origin.seed));
     let background =
         (sample.as_ref()).map(|s| Background::new(s, config.scoring.background.gc_bins));
+    let results_key = setup.results_key(&config.scoring, sample.as_ref());
     drop(sample);
     let contigs = setup.fasta.contigs().clone();
     let shared = Shared {
@@ -200,42 +188,49 @@ pub fn run(
         .collect();
     let size = config.table.path.metadata();
     progress.start(size.map_or(0, |m| if m.is_file() { m.len() } else { 0 }));
-    let mut outputs = Outputs::create(config, &setup, reader.names())?;
+    let mut outputs = match config.long.shard {
+        Some(_) => None,
+        None => Some(Outputs::create(config, &setup, reader.names())?),
+    };
     let mut counts = Counts::default();
-    score(
+    let left = score(
+        (config, || job_key(config, results_key)),
         &mut reader,
         &mut workers,
         (&mut outputs, &mut counts),
-        progress,
-        cancel,
+        (progress, cancel),
     )?;
     progress.finish();
+    let (journal, outputs) = match (left, outputs) {
+        (Left::Results(journal), Some(outputs)) => (journal, outputs),
+        (left, _) => {
+            let mut summary = counts.summary(config, &reader, &setup, described);
+            if let Left::Part(path) = left {
+                summary.files.push(path);
+            }
+            if let Some(saved) = saved {
+                summary.files.push(saved.keep()?);
+            }
+            summary.seconds = started.elapsed().as_secs_f64();
+            return Ok(summary);
+        }
+    };
     judge(config, &counts, &contigs)?;
 
     let genotypes = genotypes(config, &outputs, &contigs)?;
     let loci = Loci::find(&outputs.keys, config, reader.kind(), genotypes.as_ref());
     cancel.check()?;
     let mut summary = GwasSummary {
-        rows: counts.rows,
-        scored: counts.scored,
-        skipped: counts.skipped(),
-        reference_effect: counts.reference_effect,
-        complement: counts.complement,
-        palindromes: counts.palindromes,
-        not_lifted: config.liftover.as_ref().map(|_| counts.lost.clone()),
-        columns: reader.taken(),
         loci: loci.count,
         candidates: loci.candidates(),
         locus_by: loci.by,
-        engine: setup.engine,
-        background: described,
-        files: Vec::new(),
-        seconds: 0.0,
+        ..counts.summary(config, &reader, &setup, described)
     };
     let mut run = describe(config, &setup, &summary);
     summary.seconds = started.elapsed().as_secs_f64();
     run.seconds = Some(summary.seconds);
     summary.files = outputs.finish(config, &loci, saved, run, cancel)?;
+    journal.map(Journal::remove).transpose()?;
     Ok(summary)
 }
 
@@ -280,6 +275,33 @@ struct Counts {
 }
 
 impl Counts {
+    /// What is known before loci are.
+    fn summary(
+        &self,
+        config: &GwasConfig,
+        reader: &Reader,
+        setup: &Setup,
+        background: Option<(usize, String, u64)>,
+    ) -> GwasSummary {
+        GwasSummary {
+            rows: self.rows,
+            scored: self.scored,
+            skipped: self.skipped(),
+            reference_effect: self.reference_effect,
+            complement: self.complement,
+            palindromes: self.palindromes,
+            not_lifted: config.liftover.as_ref().map(|_| self.lost.clone()),
+            columns: reader.taken(),
+            loci: 0,
+            candidates: 0,
+            locus_by: "distance",
+            engine: setup.engine,
+            background,
+            files: Vec::new(),
+            seconds: 0.0,
+        }
+    }
+
     /// The reasons, the most frequent first; why rows could not be lifted has a table of its own.
     fn skipped(&self) -> Vec<(Status, u64)> {
         let mut all: Vec<(Status, u64)> = Vec::new();
@@ -295,25 +317,28 @@ impl Counts {
 }
 
 fn score(
+    (config, job): (&GwasConfig, impl FnOnce() -> Value),
     reader: &mut Reader,
     workers: &mut [Worker<'_>],
-    (outputs, counts): (&mut Outputs, &mut Counts),
-    progress: &dyn Progress,
-    cancel: &Cancel,
-) -> Result<(), Error> {
+    (outputs, counts): (&mut Option<Outputs>, &mut Counts),
+    (progress, cancel): (&dyn Progress, &Cancel),
+) -> Result<Left, Error> {
     let workers: Vec<_> = (workers.iter_mut())
         .map(|w| move |piece: rows::Piece| w.run(piece))
         .collect();
     let watch = reader.watch();
     let mut reported = 0;
-    job::in_order(
+    journal::drive(
+        (&config.long, &config.out, job),
         reader,
         |reader| Ok(reader.next_piece()?),
         workers,
         |done: Vec<Scored>| {
             for row in &done {
                 count(row, counts);
-                outputs.append(row)?;
+                if let Some(outputs) = outputs {
+                    outputs.append(row)?;
+                }
             }
             if let Some(watch) = &watch {
                 watch.tell(progress, &mut reported);
@@ -322,6 +347,30 @@ fn score(
         },
         cancel,
     )
+}
+
+/// Everything that the pieces of a job depend on.
+fn job_key(config: &GwasConfig, results: Value) -> Value {
+    let hash = |path: &Path| InputFile::whole("", path).sha256;
+    let annotations: Vec<_> = (config.annotations.iter())
+        .map(|named| json!([named.name, hash(&named.path)]))
+        .collect();
+    let bim = config
+        .clump
+        .genotypes
+        .as_ref()
+        .map(|p| p.display().to_string());
+    json!({
+        "results": results,
+        "input": hash(&config.table.path),
+        "columns": config.table.named.iter().map(|(r, n)| json!([r.as_str(), n])).collect::<Vec<_>>(),
+        "zero_based": config.table.zero_based,
+        "groups": config.groups,
+        "genotypes": bim,
+        "liftover": config.liftover.as_ref().map(LiftoverConfig::sha256),
+        "combine": config.combine.as_str(),
+        "annotations": annotations,
+    })
 }
 
 fn count(row: &Scored, counts: &mut Counts) {
@@ -364,7 +413,9 @@ fn check(config: &GwasConfig) -> Result<(), Error> {
     {
         return setting("the output of --sumstats is a table: a name such as scored.tsv.gz");
     }
-    let mut paths: Vec<&Path> = vec![&config.out];
+    config.long.check(&config.table.path, &config.out, false)?;
+    let part = config.long.name(&config.out);
+    let mut paths: Vec<&Path> = vec![&part];
     paths.extend(config.candidates.as_deref());
     let rejects = output::rejects_path(config)?;
     paths.extend(rejects.as_deref());

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde::{Deserialize, Serialize};
+
 use super::super::VariantError;
 use super::super::clump::FilesetAlleles;
 use super::super::combine::most;
 use super::super::effects::{Scorer, Site};
 use super::align::{Aligned, align, complement};
-use super::{GwasConfig, Kinds, Shared, Skip, Status, contig};
+use super::{GwasConfig, Kinds, Shared, Skip, Status};
 use crate::Error;
 use crate::encode::BASES;
 use crate::genome::{ContigId, Interval};
@@ -170,7 +172,7 @@ impl Reader {
 }
 
 /// What ranks a row, and where it waits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Key {
     /// Where its text begins.
     pub at: u64,
@@ -202,7 +204,7 @@ impl Key {
 }
 
 /// A row with its scores.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Scored {
     /// Its cells and ours, but for those that are known at the end; without a line end.
     pub text: String,
@@ -332,7 +334,7 @@ impl<'a> Worker<'a> {
             Some(known) => *known,
             None => {
                 let aliases = &self.shared.config.scoring.aliases;
-                let found = contig(name, self.shared.contigs, aliases);
+                let found = aliases.resolve_code(name, self.shared.contigs);
                 self.contigs.insert(name.clone(), found);
                 found
             }
@@ -415,7 +417,8 @@ impl<'a> Worker<'a> {
             return Err(Lost::Interrupted);
         }
         let aliases = &self.shared.config.scoring.aliases;
-        let found = contig(span.contig, self.shared.contigs, aliases).ok_or(Lost::NotInFasta)?;
+        let found = aliases.resolve_code(span.contig, self.shared.contigs);
+        let found = found.ok_or(Lost::NotInFasta)?;
         Ok((found, span.bases.start(), span.minus))
     }
 

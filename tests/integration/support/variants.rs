@@ -10,7 +10,7 @@ use mpra_score::ism::{EngineChoice, Strand};
 use mpra_score::job::Silent;
 use mpra_score::model::{Model, ModelFile, ModelOptions, Predict, Runtime};
 use mpra_score::variants::{
-    self, BackgroundConfig, BackgroundSource, Combine, RankBy, Scoring, VariantSource,
+    self, BackgroundConfig, BackgroundSource, Combine, LongRun, RankBy, Scoring, VariantSource,
     VariantsConfig, VariantsSummary, Windows,
 };
 use mpra_score::{Cancel, Error};
@@ -31,6 +31,7 @@ pub fn job(model: &str, input: &Path, out: &Path) -> VariantsConfig {
         rank_by: RankBy::Largest,
         clump: None,
         combine: Combine::Cauchy,
+        long: LongRun::default(),
         annotations: Vec::new(),
         plots: None,
         force: true,
