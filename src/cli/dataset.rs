@@ -12,7 +12,7 @@ use mpra_score::dataset::{
 };
 
 use super::interrupt;
-use super::shared::{aliases, all_cores};
+use super::shared::{aliases, all_cores, say, wrote};
 
 /// Training examples from count tables: activities, sequences, splits, weights, and a report.
 ///
@@ -283,20 +283,21 @@ impl DatasetArgs {
     }
 
     /// Runs the subcommand.
-    pub fn run(self) -> Result<()> {
+    pub fn run(self, quiet: bool) -> Result<()> {
         let cancel = interrupt::watch()?;
         let config = self.config()?;
         let summary = dataset::run(&config, &cancel)?;
-        tracing::info!(
-            "{} of {} tile(s) kept, {} row(s) in {}",
-            summary.kept,
-            summary.tiles,
-            summary.rows,
-            config.out.display()
-        );
-        for (task, r) in summary.tasks.iter().filter(|(_, r)| !r.is_nan()) {
-            tracing::info!("{task}: replicate correlation {r:.3}");
+        if quiet {
+            return Ok(());
         }
+        say(format!(
+            "{} of {} tile(s) kept, {} row(s)",
+            summary.kept, summary.tiles, summary.rows
+        ));
+        for (task, r) in summary.tasks.iter().filter(|(_, r)| !r.is_nan()) {
+            say(format!("{task}: replicate correlation {r:.3}"));
+        }
+        wrote(&summary.files);
         Ok(())
     }
 }

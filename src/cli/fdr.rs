@@ -8,7 +8,18 @@ use mpra_score::fdr::{self, Config, FoldBy, PTable, Summary};
 use mpra_score::sumstats::{Role, SumTable};
 
 use super::interrupt;
-use super::shared::{aliases, say};
+use super::shared::{aliases, say, wrote};
+
+const EXAMPLES: &str = "\
+False discovery rates of a GWAS, with scores as side information
+
+Examples:
+  # score the variants, then let their predicted effects weigh the p-values
+  mpra-score variants --vcf gwas.vcf.gz --fasta hg19.fa --out scored.vcf.gz
+  mpra-score fdr --pvalues gwas.tsv --covariate scored.vcf.gz --alpha 0.05 --out fdr
+  # of a table that has been scored itself
+  mpra-score variants --sumstats gwas.tsv.gz --fasta hg19.fa --out scored.tsv.gz
+  mpra-score fdr --pvalues scored.tsv.gz --covariate-column MPRA_MAX --out fdr";
 
 const HELP: &str = "\
 Procedures:
@@ -43,6 +54,7 @@ Output:
 /// False discovery rates of a GWAS, with scores as side information
 #[derive(Debug, Args)]
 #[command(
+    long_about = EXAMPLES,
     after_long_help = HELP,
     group(ArgGroup::new("side").required(true).args(["covariate", "covariate_column"]))
 )]
@@ -218,7 +230,5 @@ fn report(config: &Config, summary: &Summary) {
         "discoveries at {}: {bh} Benjamini-Hochberg, {storey} Storey (pi0 {:.3}), {ihw} weighted",
         config.alpha, summary.pi0
     ));
-    for file in &summary.files {
-        say(format!("  {}", file.display()));
-    }
+    wrote(&summary.files);
 }

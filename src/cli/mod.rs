@@ -95,12 +95,12 @@ impl Cli {
             Some(Command::Merge(args)) => merge::run(args, quiet),
             Some(Command::Model(args)) => model::run(args, quiet),
             Some(Command::Predict(args)) => args.run(quiet),
-            Some(Command::Dataset(args)) => args.run(),
-            Some(Command::Overlap(args)) => args.run(),
+            Some(Command::Dataset(args)) => args.run(quiet),
+            Some(Command::Overlap(args)) => args.run(quiet),
             Some(Command::Evaluate(args)) => args.run(quiet),
             Some(Command::Variants(args)) => args.run(quiet),
             Some(Command::Fdr(args)) => args.run(quiet),
-            Some(Command::Sharpr(args)) => args.run(),
+            Some(Command::Sharpr(args)) => args.run(quiet),
             Some(Command::Train(args)) => args.run(quiet),
         }
     }

@@ -10,7 +10,7 @@ use mpra_score::intervals::Named;
 use mpra_score::overlap::{Common, by_name, correlate, enrichment, profile};
 
 use super::interrupt;
-use super::shared::{aliases, all_cores};
+use super::shared::{aliases, all_cores, wrote};
 
 /// Score tracks against annotations: enrichment, factors, profiles, agreement
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ enum OverlapCommand {
 
 impl OverlapArgs {
     /// Runs the subcommand.
-    pub fn run(self) -> Result<()> {
+    pub fn run(self, quiet: bool) -> Result<()> {
         let cancel = interrupt::watch()?;
         let files = match self.command {
             OverlapCommand::Enrichment(args) => enrichment::run(&args.config()?, &cancel),
@@ -37,8 +37,9 @@ impl OverlapArgs {
             OverlapCommand::Profile(args) => profile::run(&args.config()?, &cancel),
             OverlapCommand::Correlate(args) => correlate::run(&args.config()?, &cancel),
         };
-        for file in files.map_err(Error::from)? {
-            tracing::info!("{}", file.display());
+        let files = files.map_err(Error::from)?;
+        if !quiet {
+            wrote(&files);
         }
         Ok(())
     }

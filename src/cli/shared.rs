@@ -194,6 +194,16 @@ pub fn command_line() -> Vec<String> {
         .collect()
 }
 
+/// What was written, on standard error: the first files, and how many there are.
+pub fn wrote(files: &[PathBuf]) {
+    for file in files.iter().take(16) {
+        say(format!("  {}", file.display()));
+    }
+    if let Some(more) = files.len().checked_sub(16).filter(|&n| n > 0) {
+        say(format!("  and {more} more files"));
+    }
+}
+
 /// A line for the user on standard error, which may be closed or full: results matter more.
 pub fn say(line: String) {
     use std::io::Write;

@@ -9,7 +9,7 @@ use mpra_score::Error;
 use mpra_score::sharpr::{self, Config, Design, Precision, Start, Step};
 
 use super::interrupt;
-use super::shared::all_cores;
+use super::shared::{all_cores, say, wrote};
 
 /// Per-base activities from tiled designs (the Sharpr-MPRA model, Ernst et al. 2016).
 ///
@@ -207,16 +207,14 @@ impl SharprArgs {
     }
 
     /// Runs the subcommand.
-    pub fn run(self) -> Result<()> {
+    pub fn run(self, quiet: bool) -> Result<()> {
         let cancel = interrupt::watch()?;
         let config = self.config()?;
         let summary = sharpr::run(&config, &cancel)?;
-        tracing::info!(
-            "{} region(s), {} file(s) in {}",
-            summary.regions,
-            summary.files.len(),
-            config.out.display()
-        );
+        if !quiet {
+            say(format!("{} region(s)", summary.regions));
+            wrote(&summary.files);
+        }
         Ok(())
     }
 }

@@ -17,7 +17,20 @@ use mpra_score::variants::{
 
 use super::interrupt;
 use super::progress::Bar;
-use super::shared::{EngineFlag, ModelFlags, StrandFlag, aliases, all_cores, say};
+use super::shared::{EngineFlag, ModelFlags, StrandFlag, aliases, all_cores, say, wrote};
+
+const EXAMPLES: &str = "\
+Score variants: effects, p-values, a ranked table, figures; GWAS tables with their loci
+
+Examples:
+  # every record comes back with its predicted effects; the 20 strongest are drawn
+  mpra-score variants --vcf in.vcf.gz --fasta hg19.fa --out scored.vcf.gz --table ranked.tsv --plots figures
+  # a GWAS: effects of its effect alleles, and which variant of each locus it may be
+  mpra-score variants --sumstats gwas.tsv.gz --fasta hg19.fa --out scored.tsv.gz --table candidates.tsv
+  # every possible change of some bases
+  mpra-score variants --bed promoter.bed --fasta hg19.fa --out changes.vcf
+  # is a set of variants stronger than changes around open chromatin?
+  mpra-score variants enrich --vcf set.vcf --background dnase.bed --fasta hg19.fa --out enriched";
 
 const OUTPUT_HELP: &str = "\
 Output: the same records in the same order, with these INFO fields (for each ALT allele):
@@ -78,6 +91,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
 /// Score variants: effects, p-values, a ranked table, figures
 #[derive(Debug, Args)]
 #[command(
+    long_about = EXAMPLES,
     after_long_help = OUTPUT_HELP,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
@@ -463,8 +477,8 @@ impl VariantsArgs {
         if let Some(VariantsCommand::Enrich(args)) = self.command {
             let config = args.config()?;
             let (_, files) = enrich::run(&config, &bar, &cancel)?;
-            for file in files {
-                tracing::info!("{}", file.display());
+            if !quiet {
+                wrote(&files);
             }
             return Ok(());
         }
@@ -594,9 +608,7 @@ fn report_gwas(summary: &gwas::GwasSummary) {
             "background: {changes} changes in windows of {regions}, seed {seed}"
         ));
     }
-    for file in &summary.files {
-        say(format!("  {}", file.display()));
-    }
+    wrote(&summary.files);
 }
 
 fn report(summary: &VariantsSummary) {
@@ -630,10 +642,5 @@ fn report(summary: &VariantsSummary) {
             "background: {changes} changes in windows of {regions}, seed {seed}"
         ));
     }
-    for file in summary.files.iter().take(16) {
-        say(format!("  {}", file.display()));
-    }
-    if let Some(more) = summary.files.len().checked_sub(16).filter(|&n| n > 0) {
-        say(format!("  and {more} more files"));
-    }
+    wrote(&summary.files);
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::FdrError;
 use crate::genome::{Contig, Contigs};
 use crate::input::{InputError, is_missing, shorten};
-use crate::sumstats::{Associations, Role, SumTable};
+use crate::sumstats::{Associations, Role, SumTable, SumstatsError};
 
 /// Where p-values stand.
 #[derive(Clone, Debug, Default)]
@@ -126,6 +126,12 @@ impl PTable {
 
     fn own(&self, rows: &Associations) -> Result<Own, FdrError> {
         let find = |name: &String, flag: &'static str| {
+            if rows.names().iter().filter(|n| *n == name).count() > 1 {
+                return Err(FdrError::Sumstats(SumstatsError::TwoColumns {
+                    path: self.table.path.clone(),
+                    name: name.clone(),
+                }));
+            }
             rows.column(name).ok_or_else(|| FdrError::NoColumn {
                 path: self.table.path.clone(),
                 name: name.clone(),

@@ -144,6 +144,19 @@ impl ModelError {
             Self::EnginesDiffer(_) => {
                 Some("please report this; --engine full runs every model, much slower".into())
             }
+            Self::UnknownTask { name, known } => {
+                let like = |task: &&String| strsim::jaro_winkler(&name.to_lowercase(), &task.to_lowercase());
+                let near = known.iter().map(|task| (like(&task), task));
+                let best = near.max_by(|a, b| a.0.total_cmp(&b.0));
+                Some(match best.filter(|(likeness, _)| *likeness > 0.75) {
+                    Some((_, task)) => format!("is {task:?} meant? upper and lower case differ"),
+                    None => "--task-names gives the outputs of a model names, whose metadata have none".into(),
+                })
+            }
+            Self::NotFinite { .. } => Some(
+                "does it give a number for this sequence elsewhere (Python onnxruntime)? weights may have overflowed; --tasks leaves a task out"
+                    .into(),
+            ),
             Self::Runtime(e) => e.hint(),
             _ => None,
         }

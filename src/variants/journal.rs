@@ -473,6 +473,10 @@ where
     if interrupted && long.resume {
         return Err(JobError::Interrupted { kept: true }.into());
     }
+    if result.is_err() && !long.resume {
+        // Nothing will go on from it.
+        journal.take().map(Journal::remove).transpose()?;
+    }
     result?;
     match (journal, long.shard) {
         (Some(journal), Some(_)) => {

@@ -32,7 +32,7 @@ fn outcome(folder: &Path, line: &str) -> (i32, String, String) {
 
 fn ok(folder: &Path, line: &str) {
     assert_eq!(
-        outcome(folder, line),
+        outcome(folder, &format!("{line} --quiet")),
         (0, String::new(), String::new()),
         "{line}"
     );

@@ -48,7 +48,7 @@ fn results_are_whole_and_not_replaced_unasked() {
     let dir = tables();
     let here = dir.path();
     for (line, main) in [(SHARPR, "scores.tsv"), (DATASET, "examples.parquet")] {
-        let line = format!("{line} --out o_{main}");
+        let line = format!("{line} --quiet --out o_{main}");
         let folder = here.join(format!("o_{main}"));
         assert_eq!(outcome(here, &line), (0, String::new()));
         let first = fs::read(folder.join(main)).unwrap();

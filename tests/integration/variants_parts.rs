@@ -59,7 +59,9 @@ fn input(folder: &Path) -> PathBuf {
 /// The lines of a VCF but for the one that has the command.
 fn lines(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap();
-    let lines = text.lines().filter(|l| !l.starts_with("##mpra_score"));
+    let lines = text
+        .lines()
+        .filter(|l| !l.starts_with("##mpra-scoreCommand"));
     lines.map(str::to_owned).collect()
 }
 
