@@ -19,9 +19,12 @@ help:
 
 setup:
 	@$(PYTHON) scripts/fetch_onnxruntime.py $(SETUP)
+	@$(PYTHON) scripts/fetch_igv.py $(SETUP)
 
-# ONNX Runtime beside a program in target/.
+# ONNX Runtime, and igv.js, beside a program in target/.
 define beside
+	@if [ -f $(SETUP)/igv.min.js ]; then cmp -s $(SETUP)/igv.min.js target/$(1)/igv.min.js \
+	    || cp $(SETUP)/igv.min.js target/$(1)/igv.min.js; fi
 	@cmp -s $(SETUP)/onnxruntime "target/$(1)/$$(readlink $(SETUP)/onnxruntime)" \
 	    || cp $(SETUP)/onnxruntime "target/$(1)/$$(readlink $(SETUP)/onnxruntime)"
 endef

@@ -11,6 +11,7 @@ use crate::model::ModelError;
 use crate::motifs::MotifError;
 use crate::output::OutputError;
 use crate::overlap::OverlapError;
+use crate::report::ReportError;
 use crate::score::ScoreError;
 use crate::sharpr::SharprError;
 use crate::tracks::TrackError;
@@ -73,6 +74,9 @@ pub enum Error {
     /// Variants.
     #[error(transparent)]
     Variant(#[from] VariantError),
+    /// A page of results.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// A VCF or BCF.
     #[error(transparent)]
     Vcf(#[from] VcfError),
@@ -122,6 +126,7 @@ impl Error {
             Self::Motifs(e) => e.hint(),
             Self::Kmer(e) => e.hint(),
             Self::Variant(e) => e.hint(),
+            Self::Report(e) => e.hint(),
             Self::Vcf(e) => e.hint(),
             Self::Train(e) => e.hint(),
             Self::Fdr(e) => e.hint(),

@@ -43,6 +43,8 @@
 //!
 //! And [`train`]: models fitted to labelled sequences, or to a teacher's outputs.
 //!
+//! And [`report`]: one page that shows what jobs have done.
+//!
 //! The command line (`src/cli/`) belongs to the program, not to this library.
 //!
 //! # Examples
@@ -78,6 +80,7 @@ pub mod motifs;
 pub mod output;
 pub mod overlap;
 pub mod plot;
+pub mod report;
 pub mod score;
 pub mod sharpr;
 pub mod stats;

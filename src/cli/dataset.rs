@@ -12,6 +12,7 @@ use mpra_score::dataset::{
 };
 
 use super::interrupt;
+use super::report::ReportFlag;
 use super::shared::{aliases, all_cores, say, wrote};
 
 /// Training examples from count tables: activities, sequences, splits, weights, and a report.
@@ -114,6 +115,8 @@ pub struct DatasetArgs {
     /// Replace the results of an earlier run
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    page: ReportFlag,
     /// Worker threads; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<std::num::NonZeroUsize>,
@@ -285,10 +288,11 @@ impl DatasetArgs {
     /// Runs the subcommand.
     pub fn run(self, quiet: bool) -> Result<()> {
         let cancel = interrupt::watch()?;
+        let page = self.page;
         let config = self.config()?;
         let summary = dataset::run(&config, &cancel)?;
         if quiet {
-            return Ok(());
+            return page.of(&config.out, true, quiet);
         }
         say(format!(
             "{} of {} tile(s) kept, {} row(s)",
@@ -298,6 +302,6 @@ impl DatasetArgs {
             say(format!("{task}: replicate correlation {r:.3}"));
         }
         wrote(&summary.files);
-        Ok(())
+        page.of(&config.out, true, quiet)
     }
 }

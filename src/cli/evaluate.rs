@@ -17,6 +17,7 @@ use mpra_score::output::Existing;
 
 use super::interrupt;
 use super::progress::Bar;
+use super::report::ReportFlag;
 use super::shared::{ModelFlags, aliases, all_cores, command_line, say};
 use super::train_kmer::ValuesFlag;
 
@@ -181,6 +182,8 @@ pub struct EvaluateArgs {
     /// Replace the results of an earlier run
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    page: ReportFlag,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -213,6 +216,7 @@ impl EvaluateArgs {
         }
         let aliases = aliases(self.chrom_alias.as_deref())?;
         let default = Bootstrap::default();
+        let out = self.out.clone();
         let common = Common {
             model: ModelSources::from_arg(self.model.as_deref()),
             model_options: self.model_flags.options(),
@@ -251,7 +255,7 @@ impl EvaluateArgs {
             if !quiet {
                 report_suite(&summary);
             }
-            return Ok(());
+            return self.page.of(&out, true, quiet);
         }
         let summary = match (self.data, self.variants) {
             (Some(data), _) => {
@@ -298,7 +302,7 @@ impl EvaluateArgs {
         if !quiet {
             report(&summary);
         }
-        Ok(())
+        self.page.of(&out, true, quiet)
     }
 }
 

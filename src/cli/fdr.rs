@@ -8,6 +8,7 @@ use mpra_score::fdr::{self, Config, FoldBy, PTable, Summary};
 use mpra_score::sumstats::{Role, SumTable};
 
 use super::interrupt;
+use super::report::ReportFlag;
 use super::shared::{aliases, say, wrote};
 
 const EXAMPLES: &str = "\
@@ -81,6 +82,8 @@ pub struct FdrArgs {
     /// Replace the results of an earlier run
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    page: ReportFlag,
 
     /// Column of p-values [default: p, pval, pvalue, p_value or the like]
     #[arg(long, value_name = "NAME", help_heading = "Table")]
@@ -148,12 +151,13 @@ impl FdrArgs {
     /// Runs the subcommand.
     pub fn run(self, quiet: bool) -> Result<()> {
         let cancel = interrupt::watch()?;
+        let page = self.page;
         let config = self.config()?;
         let summary = fdr::run(&config, &cancel)?;
         if !quiet {
             report(&config, &summary);
         }
-        Ok(())
+        page.of(&config.out, true, quiet)
     }
 
     fn config(self) -> Result<Config> {

@@ -1,4 +1,5 @@
 use std::process::exit;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use mpra_score::Cancel;
@@ -8,8 +9,14 @@ use super::shared::say;
 /// Makes the first Ctrl-C (or SIGTERM) ask the job to stop and remove its unfinished files. Before
 /// there are any (it may be waiting for standard input), and at the second, the program ends at
 /// once; no other way leads out of a signal handler.
+///
+/// Asked again, by a job after the first one, it gives the same.
 pub fn watch() -> Result<Cancel> {
-    let cancel = Cancel::default();
+    static WATCHED: OnceLock<Cancel> = OnceLock::new();
+    if let Some(cancel) = WATCHED.get() {
+        return Ok(cancel.clone());
+    }
+    let cancel = WATCHED.get_or_init(Cancel::default).clone();
     let shared = cancel.clone();
     ctrlc::set_handler(move || {
         if shared.is_requested() || !shared.leaves_files() {

@@ -11,6 +11,7 @@ mod motifs;
 mod overlap;
 mod predict;
 mod progress;
+mod report;
 mod quantiles;
 mod score;
 mod shared;
@@ -59,6 +60,7 @@ enum Command {
     Evaluate(Box<evaluate::EvaluateArgs>),
     Variants(Box<variants::VariantsArgs>),
     Fdr(Box<fdr::FdrArgs>),
+    Report(report::ReportArgs),
     /// Look into model files
     Model(model::ModelArgs),
 }
@@ -100,6 +102,7 @@ impl Cli {
             Some(Command::Evaluate(args)) => args.run(quiet),
             Some(Command::Variants(args)) => args.run(quiet),
             Some(Command::Fdr(args)) => args.run(quiet),
+            Some(Command::Report(args)) => args.run(quiet),
             Some(Command::Sharpr(args)) => args.run(quiet),
             Some(Command::Train(args)) => args.run(quiet),
         }

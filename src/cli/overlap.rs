@@ -10,6 +10,7 @@ use mpra_score::intervals::Named;
 use mpra_score::overlap::{Common, by_name, correlate, enrichment, profile};
 
 use super::interrupt;
+use super::report::ReportFlag;
 use super::shared::{aliases, all_cores, wrote};
 
 /// Score tracks against annotations: enrichment, factors, profiles, agreement
@@ -31,6 +32,7 @@ impl OverlapArgs {
     /// Runs the subcommand.
     pub fn run(self, quiet: bool) -> Result<()> {
         let cancel = interrupt::watch()?;
+        let (page, out) = self.command.page();
         let files = match self.command {
             OverlapCommand::Enrichment(args) => enrichment::run(&args.config()?, &cancel),
             OverlapCommand::ByName(args) => by_name::run(&args.config()?, &cancel),
@@ -41,7 +43,20 @@ impl OverlapArgs {
         if !quiet {
             wrote(&files);
         }
-        Ok(())
+        page.of(&out, true, quiet)
+    }
+}
+
+impl OverlapCommand {
+    /// Whether a page is wanted, and where the results go.
+    fn page(&self) -> (ReportFlag, PathBuf) {
+        let common = match self {
+            Self::Enrichment(args) => &args.common,
+            Self::ByName(args) => &args.common,
+            Self::Profile(args) => &args.common,
+            Self::Correlate(args) => &args.common,
+        };
+        (common.page, common.out.clone())
     }
 }
 
@@ -54,6 +69,8 @@ struct CommonArgs {
     /// Replace the results of an earlier run
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    page: ReportFlag,
     /// Limit everything to these regions (BED, narrowPeak, bigBed)
     #[arg(long, value_name = "FILE")]
     regions: Option<PathBuf>,

@@ -14,6 +14,7 @@ use mpra_score::score::{self, Anchor, Formats, Outputs, RegionSource, ScoreConfi
 
 use super::interrupt;
 use super::progress::Bar;
+use super::report::ReportFlag;
 use super::shared::{EngineFlag, ModelFlags, StrandFlag, aliases, all_cores, say};
 
 const OUTPUT_HELP: &str = "\
@@ -161,6 +162,8 @@ pub struct ScoreArgs {
     /// Write the effects of all changes, for regions of equal length
     #[arg(long, conflicts_with = "no_importance", help_heading = "What to write")]
     saturation: bool,
+    #[command(flatten)]
+    page: ReportFlag,
     /// Write all columns of regions.tsv
     #[arg(long, help_heading = "What to write")]
     wide: bool,
@@ -341,13 +344,14 @@ impl ScoreArgs {
 
 pub fn run(mut args: ScoreArgs, quiet: bool) -> Result<()> {
     let annotations = args.annotations();
+    let page = args.page;
     let config = args.config()?;
     let cancel = interrupt::watch()?;
     let summary = score::run_with(&config, &annotations, &Bar::new(quiet), &cancel)?;
     if !quiet {
         report(&summary);
     }
-    Ok(())
+    page.of(&config.out, true, quiet)
 }
 
 pub(super) fn report(summary: &Summary) {

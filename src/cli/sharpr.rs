@@ -9,6 +9,7 @@ use mpra_score::Error;
 use mpra_score::sharpr::{self, Config, Design, Precision, Start, Step};
 
 use super::interrupt;
+use super::report::ReportFlag;
 use super::shared::{all_cores, say, wrote};
 
 /// Per-base activities from tiled designs (the Sharpr-MPRA model, Ernst et al. 2016).
@@ -82,6 +83,8 @@ pub struct SharprArgs {
     /// Replace the results of an earlier run
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    page: ReportFlag,
     /// Worker threads; results do not depend on it [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<std::num::NonZeroUsize>,
@@ -209,12 +212,14 @@ impl SharprArgs {
     /// Runs the subcommand.
     pub fn run(self, quiet: bool) -> Result<()> {
         let cancel = interrupt::watch()?;
+        let page = self.page;
         let config = self.config()?;
         let summary = sharpr::run(&config, &cancel)?;
         if !quiet {
             say(format!("{} region(s)", summary.regions));
             wrote(&summary.files);
         }
+        page.of(&config.out, true, quiet)?;
         Ok(())
     }
 }

@@ -17,6 +17,7 @@ use mpra_score::train::cnn::{
 use mpra_score::train::{Mutants, OwnTable};
 
 use super::interrupt;
+use super::report::ReportFlag;
 use super::shared::{TableFlags, aliases, all_cores, command_line, say};
 use super::train_kmer::TrainKmerArgs;
 use super::values::{above_zero, rate, share, span, whole, zero_or_more};
@@ -118,6 +119,8 @@ pub struct TrainArgs {
     /// Replace results that are already there
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    page: ReportFlag,
     /// Go on with the unfinished run in the output folder, if there is one
     #[arg(long, conflicts_with = "force")]
     resume: bool,
@@ -459,7 +462,7 @@ impl TrainArgs {
         }
         let cancel = interrupt::watch()?;
         let watch = Shown::new(quiet);
-        let out = self.out.clone();
+        let (out, page) = (self.out.clone(), self.page);
         let of_recipe = self.recipe.is_some();
         let summary = match self.recipe.take() {
             Some(recipe) => cnn::recipe::run(&self.recipe_config(recipe), &watch, &cancel)?,
@@ -477,7 +480,7 @@ impl TrainArgs {
                 out.display()
             ));
         }
-        Ok(())
+        page.of(&out, true, quiet)
     }
 
     fn recipe_config(&self, recipe: PathBuf) -> RecipeConfig {

@@ -17,6 +17,7 @@ use mpra_score::variants::{
 
 use super::interrupt;
 use super::progress::Bar;
+use super::report::ReportFlag;
 use super::shared::{EngineFlag, ModelFlags, StrandFlag, aliases, all_cores, say, wrote};
 
 const EXAMPLES: &str = "\
@@ -160,6 +161,8 @@ pub struct VariantsArgs {
     background: BackgroundSource,
     #[command(flatten)]
     scoring: ScoringArgs,
+    #[command(flatten)]
+    page: ReportFlag,
     /// Go on with the unfinished run beside the output (its name with .partial), if there is one, and leave this one
     /// to be resumed if it is interrupted or fails
     #[arg(long, help_heading = "Long runs", conflicts_with = "merge")]
@@ -396,6 +399,8 @@ struct EnrichArgs {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
+    page: ReportFlag,
+    #[command(flatten)]
     scoring: ScoringArgs,
 }
 
@@ -475,12 +480,13 @@ impl VariantsArgs {
         let cancel = interrupt::watch()?;
         let bar = Bar::of(quiet, "bytes");
         if let Some(VariantsCommand::Enrich(args)) = self.command {
+            let page = args.page;
             let config = args.config()?;
             let (_, files) = enrich::run(&config, &bar, &cancel)?;
             if !quiet {
                 wrote(&files);
             }
-            return Ok(());
+            return page.of(&config.out, true, quiet);
         }
         let combine = match self.combine {
             CombineFlag::Cauchy => Combine::Cauchy,
@@ -522,7 +528,10 @@ impl VariantsArgs {
             if !quiet {
                 report_gwas(&summary);
             }
-            return Ok(());
+            return match config.long.shard {
+                Some(_) => Ok(()),
+                None => self.page.of(&config.out, config.force, quiet),
+            };
         }
         let config = VariantsConfig {
             source: source(self.vcf, self.bed)?,
@@ -548,7 +557,14 @@ impl VariantsArgs {
         if !quiet {
             report(&summary);
         }
-        Ok(())
+        match config.long.shard {
+            Some(_) => Ok(()),
+            None => {
+                // The ranked table says more than the records.
+                let shown = config.table.as_ref().unwrap_or(&config.out);
+                self.page.of(shown, config.force, quiet)
+            }
+        }
     }
 }
 

@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["fdr", "variants"],
     &["evaluate", "motifs", "score"],
     &["train"],
+    &["report"],
     &["error", "cli"],
 ];
 

@@ -1,0 +1,109 @@
+//! `mpra-score report`: one page that shows what jobs have done.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use mpra_score::intervals::Named;
+use mpra_score::report::{self, ReportConfig};
+
+use super::interrupt;
+use super::shared::wrote;
+
+const HELP: &str = "\
+The page needs nothing but itself: it opens from a file, from mail, without a network. Of the main job it shows the strongest
+elements (also written as elements.bed), regions base by base (activity, importance as letters, the effect of every
+change), distributions and the table of regions; of variants a view along the genome and a table; of all jobs
+tables, figures, and what was run, in words for a methods section.
+
+Effects of changes are found anew, with the model and the genome that run.json names, for the pictured regions.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
+
+/// Make a page that shows results: elements, regions base by base, tables, figures, what was run
+#[derive(Debug, Args)]
+#[command(after_long_help = HELP)]
+pub struct ReportArgs {
+    /// Folders of results; scored VCFs, or tables of `mpra-score variants`
+    #[arg(required = true, value_name = "RESULTS")]
+    results: Vec<PathBuf>,
+    /// The page [default: report.html in the first folder, or beside the first file]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The genome, where it is not where the job had it
+    #[arg(long, value_name = "FILE")]
+    fasta: Option<PathBuf>,
+    /// Regions that are pictured for each column of numbers
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: u16,
+    /// Intervals drawn below regions (BED, narrowPeak, bigBed); repeatable
+    #[arg(long, value_name = "[NAME=]FILE", value_parser = super::overlap::named)]
+    annotation: Vec<Named>,
+    /// igv.js for the genome view [default: igv.min.js beside the program, where there is one]
+    #[arg(long, value_name = "FILE")]
+    igv: Option<PathBuf>,
+    /// The ONNX Runtime library [default: $ORT_DYLIB_PATH, the program's folder, ../lib, the system]
+    #[arg(long, value_name = "FILE")]
+    ort_lib: Option<PathBuf>,
+    /// Replace a page that is already there
+    #[arg(long)]
+    force: bool,
+}
+
+impl ReportArgs {
+    /// Runs the subcommand.
+    pub fn run(self, quiet: bool) -> Result<()> {
+        let config = ReportConfig {
+            results: self.results,
+            out: self.out,
+            fasta: self.fasta,
+            top: self.top.into(),
+            annotations: self.annotation,
+            igv: self.igv.or_else(igv),
+            ort_lib: self.ort_lib,
+            force: self.force,
+        };
+        make(&config, quiet)
+    }
+}
+
+/// `--report`, which every job has that writes results.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct ReportFlag {
+    /// Make a page of the results, as `mpra-score report` does
+    #[arg(long, help_heading = "What to write")]
+    report: bool,
+}
+
+impl ReportFlag {
+    /// Makes the page of results that were just written, if it was asked for.
+    pub fn of(self, results: &Path, force: bool, quiet: bool) -> Result<()> {
+        if !self.report {
+            return Ok(());
+        }
+        let config = ReportConfig {
+            results: vec![results.into()],
+            top: 10,
+            igv: igv(),
+            force,
+            ..ReportConfig::default()
+        };
+        make(&config, quiet)
+    }
+}
+
+fn make(config: &ReportConfig, quiet: bool) -> Result<()> {
+    let cancel = interrupt::watch()?;
+    let files = report::run(config, &cancel)?;
+    if !quiet {
+        wrote(&files);
+    }
+    Ok(())
+}
+
+/// igv.js beside the program.
+fn igv() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let beside = program.parent()?.join("igv.min.js");
+    beside.is_file().then_some(beside)
+}
