@@ -4,13 +4,14 @@
 SETUP := .setup
 PYTHON ?= python3
 
-.PHONY: deny help setup build demo test crosscheck bench fixtures lint asan
+.PHONY: browser-test deny help setup build demo test crosscheck bench fixtures lint asan
 
 help:
 	@echo "make demo        target/demo/mpra-score; scores the fixtures, lists the tracks"
 	@echo "make test        all tests, and the cross-checks with other tools"
 	@echo "make build       target/release/mpra-score, the fastest (compiles for longer)"
 	@echo "make crosscheck  only the cross-checks (pyBigWig, numpy, scikit-learn, Python onnxruntime)"
+	@echo "make browser-test  the pages of results in a real browser (chromium, from apt if there is none)"
 	@echo "make bench       speed, beside Python onnxruntime"
 	@echo "make fixtures    write fixtures/ again"
 	@echo "make lint        formatting and clippy, warnings as errors"
@@ -60,6 +61,19 @@ crosscheck: setup $(SETUP)/python/.done
 	cargo build --locked
 	ORT_DYLIB_PATH=$(SETUP)/onnxruntime PYTHONPATH=$(SETUP)/python \
 	    $(PYTHON) scripts/crosscheck.py target/debug/mpra-score
+
+$(SETUP)/browser/.done: tests/browser/requirements.txt
+	rm -rf $(SETUP)/browser
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --only-binary=:all: \
+	    --target $(SETUP)/browser --requirement tests/browser/requirements.txt
+	@touch $@
+
+browser-test: setup $(SETUP)/browser/.done
+	cargo build --locked
+	$(call beside,debug)
+	@command -v chromium > /dev/null || command -v google-chrome > /dev/null \
+	    || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium > /dev/null)
+	PYTHONPATH=$(SETUP)/browser $(PYTHON) tests/browser/report.py target/debug/mpra-score fixtures
 
 # Networks of the benchmarks, with random weights: the time does not depend on them.
 target/bench/dragonn.onnx: benches/models.rs src/model/onnx/presets.rs

@@ -39,6 +39,10 @@ pub struct ReportArgs {
     /// Intervals drawn below regions (BED, narrowPeak, bigBed); repeatable
     #[arg(long, value_name = "[NAME=]FILE", value_parser = super::overlap::named)]
     annotation: Vec<Named>,
+    /// Also write, beside the tracks of a main job, a UCSC track hub (hub.txt), an IGV session and batch script, and an
+    /// ini for pyGenomeTracks, with this name of the genome, such as hg19
+    #[arg(long, value_name = "GENOME")]
+    hub: Option<String>,
     /// igv.js for the genome view [default: igv.min.js beside the program, where there is one]
     #[arg(long, value_name = "FILE")]
     igv: Option<PathBuf>,
@@ -59,6 +63,7 @@ impl ReportArgs {
             fasta: self.fasta,
             top: self.top.into(),
             annotations: self.annotation,
+            hub: self.hub,
             igv: self.igv.or_else(igv),
             ort_lib: self.ort_lib,
             force: self.force,

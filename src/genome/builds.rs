@@ -150,8 +150,8 @@ impl Build {
 }
 
 /// A number with commas: `248,956,422`.
-pub fn grouped(number: u32) -> String {
-    let digits = number.to_string();
+pub fn grouped(number: impl Into<u64>) -> String {
+    let digits = number.into().to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
@@ -202,7 +202,7 @@ mod tests {
         );
         assert_eq!(Build::reaching("chr19", 58_617_616, 60_000_000), None);
         assert_eq!(Build::reaching("chr19", 58_617_615, 58_700_000), None);
-        assert_eq!(grouped(1_000), "1,000");
-        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_000u32), "1,000");
+        assert_eq!(grouped(999u32), "999");
     }
 }

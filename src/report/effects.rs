@@ -54,7 +54,8 @@ impl Effects {
             let plain = ModelOptions::default();
             let model = Ensemble::load(&sources, &plain, ort_lib)
                 .or_else(|_| Ensemble::load(&sources, &options, ort_lib))?;
-            let number = |key: &str| run.settings.get(key).and_then(Value::as_u64).unwrap_or(0) as u32;
+            let number =
+                |key: &str| run.settings.get(key).and_then(Value::as_u64).unwrap_or(0) as u32;
             let text = |key: &str| run.settings.get(key).and_then(Value::as_str).unwrap_or("");
             let wanted: Option<Vec<String>> = run
                 .settings
@@ -72,8 +73,8 @@ impl Effects {
             };
             let engines = Engines::choose(settings, model.members())?;
             let (window, stride) = (number("window"), number("stride"));
-            let lattice = Lattice::genome(window, stride)
-                .ok_or(ScoreError::Stride { stride, window })?;
+            let lattice =
+                Lattice::genome(window, stride).ok_or(ScoreError::Stride { stride, window })?;
             Ok(Self {
                 engine: engines.engine(model.members(), cancel)?,
                 scores: Scores::default(),
@@ -108,7 +109,8 @@ impl Effects {
             origin,
             wanted: &wanted,
         };
-        self.engine.score(&stretch, Want::Effects, &mut self.scores)?;
+        self.engine
+            .score(&stretch, Want::Effects, &mut self.scores)?;
         let effects = &self.scores.effects;
         let of_task = |&column: &usize| {
             let count = bases.len() as usize;

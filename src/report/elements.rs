@@ -4,6 +4,7 @@
 //! hundred; such bases, with gaps of up to three between them, are an element when they are four or more. Its score is
 //! the sum of |importance| over it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -28,7 +29,9 @@ pub(super) struct Element {
     /// 0-based, half-open.
     pub start: u32,
     pub end: u32,
+    /// The task in which it is strongest, and all in which it is one.
     pub task: String,
+    pub tasks: Vec<String>,
     /// Sum of |importance|.
     pub score: f64,
     /// Mean importance, with its sign.
@@ -122,12 +125,43 @@ pub(super) fn find(importance: &[f32], threshold: f32) -> Vec<(usize, usize)> {
     found
 }
 
+/// Makes one of elements that overlap, of whichever tasks: the strongest stays. `list`: the strongest first.
+pub(super) fn joined(list: Vec<Element>) -> Vec<Element> {
+    let mut kept: Vec<Element> = Vec::new();
+    let mut places: BTreeMap<String, BTreeMap<u32, usize>> = BTreeMap::new();
+    for element in list {
+        let here = places.entry(element.contig.clone()).or_default();
+        // Those that are kept do not overlap, so only neighbours can hold a base of it.
+        let before = here.range(..element.end).next_back();
+        let over = before
+            .map(|(_, at)| *at)
+            .filter(|at| kept[*at].end > element.start);
+        match over {
+            Some(at) => {
+                if !kept[at].tasks.contains(&element.task) {
+                    kept[at].tasks.push(element.task);
+                }
+            }
+            None => {
+                here.insert(element.start, kept.len());
+                kept.push(element);
+            }
+        }
+    }
+    kept
+}
+
 /// The elements as BED: contig, start, end, name (task and region), score of 0 to 1000, strand (`+` drives, `-`
 /// represses: an element has no strand of its own, so `.`), then sum, mean, task, row of the region from 1.
 pub(super) fn bed(elements: &[Element]) -> String {
-    let most = elements.iter().map(|e| e.score).fold(f64::MIN_POSITIVE, f64::max);
+    let most = elements
+        .iter()
+        .map(|e| e.score)
+        .fold(f64::MIN_POSITIVE, f64::max);
     let mut order: Vec<&Element> = elements.iter().collect();
-    order.sort_by(|a, b| (&a.contig, a.start, a.end, &a.task).cmp(&(&b.contig, b.start, b.end, &b.task)));
+    order.sort_by(|a, b| {
+        (&a.contig, a.start, a.end, &a.task).cmp(&(&b.contig, b.start, b.end, &b.task))
+    });
     let mut text = String::new();
     for e in order {
         let name = word(&format!("{}|{}", e.task, e.region));
@@ -150,7 +184,13 @@ pub(super) fn bed(elements: &[Element]) -> String {
 
 /// A name that stays in its column, and that no spreadsheet takes for a formula.
 fn word(text: &str) -> String {
-    let sound = |c: char| if c.is_whitespace() || c.is_control() { '_' } else { c };
+    let sound = |c: char| {
+        if c.is_whitespace() || c.is_control() {
+            '_'
+        } else {
+            c
+        }
+    };
     let text: String = text.chars().take(255).map(sound).collect();
     match text.starts_with(['=', '+', '-', '@']) {
         true => format!("_{text}"),
@@ -165,6 +205,7 @@ pub(super) struct Table {
     note: String,
     rows: usize,
     left_out: u64,
+    elsewhere: &'static str,
     columns: Vec<Column>,
     /// Row of each element's region.
     region: Vec<u32>,
@@ -183,19 +224,23 @@ impl Table {
             Column::numbers(name, elements.iter().map(of).collect())
         };
         let rank = (1..=elements.len()).map(|r| r as f64).collect();
-        let mut place = text("place (from 1)", &|e| format!("{}:{}-{}", e.contig, e.start + 1, e.end));
+        let mut place = text("place (from 1)", &|e| {
+            format!("{}:{}-{}", e.contig, e.start + 1, e.end)
+        });
         place.link = (!browser.is_empty()).then_some("place");
         Self {
             title: "elements".into(),
             note: "Stretches where the mean |importance| of five bases is that of the strongest hundredth of all scored bases of the task. Click a row for its picture; elements.bed has them for a genome browser. Sum: of |importance|; mean: negative where the element represses.".into(),
             rows: elements.len(),
             left_out: found.saturating_sub(elements.len() as u64),
+            elsewhere: "are weaker",
             region: elements.iter().map(|e| e.row).collect(),
             columns: vec![
                 Column::numbers("rank", rank),
                 place,
                 number("bases", &|e| f64::from(e.end - e.start)),
-                text("task", &|e| e.task.clone()),
+                text("strongest in", &|e| e.task.clone()),
+                text("found in", &|e| e.tasks.join(", ")),
                 number("sum", &|e| e.score),
                 number("mean", &|e| e.mean),
                 text("sequence", &|e| e.sequence.clone()),
@@ -230,12 +275,42 @@ mod tests {
         let found = find(&importance, 0.5);
         assert_eq!(found.len(), 1);
         let (from, to) = found[0];
-        assert!((99..=101).contains(&from) && (110..=113).contains(&to), "{found:?}");
+        assert!(
+            (99..=101).contains(&from) && (110..=113).contains(&to),
+            "{found:?}"
+        );
         assert!(find(&importance, f32::INFINITY).is_empty());
         // Nothing stands out where all is equal and nothing.
         let mut none = Sizes::new();
         none.add(&[f32::NAN; 9]);
         assert!(none.threshold().is_infinite());
+    }
+
+    #[test]
+    fn overlapping_elements_are_one() {
+        let of = |start, end, task: &str, score| Element {
+            contig: "chr1".into(),
+            start,
+            end,
+            task: task.into(),
+            tasks: vec![task.into()],
+            score,
+            mean: score,
+            sequence: String::new(),
+            changes: String::new(),
+            row: 0,
+            region: String::new(),
+        };
+        let all = joined(vec![
+            of(10, 20, "A", 5.0),
+            of(30, 40, "A", 4.0),
+            of(15, 35, "B", 3.0),
+            of(50, 60, "B", 2.0),
+            of(52, 54, "A", 1.0),
+        ]);
+        let told: Vec<(u32, String)> = all.iter().map(|e| (e.start, e.tasks.join(","))).collect();
+        let expected = [(10, "A"), (30, "A,B"), (50, "B,A")];
+        assert_eq!(told, expected.map(|(at, tasks)| (at, tasks.to_owned())));
     }
 
     #[test]
@@ -245,6 +320,7 @@ mod tests {
             start: 9,
             end: 19,
             task: "A".into(),
+            tasks: vec!["A".into()],
             score: 2.0,
             mean: -0.2,
             sequence: String::new(),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::genome::grouped;
 use crate::job::RunInfo;
 
 /// The words of a part.
@@ -19,7 +20,10 @@ pub(super) struct Run {
 /// The words of a job.
 pub(super) fn run(run: &RunInfo) -> Run {
     let mut facts = vec![
-        ("program".to_owned(), format!("{} {}", run.program, run.version)),
+        (
+            "program".to_owned(),
+            format!("{} {}", run.program, run.version),
+        ),
         ("job".to_owned(), run.job.clone()),
     ];
     for model in &run.models {
@@ -40,20 +44,33 @@ pub(super) fn run(run: &RunInfo) -> Run {
     }
     for input in &run.inputs {
         let sum = input.sha256.as_ref().or(input.contigs_sha256.as_ref());
-        let size = input.bytes.map_or(String::new(), |b| format!(", {b} bytes"));
+        let size = input
+            .bytes
+            .map_or(String::new(), |b| format!(", {b} bytes"));
         let sum = sum.map_or(String::new(), |s| format!(", SHA-256 {s}"));
         facts.push((input.role.clone(), format!("{}{size}{sum}", input.path)));
     }
     for (key, value) in run.counts.iter().chain(&run.settings) {
         facts.push((key.replace('_', " "), plain(value)));
     }
-    for (name, value) in [("threads", run.threads.map(|t| t as u64)), ("seed", run.seed)] {
+    for (name, value) in [
+        ("threads", run.threads.map(|t| t as u64)),
+        ("seed", run.seed),
+    ] {
         facts.extend(value.map(|v| (name.to_owned(), v.to_string())));
     }
-    facts.extend(run.seconds.map(|s| ("seconds".to_owned(), format!("{s:.1}"))));
+    facts.extend(
+        run.seconds
+            .map(|s| ("seconds".to_owned(), format!("{s:.1}"))),
+    );
     Run {
         methods: methods(run),
-        command: run.command.iter().map(|w| quoted(w)).collect::<Vec<_>>().join(" "),
+        command: run
+            .command
+            .iter()
+            .map(|w| quoted(w))
+            .collect::<Vec<_>>()
+            .join(" "),
         warnings: warnings(run),
         facts,
     }
@@ -82,6 +99,11 @@ fn quoted(word: &str) -> String {
     }
 }
 
+/// A path's last name.
+fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 fn count(run: &RunInfo, key: &str) -> u64 {
     run.counts.get(key).and_then(Value::as_u64).unwrap_or(0)
 }
@@ -91,7 +113,9 @@ fn warnings(run: &RunInfo) -> Vec<String> {
     let mut out = Vec::new();
     if let Some(Value::Object(status)) = run.counts.get("rows_by_status") {
         for (word, n) in status.iter().filter(|(word, _)| *word != "ok") {
-            out.push(format!("{n} region(s) could not be scored, or not wholly: {word}"));
+            out.push(format!(
+                "{n} region(s) could not be scored, or not wholly: {word}"
+            ));
         }
     }
     let unknown = count(run, "windows_with_unknown");
@@ -103,7 +127,9 @@ fn warnings(run: &RunInfo) -> Vec<String> {
     if let Some(Value::Object(lost)) = run.counts.get("rows_not_lifted") {
         let total: u64 = lost.values().filter_map(Value::as_u64).sum();
         if total > 0 {
-            out.push(format!("{total} row(s) could not be lifted to the genome's build"));
+            out.push(format!(
+                "{total} row(s) could not be lifted to the genome's build"
+            ));
         }
     }
     out
@@ -115,21 +141,28 @@ fn methods(run: &RunInfo) -> String {
     let models = run.models.iter().map(|m| {
         let name = m.embedded.as_ref().or(m.path.as_ref());
         let sum = m.sha256.get(..12).unwrap_or(&m.sha256);
-        format!("{} (SHA-256 {sum}...)", name.map_or("", String::as_str))
+        format!(
+            "{} (SHA-256 {sum}...)",
+            base(name.map_or("", String::as_str))
+        )
     });
     let models = models.collect::<Vec<_>>().join(" and ");
     let input = |role: &str| {
         let found = run.inputs.iter().find(|i| i.role == role);
-        found.map_or_else(String::new, |i| i.path.clone())
+        found.map_or_else(
+            || "named on the command line".to_owned(),
+            |i| base(&i.path).to_owned(),
+        )
     };
-    let runtime = run.onnxruntime.as_ref().map_or(String::new(), |r| {
-        format!(", ONNX Runtime {}", r.version)
-    });
+    let runtime = run
+        .onnxruntime
+        .as_ref()
+        .map_or(String::new(), |r| format!(", ONNX Runtime {}", r.version));
     match run.job.as_str() {
         "score" => format!(
             "Regulatory activity and the importance of each base were predicted with mpra-score {} (model {models}{runtime}) for {} regions ({}) of the genome {}. The network was run on windows of {} bases, every {} bases, {}, on {}; {} windows were scored. A window with more than {} unknown bases was not scored ({} left out). The importance of a base is the largest change of predicted activity among its three substitutions (in-silico mutagenesis, {} engine), reference minus mutant, averaged over the windows that hold the base.",
             run.version,
-            count(run, "rows"),
+            grouped(count(run, "rows")),
             input("bed"),
             input("fasta"),
             setting("window"),
@@ -142,9 +175,9 @@ fn methods(run: &RunInfo) -> String {
                 "both" => "both strands (their mean)",
                 _ => "the forward strand",
             },
-            count(run, "windows_scored"),
+            grouped(count(run, "windows_scored")),
             setting("most_unknown"),
-            count(run, "windows_left_out"),
+            grouped(count(run, "windows_left_out")),
             setting("engine"),
         ),
         "variants" | "variants enrich" => format!(

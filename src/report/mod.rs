@@ -10,6 +10,7 @@
 
 mod effects;
 mod elements;
+mod elsewhere;
 mod facts;
 mod page;
 mod score;
@@ -46,6 +47,9 @@ pub struct ReportConfig {
     pub top: usize,
     /// Intervals drawn below regions.
     pub annotations: Vec<Named>,
+    /// Also write a UCSC track hub, an IGV session and batch script and an ini of pyGenomeTracks, for this name of
+    /// the genome (`hg19`), beside the tracks of main jobs.
+    pub hub: Option<String>,
     /// igv.js, for the genome view; without it there is none.
     pub igv: Option<PathBuf>,
     /// The ONNX Runtime library, when the user names one.
@@ -134,9 +138,16 @@ pub fn run(config: &ReportConfig, cancel: &Cancel) -> Result<Vec<PathBuf>, Error
     check_file(&out, config.force)?;
     let mut parts = Vec::new();
     let mut elements = Vec::new();
+    let mut others = Vec::new();
     for path in &config.results {
         cancel.check()?;
         let (part, found) = part(path, config, cancel)?;
+        if let (Some(genome), Some(view)) = (&config.hub, part.tables.first().filter(|t| t.regions))
+        {
+            let tasks = part.regions.as_ref().map_or(&[][..], |r| &r.tasks);
+            let regions = score::places(view);
+            others.extend(elsewhere::write(path, genome, tasks, &regions, &found)?);
+        }
         parts.push(part);
         elements.extend(found);
     }
@@ -150,6 +161,7 @@ pub fn run(config: &ReportConfig, cancel: &Cancel) -> Result<Vec<PathBuf>, Error
     if !elements.is_empty() {
         files.push(write(&bed, elements::bed(&elements).as_bytes())?);
     }
+    files.extend(others);
     Ok(files)
 }
 
@@ -157,7 +169,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<PathBuf, OutputError> {
     use std::io::Write;
     let whole = WholeFile::create(path)?;
     let mut file = whole.file()?;
-    file.write_all(bytes).map_err(|e| OutputError::Write(e, path.into()))?;
+    file.write_all(bytes)
+        .map_err(|e| OutputError::Write(e, path.into()))?;
     whole.keep()
 }
 
@@ -224,6 +237,7 @@ fn part(
 /// What a part is called: the job, and its folder's name.
 fn title(path: &Path, run: &RunInfo) -> String {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
-    format!("{} {}", run.job, name.unwrap_or_default()).trim().to_owned()
+    format!("{} {}", run.job, name.unwrap_or_default())
+        .trim()
+        .to_owned()
 }
-

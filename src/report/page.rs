@@ -32,7 +32,9 @@ pub(super) fn html(parts: &[Part], igv: Option<&Path>) -> Result<String, ReportE
             let code = std::fs::read_to_string(path);
             let code = code.map_err(|e| OutputError::Read(e, path.into()))?;
             // Kept as text until it is wanted.
-            let code = code.replace("</script", "<\\/script").replace("<!--", "<\\!--");
+            let code = code
+                .replace("</script", "<\\/script")
+                .replace("<!--", "<\\!--");
             format!("<script type=\"text/plain\" id=\"igv-code\">{code}</script>\n")
         }
     };
@@ -75,7 +77,10 @@ fn script_json(text: &str) -> String {
 
 /// Text that may stand in HTML.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// Bytes in base64.

@@ -153,9 +153,21 @@ pub(super) fn fill(
         cancel.check()?;
         let region = &regions[row as usize];
         let what = (row, region, bases);
-        pictures.list.push(picture(what, &tracks, fasta.as_ref().ok(), &annotations, effects.as_mut().ok())?);
+        pictures.list.push(picture(
+            what,
+            &tracks,
+            fasta.as_ref().ok(),
+            &annotations,
+            effects.as_mut().ok(),
+        )?);
     }
-    tell(&mut found.list, fasta.as_ref().ok(), effects.as_mut().ok(), &regions, &tasks)?;
+    tell(
+        &mut found.list,
+        fasta.as_ref().ok(),
+        effects.as_mut().ok(),
+        &regions,
+        &tasks,
+    )?;
 
     distributions(part, &view, &tasks);
     view.id = "regions".into();
@@ -163,7 +175,14 @@ pub(super) fn fill(
     view.note = "regions.tsv; start counts from 0, the place from 1. Click a row for its picture, where there is one: the first rows by each column have theirs.".into();
     view.regions = true;
     view.browser.clone_from(&browser);
-    let places = regions.iter().map(|r| format!("{}:{}-{}", r.contig, u64::from(r.bases.start()) + 1, r.bases.end()));
+    let places = regions.iter().map(|r| {
+        format!(
+            "{}:{}-{}",
+            r.contig,
+            u64::from(r.bases.start()) + 1,
+            r.bases.end()
+        )
+    });
     view.columns.insert(
         0,
         Column {
@@ -178,9 +197,14 @@ pub(super) fn fill(
         part.elements = Some(elements::Table::new(&found.list, found.all, browser));
     }
     part.genome = Some(Genome {
-        name: fasta.as_ref().map_or_else(|_| "genome".to_owned(), |f| {
-            f.path().file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
-        }),
+        name: fasta.as_ref().map_or_else(
+            |_| "genome".to_owned(),
+            |f| {
+                f.path()
+                    .file_name()
+                    .map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+            },
+        ),
     });
     part.regions = Some(pictures);
     Ok(found.list)
@@ -196,7 +220,10 @@ fn note(lacking: Option<&String>) -> String {
 
 /// The rows of regions.tsv.
 fn regions(view: &View) -> Vec<Region> {
-    let texts = |name: &str| view.texts(name).unwrap_or_else(|| vec![String::new(); view.rows]);
+    let texts = |name: &str| {
+        view.texts(name)
+            .unwrap_or_else(|| vec![String::new(); view.rows])
+    };
     let (contigs, names) = (texts("contig"), texts("name"));
     let number = |text: &String| text.parse::<f64>().ok().map_or(0, |v| v as u32);
     let (starts, ends) = (texts("start"), texts("end"));
@@ -206,6 +233,14 @@ fn regions(view: &View) -> Vec<Region> {
             name,
             bases: Interval::new(number(start), number(end)).unwrap_or_default(),
         })
+        .collect()
+}
+
+/// Contigs and bases of the rows.
+pub(super) fn places(view: &View) -> Vec<(String, Interval)> {
+    regions(view)
+        .into_iter()
+        .map(|r| (r.contig, r.bases))
         .collect()
 }
 
@@ -246,14 +281,20 @@ fn genome(run: &RunInfo, config: &ReportConfig) -> Result<Fasta, String> {
 /// The address that places are looked up under, where the genome's build is known.
 fn browser(fasta: Result<&Fasta, &String>) -> String {
     let contigs = fasta.ok().map(|f| f.contigs());
-    let named = contigs.iter().flat_map(|c| c.iter()).map(|c| (c.name.as_str(), c.length));
+    let named = contigs
+        .iter()
+        .flat_map(|c| c.iter())
+        .map(|c| (c.name.as_str(), c.length));
     address(Build::of_contigs(named).map(|(build, _)| build))
 }
 
 /// UCSC's address of a build, to which a place is added.
 pub(super) fn address(build: Option<&Build>) -> String {
     build.map_or_else(String::new, |build| {
-        format!("https://genome.ucsc.edu/cgi-bin/hgTracks?db={}&position=", build.name)
+        format!(
+            "https://genome.ucsc.edu/cgi-bin/hgTracks?db={}&position=",
+            build.name
+        )
     })
 }
 
@@ -340,6 +381,7 @@ fn strongest(
                         start,
                         end,
                         task: task.clone(),
+                        tasks: vec![task.clone()],
                         score: absolute,
                         mean: sum / (to - from) as f64,
                         sequence: String::new(),
@@ -349,12 +391,14 @@ fn strongest(
                     });
                 }
             }
-            if found.list.len() > 8 * elements::MOST {
+            if found.list.len() > 16 * elements::MOST {
                 keep(&mut found.list);
             }
         }
     }
     keep(&mut found.list);
+    found.list = elements::joined(found.list);
+    found.list.truncate(elements::MOST);
     Ok(found)
 }
 
@@ -364,7 +408,7 @@ fn keep(list: &mut Vec<Element>) {
         (b.score.total_cmp(&a.score))
             .then_with(|| (&a.contig, a.start, &a.task).cmp(&(&b.contig, b.start, &b.task)))
     });
-    list.truncate(elements::MOST);
+    list.truncate(8 * elements::MOST);
 }
 
 /// A region in stretches.
@@ -388,7 +432,11 @@ fn pictured(
 ) -> Vec<(u32, Interval)> {
     let mut order: Vec<u32> = elements.iter().take(4 * top).map(|e| e.row).collect();
     let skip = ["start", "end", "windows", "unknown_windows", "bases"];
-    for column in view.columns.iter().filter(|c| !skip.contains(&c.name.as_str())) {
+    for column in view
+        .columns
+        .iter()
+        .filter(|c| !skip.contains(&c.name.as_str()))
+    {
         let Some(numbers) = &column.numbers else {
             continue;
         };
@@ -451,7 +499,12 @@ fn picture(
             effects: None,
         });
     }
-    let placed = fasta.and_then(|f| Some((f, Aliases::UcscEnsembl.resolve(&region.contig, f.contigs())?)));
+    let placed = fasta.and_then(|f| {
+        Some((
+            f,
+            Aliases::UcscEnsembl.resolve(&region.contig, f.contigs())?,
+        ))
+    });
     let mut sequence = "N".repeat(bases.len() as usize);
     let mut below = Vec::new();
     if let Some((fasta, contig)) = placed {
@@ -490,7 +543,9 @@ fn picture(
 fn letters(fasta: &Fasta, contig: u32, bases: Interval) -> Result<String, Error> {
     let mut codes = Vec::new();
     let length = bases.len() as usize;
-    fasta.reader()?.fetch(contig, i64::from(bases.start()), length, &mut codes)?;
+    fasta
+        .reader()?
+        .fetch(contig, i64::from(bases.start()), length, &mut codes)?;
     let letter = |c: &u8| BASES.get(usize::from(*c)).copied().unwrap_or('N');
     Ok(codes.iter().map(letter).collect())
 }
@@ -519,10 +574,16 @@ fn tell(
         };
         let start = regions[element.row as usize].bases.start();
         let all = effects.of(fasta, (contig, bases, start))?;
-        let Some(values) = tasks.iter().position(|t| *t == element.task).and_then(|t| all.get(t)) else {
+        let Some(values) = tasks
+            .iter()
+            .position(|t| *t == element.task)
+            .and_then(|t| all.get(t))
+        else {
             continue;
         };
-        let mut order: Vec<usize> = (0..values.len()).filter(|&i| values[i].is_finite()).collect();
+        let mut order: Vec<usize> = (0..values.len())
+            .filter(|&i| values[i].is_finite())
+            .collect();
         order.sort_by(|&a, &b| values[b].abs().total_cmp(&values[a].abs()).then(a.cmp(&b)));
         let reference: Vec<char> = element.sequence.chars().collect();
         let change = |&i: &usize| {
@@ -567,7 +628,9 @@ fn histogram(task: &str, values: &[f64]) -> Option<Histogram> {
         return None;
     }
     const BINS: usize = 40;
-    let edges: Vec<f64> = (0..=BINS).map(|i| low + (high - low) * i as f64 / BINS as f64).collect();
+    let edges: Vec<f64> = (0..=BINS)
+        .map(|i| low + (high - low) * i as f64 / BINS as f64)
+        .collect();
     let mut counts = vec![0; BINS];
     for value in known() {
         let bin = ((value - low) / (high - low) * BINS as f64) as usize;

@@ -69,7 +69,9 @@ impl Column {
     pub fn numbers(name: &str, numbers: Vec<f64>) -> Self {
         Self {
             name: name.to_owned(),
-            integer: numbers.iter().all(|v| v.is_nan() || v.fract() == 0.0 && v.abs() < 1e15),
+            integer: numbers
+                .iter()
+                .all(|v| v.is_nan() || v.fract() == 0.0 && v.abs() < 1e15),
             numbers: Some(numbers),
             ..Self::default()
         }
@@ -98,7 +100,10 @@ impl View {
             }
             rows += 1;
         }
-        let columns = names.iter().zip(cells).map(|(name, cells)| Column::of(name, cells));
+        let columns = names
+            .iter()
+            .zip(cells)
+            .map(|(name, cells)| Column::of(name, cells));
         Ok((rows > 0).then(|| Self {
             id: name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"),
             title: name.to_owned(),

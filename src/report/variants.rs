@@ -39,13 +39,16 @@ pub(super) struct Along {
 /// # Errors
 /// When it cannot be read, or is no such file.
 pub(super) fn part(path: &Path) -> Result<Part, ReportError> {
-    let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let name = path
+        .file_name()
+        .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     let mut input = Input::open(path)?;
     let view = match Reader::fits(&mut input)? {
         true => vcf(Reader::new(input)?, &name)?,
         false => View::read(path, &name)?,
     };
-    let mut view = view.ok_or_else(|| ReportError::NoResults(path.into(), "it has no row".into()))?;
+    let mut view =
+        view.ok_or_else(|| ReportError::NoResults(path.into(), "it has no row".into()))?;
     let mut beside = path.as_os_str().to_owned();
     beside.push(".run.json");
     let run: RunInfo = std::fs::read_to_string(Path::new(&beside))
@@ -138,7 +141,11 @@ fn vcf(mut reader: Reader, name: &str) -> Result<Option<View>, ReportError> {
         }
     }
     let titles = ["contig", "pos", "id", "ref", "alt"];
-    let mut columns: Vec<Column> = titles.iter().zip(fixed).map(|(n, c)| Column::of(n, c)).collect();
+    let mut columns: Vec<Column> = titles
+        .iter()
+        .zip(fixed)
+        .map(|(n, c)| Column::of(n, c))
+        .collect();
     for (name, mut cells) in names.iter().zip(fields) {
         cells.resize(rows, "NA".into());
         columns.push(Column::of(name, cells));
@@ -157,22 +164,31 @@ fn vcf(mut reader: Reader, name: &str) -> Result<Option<View>, ReportError> {
 fn places(view: &View) -> Option<Vec<(String, Option<u32>)>> {
     let number = |t: &String| t.parse::<f64>().ok().map(|v| v as u32);
     if let Some(sites) = view.column("MPRA_SITE") {
-        return Some(sites.texts.iter().map(|site| {
-            let mut parts = site.split(':');
-            let contig = parts.next().unwrap_or("").to_owned();
-            (contig, parts.next().and_then(|p| p.parse().ok()))
-        }).collect());
+        return Some(
+            sites
+                .texts
+                .iter()
+                .map(|site| {
+                    let mut parts = site.split(':');
+                    let contig = parts.next().unwrap_or("").to_owned();
+                    (contig, parts.next().and_then(|p| p.parse().ok()))
+                })
+                .collect(),
+        );
     }
     let contigs = view.texts("contig")?;
     let positions = view.texts("pos")?;
-    Some(contigs.into_iter().zip(positions.iter().map(number)).collect())
+    Some(
+        contigs
+            .into_iter()
+            .zip(positions.iter().map(number))
+            .collect(),
+    )
 }
 
 /// What is shown along the genome: id, title, label of the axis, values.
 fn measures(view: &View) -> Vec<(&'static str, &'static str, &'static str, Vec<f64>)> {
-    let numbers = |names: &[&str]| {
-        names.iter().find_map(|n| view.column(n)?.numbers.clone())
-    };
+    let numbers = |names: &[&str]| names.iter().find_map(|n| view.column(n)?.numbers.clone());
     let mut out = Vec::new();
     if let Some(z) = numbers(&["MPRA_ABS_Z"]) {
         let values = z.iter().map(|z| crate::stats::log10_p(*z)).collect();
@@ -184,7 +200,12 @@ fn measures(view: &View) -> Vec<(&'static str, &'static str, &'static str, Vec<f
     }
     if let Some(p) = numbers(&["cauchy_p", "product_p", "MPRA_P"]) {
         let values = p.iter().map(|p| -p.log10()).collect();
-        out.push(("-p", "How unusual the predicted effect is", "-log10 p", values));
+        out.push((
+            "-p",
+            "How unusual the predicted effect is",
+            "-log10 p",
+            values,
+        ));
     }
     out
 }
@@ -194,7 +215,10 @@ fn along(places: &[(String, Option<u32>)], values: &[f64]) -> Option<(Vec<Along>
     let mut by_contig: BTreeMap<(u32, &str), Vec<(u32, f64)>> = BTreeMap::new();
     for ((contig, at), value) in places.iter().zip(values) {
         if let (Some(at), true) = (at, value.is_finite()) {
-            by_contig.entry((rank(contig), contig)).or_default().push((*at, *value));
+            by_contig
+                .entry((rank(contig), contig))
+                .or_default()
+                .push((*at, *value));
         }
     }
     let (mut contigs, mut x, mut y) = (Vec::new(), Vec::new(), Vec::new());

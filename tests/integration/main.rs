@@ -22,6 +22,7 @@ mod liftover;
 mod outputs;
 mod overlap;
 mod predict;
+mod report;
 mod resume;
 mod run_json;
 mod sharpr_dataset;

@@ -19,6 +19,7 @@
   };
   const svg = (tag, attributes = {}, ...children) => {
     const node = document.createElementNS(NS, tag);
+    if (tag === "text" && !attributes.fill) node.setAttribute("fill", "var(--ink)");
     for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
     node.append(...children);
     return node;
@@ -81,7 +82,6 @@
         if (value && value.startsWith("var(")) node.setAttribute(key, variable(value.slice(4, -1)));
       }
       if (node.tagName === "text") {
-        if (!node.getAttribute("fill")) node.setAttribute("fill", variable("--ink"));
         node.setAttribute("font-family", "Helvetica, Arial, sans-serif");
       }
     });
@@ -236,7 +236,7 @@
         }
       }
       order = Uint32Array.from(kept);
-      status.textContent = `${grouped(order.length)} of ${grouped(count)} rows` + (t.left_out ? `; ${grouped(t.left_out)} more are in the file` : "");
+      status.textContent = `${grouped(order.length)} of ${grouped(count)} rows` + (t.left_out ? `; ${grouped(t.left_out)} more ${t.elsewhere || "are in the file"}` : "");
       box.scrollTop = 0;
       draw();
     };
@@ -273,7 +273,7 @@
     N: "M0 0V1H0.22L0.78 0.36V1H1V0H0.78L0.22 0.64V0Z",
   };
   const picture = (regions) => {
-    const holder = el("div");
+    const holder = el("div", { class: "holder" });
     const title = el("h3", { tabindex: -1 });
     const chosen = new Set(regions.tasks.map((_, i) => i));
     let [current, from, to] = [null, 0, 0];
@@ -366,7 +366,7 @@
         if (imp) {
           const y = top + 4;
           const sy = scale(imp.subarray(first, last), y, 66, true);
-          label(regions.tasks[t].slice(0, 15), y - 1 + 8, PALETTE[t % PALETTE.length]);
+          g.append(svg("text", { x: LEFT + 4, y: y + 9, "font-size": 11, "font-weight": 600, fill: PALETTE[t % PALETTE.length] }, `${regions.tasks[t].slice(0, 40)} importance`));
           const paths = { A: "", C: "", G: "", T: "", N: "" };
           const letters = base > 3.2;
           for (let i = first; i < last; i++) {
@@ -504,6 +504,8 @@
       try {
         await igv.createBrowser(place, {
           reference: { id: g.name, fastaURL: "data:text/plain;base64," + btoa(fasta), indexed: false, wholeGenomeView: false },
+          // Nothing is asked for outside this file.
+          loadDefaultGenomes: false,
           locus: `${first.contig}:${first.start + 1}-${first.end}`, tracks, showSampleNames: false, queryParametersSupported: false,
         });
         button.remove();
