@@ -14,6 +14,7 @@ mod progress;
 mod quantiles;
 mod report;
 mod score;
+mod serve;
 mod shared;
 mod sharpr;
 mod train;
@@ -61,6 +62,7 @@ enum Command {
     Variants(Box<variants::VariantsArgs>),
     Fdr(Box<fdr::FdrArgs>),
     Report(report::ReportArgs),
+    Serve(serve::ServeArgs),
     /// Look into model files
     Model(model::ModelArgs),
 }
@@ -103,6 +105,7 @@ impl Cli {
             Some(Command::Variants(args)) => args.run(quiet),
             Some(Command::Fdr(args)) => args.run(quiet),
             Some(Command::Report(args)) => args.run(quiet),
+            Some(Command::Serve(args)) => args.run(quiet),
             Some(Command::Sharpr(args)) => args.run(quiet),
             Some(Command::Train(args)) => args.run(quiet),
         }

@@ -107,7 +107,7 @@ fn make(config: &ReportConfig, quiet: bool) -> Result<()> {
 }
 
 /// igv.js beside the program.
-fn igv() -> Option<PathBuf> {
+pub fn igv() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
     let beside = program.parent()?.join("igv.min.js");
     beside.is_file().then_some(beside)

@@ -14,10 +14,14 @@ mod elsewhere;
 mod facts;
 mod page;
 mod score;
+mod serve;
 mod table;
 mod variants;
 
+pub use serve::{ServeConfig, serve};
+
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -79,6 +83,9 @@ pub enum ReportError {
     /// The page itself.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// The server.
+    #[error("cannot serve")]
+    Serve(#[source] io::Error),
     /// A folder or file that is no result.
     #[error("{0}: {1}")]
     NoResults(PathBuf, String),
@@ -94,6 +101,7 @@ impl ReportError {
             Self::Intervals(e) => e.hint(),
             Self::Output(e) => e.hint(),
             Self::Genome(e) => e.hint(),
+            Self::Serve(_) => Some("is the port taken? --port N takes another, 0 one that is free".into()),
             Self::NoResults(..) => Some(
                 "give the folder that a job wrote with --out (it has a run.json), or a scored VCF or table of variants"
                     .into(),

@@ -10,8 +10,9 @@ use super::{Part, ReportError};
 use crate::VERSION;
 use crate::output::OutputError;
 
-const STYLE: &str = include_str!("page/report.css");
+pub(super) const STYLE: &str = include_str!("page/report.css");
 const SCRIPT: &str = include_str!("page/report.js");
+pub(super) const SERVE: &str = include_str!("page/serve.js");
 
 /// Puts the parts into a page, with igv.js if there is one.
 ///

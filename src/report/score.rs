@@ -261,7 +261,7 @@ fn tracks(folder: &Path, task: &str) -> Result<Tracks, ReportError> {
 }
 
 /// The genome of the run.
-fn genome(run: &RunInfo, config: &ReportConfig) -> Result<Fasta, String> {
+pub(super) fn genome(run: &RunInfo, config: &ReportConfig) -> Result<Fasta, String> {
     let input = run.inputs.iter().find(|i| i.role == "fasta");
     let path = match (&config.fasta, input) {
         (Some(path), _) => path.clone(),

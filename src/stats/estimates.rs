@@ -151,7 +151,7 @@ mod tests {
         );
         assert!((below - above).abs() < 1e-6, "{below} {above}");
         // pnorm(-100, log.p = TRUE) is -5005.524209.
-        let expected = (5005.524_209 - 2f64.ln()) / std::f64::consts::LN_10;
+        let expected = (5_005.524_209 - 2f64.ln()) / std::f64::consts::LN_10;
         assert!((abs_z(expected) - 100.0).abs() < 1e-6);
         assert!(
             (abs_z(f64::INFINITY) - 38.485).abs() < 0.01,

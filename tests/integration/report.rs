@@ -1,8 +1,10 @@
 //! The page of results: everything is in it, it says what the tracks hold, and names stay text.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use serde_json::Value;
@@ -246,4 +248,80 @@ fn a_page_without_genome_or_model_still_shows_the_tracks() {
     );
     let (_, page) = data(&out.join("report.html"));
     assert!(page["parts"][0]["regions"]["list"][0]["tasks"][0]["effects"].is_string());
+}
+
+/// An answer's head and body.
+fn ask(port: u16, request: &str) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let at = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8(answer[..at].to_vec()).unwrap();
+    (head, answer[at + 4..].to_vec())
+}
+
+#[test]
+fn tracks_are_served_to_this_machine_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = scored(dir.path(), &[]);
+    fs::write(dir.path().join("igv.js"), "// none").unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mpra-score"))
+        .current_dir(dir.path())
+        .args(["serve", "out", "--port", "0", "--igv", "igv.js"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(child.stderr.take().unwrap())
+        .read_line(&mut said)
+        .unwrap();
+    let port: u16 = said.split([':', '/']).nth(4).unwrap().parse().unwrap();
+    let get = |path: &str, more: &str| {
+        ask(
+            port,
+            &format!(
+                "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n{more}Connection: close\r\n\r\n"
+            ),
+        )
+    };
+    let (head, body) = get("/", "");
+    assert!(
+        head.starts_with("HTTP/1.1 200") && head.contains("content-security-policy"),
+        "{head}"
+    );
+    assert!(String::from_utf8(body).unwrap().contains("/serve.js"));
+    let (_, data) = get("/data.json", "");
+    let data: Value = serde_json::from_slice(&data).unwrap();
+    let track = &data["tracks"][0];
+    let whole = fs::read(out.join(track["name"].as_str().unwrap())).unwrap();
+    let (head, body) = get(track["url"].as_str().unwrap(), "Range: bytes=10-41\r\n");
+    assert!(head.starts_with("HTTP/1.1 206"), "{head}");
+    assert_eq!(body, &whole[10..42]);
+    assert!(get("/genome.fa.fai", "").0.starts_with("HTTP/1.1 200"));
+    for path in [
+        "/run.json",
+        "/../run.json",
+        "/%2e%2e/r.bed",
+        "//etc/passwd",
+        "/track/99.bw",
+        "/track/../data.json",
+    ] {
+        assert!(get(path, "").0.starts_with("HTTP/1.1 404"), "{path}");
+    }
+    let foreign = ask(
+        port,
+        "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+    )
+    .0;
+    assert!(foreign.starts_with("HTTP/1.1 403"), "{foreign}");
+    let put = format!(
+        "PUT / HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"
+    );
+    assert!(ask(port, &put).0.starts_with("HTTP/1.1 403"));
+    Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(child.wait().unwrap().success());
 }

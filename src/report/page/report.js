@@ -364,9 +364,9 @@
       for (const t of tasks) {
         const imp = r.tasks[t].importance;
         if (imp) {
-          const y = top + 4;
+          const y = top + 18;
           const sy = scale(imp.subarray(first, last), y, 66, true);
-          g.append(svg("text", { x: LEFT + 4, y: y + 9, "font-size": 11, "font-weight": 600, fill: PALETTE[t % PALETTE.length] }, `${regions.tasks[t].slice(0, 40)} importance`));
+          g.append(svg("text", { x: LEFT, y: y - 5, "font-size": 11, "font-weight": 600, fill: PALETTE[t % PALETTE.length] }, `${regions.tasks[t].slice(0, 40)} importance`));
           const paths = { A: "", C: "", G: "", T: "", N: "" };
           const letters = base > 3.2;
           for (let i = first; i < last; i++) {
@@ -383,7 +383,7 @@
           }
           for (const [letter, d] of Object.entries(paths)) if (d) inside.append(svg("path", { d, stroke: letter === "N" ? "var(--soft)" : `var(--${letter})`, "stroke-width": Math.max(0.7, base * 0.85), fill: "none" }));
           parts.push({ top: y, bottom: y + 66, say: (i) => [`${regions.tasks[t]} importance ${exact(imp[i])}`] });
-          top += 76;
+          top += 90;
         }
         const effects = r.tasks[t].effects;
         if (effects) {
