@@ -381,10 +381,8 @@ fn merge<T: DeserializeOwned, E: From<VariantError>>(
     }
     // All parts end, and know of as many pieces.
     for part in &mut open {
-        if part.pieces.is_none() {
-            if part.next_whole::<T>()?.is_some() {
-                return Err(part.bad("another part is not whole").into());
-            }
+        if part.pieces.is_none() && part.next_whole::<T>()?.is_some() {
+            return Err(part.bad("another part is not whole").into());
         }
         if part.pieces != Some(number) {
             return Err(part

@@ -98,10 +98,11 @@ pub(super) fn align(effect: &str, other: Option<&str>, genome: &[u8]) -> Result<
     if may_fit(&effect) || may_fit(&other) {
         return Err(Status::Skip(super::Skip::GenomeUnknown));
     }
-    if effect.len() == 1 && other.len() == 1 {
-        if let Some(told) = found(&complement(&effect), &complement(&other), true) {
-            return told;
-        }
+    if effect.len() == 1
+        && other.len() == 1
+        && let Some(told) = found(&complement(&effect), &complement(&other), true)
+    {
+        return told;
     }
     Err(Status::Skip(super::Skip::RefMismatch))
 }
