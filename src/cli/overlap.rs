@@ -1,7 +1,7 @@
 //! `mpra-score overlap`: score tracks against annotations.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
@@ -118,54 +118,6 @@ impl CommonArgs {
     }
 }
 
-/// `NAME=FILE`, or a file that is called by its name without the endings of its format.
-pub(super) fn named(text: &str) -> Result<Named, String> {
-    let (name, path) = match text.split_once('=') {
-        // A path with `=` in a folder's name.
-        Some((name, _)) if name.contains('/') => (None, text),
-        Some(("", _)) => return Err(format!("{text:?} has no name before `=`")),
-        Some((name, path)) => (Some(name), path),
-        None => (None, text),
-    };
-    if path.is_empty() {
-        return Err(format!("{text:?} names no file"));
-    }
-    let name = name.map_or_else(|| stem(Path::new(path)), str::to_owned);
-    if name.contains(['\t', '\n']) {
-        return Err("a name must not hold a tab".into());
-    }
-    Ok(Named {
-        name,
-        path: path.into(),
-    })
-}
-
-fn stem(path: &Path) -> String {
-    let name = path
-        .file_name()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy();
-    let mut name = name.as_ref();
-    for ending in [
-        ".gz",
-        ".bw",
-        ".bigWig",
-        ".bedGraph",
-        ".bed",
-        ".narrowPeak",
-        ".bb",
-        ".bigBed",
-        ".tsv",
-        ".txt",
-    ] {
-        name = name
-            .strip_suffix(ending)
-            .filter(|n| !n.is_empty())
-            .unwrap_or(name);
-    }
-    name.to_owned()
-}
-
 const SCORES: &str = "\
 Scores: bigWig, bedGraph, or a SHARPR base-prediction table (region, then one score a base;
 --coordinates); text may be gzip. Intervals: BED3 to BED12, narrowPeak (gzip or not) or bigBed,
@@ -216,13 +168,13 @@ Rows of a score table are ranked as they are: a base in two regions counts twice
 #[command(after_long_help = format!("{SCORES}\n\n{ENRICHMENT}"))]
 struct EnrichmentArgs {
     /// A score track; repeatable
-    #[arg(long, required = true, value_name = "[NAME=]FILE", value_parser = named)]
+    #[arg(long, required = true, value_name = "[NAME=]FILE", value_parser = super::shared::named)]
     scores: Vec<Named>,
     /// A second set of tracks, drawn side by side with those of --scores, in their order
-    #[arg(long, value_name = "[NAME=]FILE", value_parser = named)]
+    #[arg(long, value_name = "[NAME=]FILE", value_parser = super::shared::named)]
     compare: Vec<Named>,
     /// An annotation, taken as a set of bases; repeatable
-    #[arg(long, required = true, value_name = "[NAME=]FILE", value_parser = named)]
+    #[arg(long, required = true, value_name = "[NAME=]FILE", value_parser = super::shared::named)]
     annotation: Vec<Named>,
     /// Bins of equal count
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
@@ -275,7 +227,7 @@ Output:
 #[command(after_long_help = format!("{SCORES}\n\n{BY_NAME}"))]
 struct ByNameArgs {
     /// A score track; repeatable, the first two are compared
-    #[arg(long, required = true, value_name = "[NAME=]FILE", value_parser = named)]
+    #[arg(long, required = true, value_name = "[NAME=]FILE", value_parser = super::shared::named)]
     scores: Vec<Named>,
     /// Sites, with their name (factor) in column 4
     #[arg(long, value_name = "FILE")]
@@ -343,7 +295,7 @@ and on the reverse strand distance 0 is the anchor's end.";
 #[command(after_long_help = format!("{SCORES}\n\n{PROFILE}"))]
 struct ProfileArgs {
     /// A score track; repeatable
-    #[arg(long, required = true, value_name = "[NAME=]FILE", value_parser = named)]
+    #[arg(long, required = true, value_name = "[NAME=]FILE", value_parser = super::shared::named)]
     scores: Vec<Named>,
     /// Anchors: BED6, the strand is respected
     #[arg(long, value_name = "FILE")]
@@ -448,10 +400,10 @@ Output:
 #[command(after_long_help = format!("{SCORES}\n\n{CORRELATE}"))]
 struct CorrelateArgs {
     /// One score track
-    #[arg(long, value_name = "[NAME=]FILE", value_parser = named)]
+    #[arg(long, value_name = "[NAME=]FILE", value_parser = super::shared::named)]
     scores: Named,
     /// The other
-    #[arg(long, value_name = "[NAME=]FILE", value_parser = named)]
+    #[arg(long, value_name = "[NAME=]FILE", value_parser = super::shared::named)]
     with: Named,
     #[command(flatten)]
     common: CommonArgs,
@@ -464,28 +416,5 @@ impl CorrelateArgs {
             with: self.with,
             common: self.common.common()?,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_files() {
-        for (text, name, path) in [
-            ("a=b/c.bw", "a", "b/c.bw"),
-            (
-                "b/HepG2.importance.bw",
-                "HepG2.importance",
-                "b/HepG2.importance.bw",
-            ),
-            ("x=1/s.bed.gz", "x", "1/s.bed.gz"),
-            ("a/x=1/s.bed.gz", "s", "a/x=1/s.bed.gz"),
-        ] {
-            let n = named(text).unwrap();
-            assert_eq!((n.name.as_str(), n.path.as_path()), (name, Path::new(path)));
-        }
-        assert!(named("=x").is_err() && named("x=").is_err());
     }
 }

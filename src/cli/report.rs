@@ -37,7 +37,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: u16,
     /// Intervals drawn below regions (BED, narrowPeak, bigBed); repeatable
-    #[arg(long, value_name = "[NAME=]FILE", value_parser = super::overlap::named)]
+    #[arg(long, value_name = "[NAME=]FILE", value_parser = super::shared::named)]
     annotation: Vec<Named>,
     /// Also write, beside the tracks of a main job, a UCSC track hub (hub.txt), an IGV session and batch script, and an
     /// ini for pyGenomeTracks, with this name of the genome, such as hg19

@@ -206,7 +206,7 @@ pub struct ScoreArgs {
     #[arg(
         long,
         value_name = "[NAME=]FILE",
-        value_parser = super::overlap::named,
+        value_parser = super::shared::named,
         conflicts_with = "shard",
         help_heading = "Annotations"
     )]

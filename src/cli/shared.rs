@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use mpra_score::Error;
 use mpra_score::dataset::Shares;
 use mpra_score::genome::Aliases;
+use mpra_score::intervals::Named;
 use mpra_score::ism::{EngineChoice, Strand};
 use mpra_score::job::Shard;
 use mpra_score::labelled::{Columns, Sides};
@@ -182,6 +183,54 @@ pub fn shard(text: &str) -> Result<Shard, String> {
         .ok_or_else(|| format!("{text:?} is not I/N with I from 1 to N"))
 }
 
+/// `NAME=FILE`, or a file that is called by its name without the endings of its format.
+pub fn named(text: &str) -> Result<Named, String> {
+    let (name, path) = match text.split_once('=') {
+        // A path with `=` in a folder's name.
+        Some((name, _)) if name.contains('/') => (None, text),
+        Some(("", _)) => return Err(format!("{text:?} has no name before `=`")),
+        Some((name, path)) => (Some(name), path),
+        None => (None, text),
+    };
+    if path.is_empty() {
+        return Err(format!("{text:?} names no file"));
+    }
+    let name = name.map_or_else(|| stem(Path::new(path)), str::to_owned);
+    if name.contains(['\t', '\n']) {
+        return Err("a name must not hold a tab".into());
+    }
+    Ok(Named {
+        name,
+        path: path.into(),
+    })
+}
+
+fn stem(path: &Path) -> String {
+    let name = path
+        .file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy();
+    let mut name = name.as_ref();
+    for ending in [
+        ".gz",
+        ".bw",
+        ".bigWig",
+        ".bedGraph",
+        ".bed",
+        ".narrowPeak",
+        ".bb",
+        ".bigBed",
+        ".tsv",
+        ".txt",
+    ] {
+        name = name
+            .strip_suffix(ending)
+            .filter(|n| !n.is_empty())
+            .unwrap_or(name);
+    }
+    name.to_owned()
+}
+
 /// As many threads as the machine has cores.
 pub fn all_cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
@@ -208,4 +257,27 @@ pub fn wrote(files: &[PathBuf]) {
 pub fn say(line: String) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files() {
+        for (text, name, path) in [
+            ("a=b/c.bw", "a", "b/c.bw"),
+            (
+                "b/HepG2.importance.bw",
+                "HepG2.importance",
+                "b/HepG2.importance.bw",
+            ),
+            ("x=1/s.bed.gz", "x", "1/s.bed.gz"),
+            ("a/x=1/s.bed.gz", "s", "a/x=1/s.bed.gz"),
+        ] {
+            let n = named(text).unwrap();
+            assert_eq!((n.name.as_str(), n.path.as_path()), (name, Path::new(path)));
+        }
+        assert!(named("=x").is_err() && named("x=").is_err());
+    }
 }

@@ -138,7 +138,7 @@ pub struct VariantsArgs {
     #[arg(long, value_enum, default_value = "cauchy")]
     combine: CombineFlag,
     /// Name the intervals a variant lies in, in the table (BED, narrowPeak, bigBed); repeatable
-    #[arg(long, value_name = "[NAME=]FILE", value_parser = super::overlap::named)]
+    #[arg(long, value_name = "[NAME=]FILE", value_parser = super::shared::named)]
     annotation: Vec<Named>,
     /// Draw the first N variants of the ranking
     #[arg(long, value_name = "N", requires = "plots", default_value_t = 20)]

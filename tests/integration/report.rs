@@ -72,7 +72,17 @@ fn a_page_of_the_main_job() {
     let out = scored(dir.path(), &["--report", "--saturation"]);
     let (page, data) = data(&out.join("report.html"));
     assert!(!page.contains("<script>alert"), "a name became markup");
-    assert_eq!(page.matches("<script").count(), 2);
+    // igv.js is there where a build has put it beside the program.
+    let igv = page.find("<script type=\"text/plain\" id=\"igv-code\">");
+    let own = match igv {
+        None => page.clone(),
+        Some(from) => {
+            let to = from + page[from..].find("</script>").unwrap();
+            page[..from].to_owned() + &page[to + "</script>".len()..]
+        }
+    };
+    assert_eq!(own.matches("<script").count(), 2);
+    let page = own;
     // No address that is loaded: only those that a reader may follow.
     for loaded in ["src=\"http", "href=\"http", "url(http", "@import"] {
         assert!(!page.contains(loaded), "{loaded}");
