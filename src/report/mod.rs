@@ -1,6 +1,6 @@
 //! One page of HTML that shows what jobs have done: everything is inside it, and nothing is asked for elsewhere.
 //!
-//! A [`Part`] is made of each folder (or table) of results: of the main job distributions, the strongest
+//! A part is made of each folder (or table) of results: of the main job distributions, the strongest
 //! elements and regions base by base (`score`, `elements`, `effects`), of variants a view along the genome (`variants`), of all
 //! jobs their tables, their figures and what was run (`table`, `figures`, `facts`). `page` puts them into the page, whose
 //! script draws them.
