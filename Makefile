@@ -39,8 +39,10 @@ demo: setup
 	cargo build --profile demo --locked
 	$(call beside,demo)
 	target/demo/mpra-score --bed fixtures/regions.bed --fasta fixtures/genome.fa \
-	    --out demo-results --format bigwig,bedgraph --force
+	    --out demo-results --format bigwig,bedgraph --report --force
 	@echo
+	@echo "To look at the results: open demo-results/report.html, or run"
+	@echo "target/demo/mpra-score serve demo-results"
 	@echo "To look at a track in a browser: load fixtures/genome.fa as the genome and"
 	@echo "demo-results/HepG2_minP.importance.bw as a track in IGV (Genomes > Load Genome from File,"
 	@echo "File > Load from File), or for your own genome upload the .bw and give its address to"

@@ -26,6 +26,7 @@ mod report;
 mod resume;
 mod run_json;
 mod sharpr_dataset;
+mod sumstats_corpus;
 mod train;
 mod unsupported_graphs;
 mod variants;

@@ -1,0 +1,56 @@
+//! Tables of associations as programs write them, `tests/corpus/sumstats`: each gives what its row of the index says.
+
+use std::fs;
+use std::path::Path;
+
+use mpra_score::sumstats::SumTable;
+
+#[test]
+fn every_table_gives_what_the_index_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/sumstats");
+    let index = fs::read_to_string(folder.join("index.tsv")).unwrap();
+    let mut seen = 1;
+    for line in index.lines().skip(1) {
+        let [file, place, effect, other, p, z, what] = line.split('\t').collect::<Vec<_>>()[..]
+        else {
+            panic!("{line}");
+        };
+        let table = SumTable {
+            path: folder.join(file),
+            ..SumTable::default()
+        };
+        let mut rows = table.open().unwrap().unwrap();
+        let row = rows.next_row().unwrap().unwrap();
+        let told = |text: Option<String>| text.unwrap_or_else(|| ".".into());
+        let found = row
+            .place()
+            .unwrap()
+            .map(|(contig, at)| format!("{contig}:{}", at + 1));
+        assert_eq!(told(found), place, "{file}: {what}");
+        let alleles = row.alleles();
+        assert_eq!(
+            told(alleles.map(|a| a.effect.to_uppercase())),
+            effect,
+            "{file}"
+        );
+        let found = alleles.and_then(|a| a.other).map(str::to_uppercase);
+        // Without an effect allele the row has none.
+        assert_eq!(told(found), other, "{file}");
+        for (found, expected) in [(row.p().unwrap().0, p), (row.abs_z().unwrap(), z)] {
+            match expected.parse::<f64>() {
+                Ok(expected) => assert!(
+                    (found - expected).abs() < 1e-4,
+                    "{file}: {found} {expected}"
+                ),
+                Err(_) => assert!(found.is_nan(), "{file}: {found}"),
+            }
+        }
+        assert!(row.is_of_alleles());
+        seen += 1;
+    }
+    assert_eq!(
+        fs::read_dir(&folder).unwrap().count(),
+        seen,
+        "files without a row in the index"
+    );
+}
