@@ -155,6 +155,11 @@ fn effects_in_the_tables_direction() {
     );
     assert_eq!(found[12]["MPRA_EFFECT_ALLELE"], "alt,palindrome");
     assert_eq!(found[15]["MPRA_MAX"], "NA");
+    let sites: Vec<&str> = found[14..]
+        .iter()
+        .map(|r| r["MPRA_SITE"].as_str())
+        .collect();
+    assert_eq!(sites, ["chr1:1500:.:.", "NA", "chr1:1500:.:.", "NA"]);
 
     let run = fs::read_to_string(dir.path().join("out.tsv.run.json")).unwrap();
     let run: serde_json::Value = serde_json::from_str(&run).unwrap();

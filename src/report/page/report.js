@@ -109,9 +109,9 @@
     const [left, top, width, height] = box;
     const sx = (v) => left + ((v - x[0]) / (x[1] - x[0] || 1)) * width;
     const sy = (v) => top + height - ((v - y[0]) / (y[1] - y[0] || 1)) * height;
-    for (const t of ticks(x[0], x[1], Math.max(3, width / 75))) {
+    for (const t of labels.bare ? [] : ticks(x[0], x[1], Math.max(3, width / 75))) {
       g.append(svg("line", { x1: sx(t), x2: sx(t), y1: top + height, y2: top + height + 4, stroke: "var(--soft)" }));
-      g.append(svg("text", { x: sx(t), y: top + height + 16, "text-anchor": "middle", "font-size": 11 }, labels.xTick ? labels.xTick(t) : short(t)));
+      g.append(svg("text", { x: sx(t), y: top + height + 16, "text-anchor": "middle", "font-size": 11 }, short(t)));
     }
     for (const t of ticks(y[0], y[1], Math.max(2, height / 45))) {
       g.append(svg("line", { x1: left, x2: left + width, y1: sy(t), y2: sy(t), stroke: "var(--line)", "stroke-width": 0.7 }));
@@ -166,7 +166,7 @@
     const [left, top, width, height] = [56, 12, 1034, 220];
     const total = m.contigs.reduce((sum, c) => sum + c.length, 0) || 1;
     const ry = range(value, true);
-    const [, sy] = axes(g, [left, top, width, height], [0, total], ry, { y: m.yName, xTick: () => "" });
+    const [, sy] = axes(g, [left, top, width, height], [0, total], ry, { y: m.yName, bare: true });
     let from = 0;
     m.contigs.forEach((c, i) => {
       const x0 = left + (from / total) * width;
@@ -544,7 +544,7 @@
         table(part.elements, show ? (i) => { const at = wanted.get(part.elements.region[i]); if (at !== undefined) show(at, true); } : null));
     }
     if (holder) section(id("picture"), prefix + "Regions, base by base", el("p", { class: "note" }, part.regions.note), holder);
-    for (const m of part.manhattan || []) section(id("along") + m.id, prefix + "Along the genome", manhattan(m));
+    if ((part.manhattan || []).length) section(id("along"), prefix + "Along the genome", ...part.manhattan.map(manhattan));
     if ((part.histograms || []).length || (part.scatters || []).length) {
       section(id("distributions"), prefix + "Distributions",
         el("div", { class: "grid" }, ...(part.histograms || []).map((h, i) => histogram(h, PALETTE[i % PALETTE.length])), ...(part.scatters || []).map((s) => scatter(s, PALETTE[0]))));

@@ -244,8 +244,9 @@ pub(super) struct Worker<'a> {
 /// A row's place among the sites that are scored.
 struct Laid {
     contig: Option<ContigId>,
-    /// 0-based, in the build of the FASTA.
+    /// 0-based, in the build of the FASTA; whether that is known.
     position: u32,
+    placed: bool,
     status: Option<Status>,
     aligned: Option<Aligned>,
     site: Option<usize>,
@@ -322,6 +323,7 @@ impl<'a> Worker<'a> {
         let mut laid = Laid {
             contig: None,
             position: 0,
+            placed: false,
             status: None,
             aligned: None,
             site: None,
@@ -360,7 +362,7 @@ impl<'a> Worker<'a> {
                 return Ok(laid);
             }
         };
-        (laid.contig, laid.position) = (Some(contig), position);
+        (laid.contig, laid.position, laid.placed) = (Some(contig), position, true);
         let length = u64::from(self.shared.contigs.get(contig).length);
         if u64::from(position) >= length {
             laid.status = Some(Status::Skip(Skip::PastContigEnd));
@@ -461,6 +463,10 @@ impl<'a> Worker<'a> {
                     lossy(&aligned.alt),
                     aligned.as_str()
                 );
+            }
+            // Where it lies is known all the same.
+            (None, Some(name)) if laid.placed => {
+                let _ = write!(text, "\t{name}:{}:.:.\tNA", position + 1);
             }
             _ => text.push_str("\tNA\tNA"),
         }
