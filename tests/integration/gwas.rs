@@ -101,7 +101,7 @@ fn effects_in_the_tables_direction() {
         transition(r),
         transition(r)
     );
-    table += "none\t1\tNA\tA\tC\t0.1\t0.05\tNA\tn\nid\t1\t1500\tI\tD\t0.1\t0.05\t0.5\td\noff\t9\t1500\tA\tC\t0.1\t0.05\t0.5\to\n";
+    table += "none\t1\tNA\tA\tC\t0.1\t0.05\tNA\tn\nid\t1\t1500\tI\tD\t0.1\t0.05\t0.5\td\noff\t9\t1500\tA\tC\t0.1\t0.05\t0.5\to\nbare\t1\t1500\tNA\tNA\t0.1\t0.05\t0.5\tb\n";
     fs::write(dir.path().join("gwas.tsv"), &table).unwrap();
     let (good, error) = sumstats(dir.path(), "gwas.tsv", &["--background", "none"]);
     assert!(good, "{error}");
@@ -150,7 +150,8 @@ fn effects_in_the_tables_direction() {
             "ref_mismatch",
             "no_position",
             "alleles_not_acgt",
-            "unknown_contig"
+            "unknown_contig",
+            "no_alleles"
         ]
     );
     assert_eq!(found[12]["MPRA_EFFECT_ALLELE"], "alt,palindrome");
@@ -159,7 +160,7 @@ fn effects_in_the_tables_direction() {
         .iter()
         .map(|r| r["MPRA_SITE"].as_str())
         .collect();
-    assert_eq!(sites, ["chr1:1500:.:.", "NA", "chr1:1500:.:.", "NA"]);
+    assert_eq!(sites, ["chr1:1500:.:.", "NA", "chr1:1500:.:.", "NA", "chr1:1500:.:."]);
 
     let run = fs::read_to_string(dir.path().join("out.tsv.run.json")).unwrap();
     let run: serde_json::Value = serde_json::from_str(&run).unwrap();

@@ -345,6 +345,10 @@ impl<'a> Worker<'a> {
             laid.status = Some(Status::Skip(Skip::UnknownContig));
             return Ok(laid);
         };
+        // What is lifted is placed below, with its alleles.
+        if self.shared.chains.is_none() {
+            (laid.position, laid.placed) = (*position, true);
+        }
         if !row.of_alleles {
             laid.status = Some(Status::OtherTerm);
             return Ok(laid);
@@ -510,7 +514,7 @@ impl<'a> Worker<'a> {
                 at: 0,
                 contig: match (&row.place, laid.contig, status) {
                     (_, _, Some(Status::OtherTerm)) => u32::MAX,
-                    (Some(_), Some(contig), _) => contig,
+                    (Some(_), Some(contig), _) if laid.placed => contig,
                     _ => u32::MAX,
                 },
                 position,
