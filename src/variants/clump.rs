@@ -88,7 +88,7 @@ pub(super) struct Genotypes {
 }
 
 /// A file of a fileset, which may be gzipped.
-fn beside(prefix: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(prefix: &Path, ending: &str) -> PathBuf {
     let named = |ending: &str| {
         let mut name = prefix.as_os_str().to_owned();
         name.push(ending);

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::VariantError;
+use super::output::added;
 use crate::Error;
 use crate::job::{self, Cancel, JobError, Shard};
 
@@ -40,7 +41,7 @@ impl LongRun {
     /// The name of what is written: the output, or the part of it.
     pub(super) fn name(&self, out: &Path) -> PathBuf {
         match self.shard {
-            Some(shard) => added(out, &format!(".{}of{}.shard", shard.index(), shard.of())),
+            Some(shard) => added(out, &format!("{}of{}.shard", shard.index(), shard.of())),
             None => out.into(),
         }
     }
@@ -65,13 +66,6 @@ impl LongRun {
         }
         Ok(())
     }
-}
-
-/// A file's name with an ending.
-fn added(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 /// Of which job a journal is.
@@ -430,7 +424,7 @@ where
         return Ok(Left::Results(None));
     }
     let name = long.name(out);
-    let path = added(&name, ".partial");
+    let path = added(&name, "partial");
     let (mut journal, done) = match (long.resume, long.shard) {
         (true, shard) => {
             let (journal, done) = Journal::resume(&path, &job, shard, &mut take)?;

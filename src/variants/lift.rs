@@ -17,7 +17,7 @@ use super::{VariantError, VariantsConfig};
 use crate::Error;
 use crate::genome::{Aliases, ContigId, Contigs, Fasta, FastaReader, Interval};
 use crate::input::bed;
-use crate::liftover::{Chains, Lost, Tally};
+use crate::liftover::{Chains, LiftoverConfig, Lost, Tally};
 use crate::vcf::{Header, info_line};
 
 /// INFO field of a lifted record: where it comes from.
@@ -73,24 +73,37 @@ fn lost_line() -> String {
 /// # Errors
 /// When the output is standard output and no file is named.
 pub(super) fn rejects_path(config: &VariantsConfig) -> Result<Option<PathBuf>, VariantError> {
-    let Some(liftover) = &config.liftover else {
+    let ending = match config.source {
+        super::VariantSource::Vcf(_) => "vcf",
+        super::VariantSource::Bed(_) => "bed",
+    };
+    let endings = [".vcf.gz", ".vcf.bgz", ".vcf", ".bcf"];
+    beside(config.liftover.as_ref(), &config.out, &endings, ending)
+}
+
+/// The file for what is not lifted: the one that is named, or the output's name without one of `endings` and with
+/// `.rejected` and its own ending.
+///
+/// # Errors
+/// When the output is standard output and no file is named.
+pub(super) fn beside(
+    liftover: Option<&LiftoverConfig>,
+    out: &Path,
+    endings: &[&str],
+    ending: &str,
+) -> Result<Option<PathBuf>, VariantError> {
+    let Some(liftover) = liftover else {
         return Ok(None);
     };
     if let Some(path) = &liftover.rejects {
         return Ok(Some(path.clone()));
     }
-    let name = config.out.to_string_lossy();
+    let name = out.to_string_lossy();
     if name == "-" {
-        let text = "--out -: --rejects FILE must say where records go that cannot be lifted";
+        let text = "--out -: --rejects FILE must say where what cannot be lifted goes";
         return Err(VariantError::Setting(text.into()));
     }
-    let stem = [".vcf.gz", ".vcf.bgz", ".vcf", ".bcf"]
-        .iter()
-        .find_map(|ending| name.strip_suffix(ending));
-    let ending = match config.source {
-        super::VariantSource::Vcf(_) => "vcf",
-        super::VariantSource::Bed(_) => "bed",
-    };
+    let stem = endings.iter().find_map(|ending| name.strip_suffix(ending));
     let path = format!("{}.rejected.{ending}", stem.unwrap_or(&name));
     Ok(Some(path.into()))
 }

@@ -248,17 +248,29 @@ fn check(config: &VariantsConfig) -> Result<(), Error> {
     let rejects = lift::rejects_path(config)?;
     paths.extend(rejects.as_deref());
     paths.extend(config.scoring.background.save.as_deref());
-    for (i, path) in paths.iter().enumerate() {
-        check_file(path, config.force)?;
-        if paths[..i].contains(path) {
-            let text = format!("two outputs are called {}", path.display());
-            return Err(VariantError::Setting(text).into());
-        }
-    }
+    check_outputs(&paths, config.force)?;
     if let Some(plots) = &config.plots {
         OutputDir::check(&plots.folder, existing(config))?;
     }
     Ok(())
+}
+
+/// Refuses files that are there already, unless they are to be replaced, and one name for two of them.
+fn check_outputs(paths: &[&Path], force: bool) -> Result<(), VariantError> {
+    for (i, path) in paths.iter().enumerate() {
+        check_file(path, force)?;
+        if paths[..i].contains(path) {
+            let text = format!("two outputs are called {}", path.display());
+            return Err(VariantError::Setting(text));
+        }
+    }
+    Ok(())
+}
+
+/// Names of annotations with the SHA-256 of their files, for who compares two jobs.
+fn annotations_key(named: &[Named]) -> Value {
+    let one = |named: &Named| json!([named.name, InputFile::whole("", &named.path).sha256]);
+    named.iter().map(one).collect()
 }
 
 fn existing(config: &VariantsConfig) -> Existing {
@@ -340,9 +352,6 @@ fn annotate(
 /// Everything that the pieces of a job depend on.
 fn job_key(config: &VariantsConfig, shared: &Shared<'_>, results: Value) -> Value {
     let hash = |path: &Path| InputFile::whole("", path).sha256;
-    let annotations: Vec<_> = (config.annotations.iter())
-        .map(|named| json!([named.name, hash(&named.path)]))
-        .collect();
     json!({
         "results": results,
         "input": hash(config.source.path()),
@@ -351,7 +360,7 @@ fn job_key(config: &VariantsConfig, shared: &Shared<'_>, results: Value) -> Valu
         "table": shared.rows,
         "rank_task": shared.rank_task,
         "combine": config.combine.as_str(),
-        "annotations": annotations,
+        "annotations": annotations_key(&config.annotations),
     })
 }
 

@@ -364,7 +364,8 @@ fn bcf_header(header: &Header) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-fn added(path: &Path, ending: &str) -> PathBuf {
+/// A file's name with a dot and an ending.
+pub(super) fn added(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(ending);

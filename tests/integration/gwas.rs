@@ -160,7 +160,16 @@ fn effects_in_the_tables_direction() {
         .iter()
         .map(|r| r["MPRA_SITE"].as_str())
         .collect();
-    assert_eq!(sites, ["chr1:1500:.:.", "NA", "chr1:1500:.:.", "NA", "chr1:1500:.:."]);
+    assert_eq!(
+        sites,
+        [
+            "chr1:1500:.:.",
+            "NA",
+            "chr1:1500:.:.",
+            "NA",
+            "chr1:1500:.:."
+        ]
+    );
 
     let run = fs::read_to_string(dir.path().join("out.tsv.run.json")).unwrap();
     let run: serde_json::Value = serde_json::from_str(&run).unwrap();

@@ -30,18 +30,17 @@ use self::output::Outputs;
 use self::rows::{Reader, Scored, Worker};
 use super::allele::Skip;
 use super::background::Background;
-use super::clump::{Clump, Genotypes};
+use super::clump::{Clump, Genotypes, beside};
 use super::combine::Combine;
 use super::config::Scoring;
 use super::journal::{self, Journal, Left, LongRun};
 use super::setup::Setup;
-use super::{VariantError, annotations_of};
+use super::{VariantError, annotations_key, annotations_of, check_outputs};
 use crate::Error;
 use crate::genome::{Aliases, Contigs};
 use crate::intervals::{Named, Placed};
 use crate::job::{self, Cancel, InputFile, Progress};
 use crate::liftover::{Chains, LiftoverConfig, Lost, Tally};
-use crate::output::check_file;
 use crate::sumstats::{Role, SumTable};
 
 /// The job of `mpra-score variants --sumstats`.
@@ -352,14 +351,9 @@ fn score(
 /// Everything that the pieces of a job depend on.
 fn job_key(config: &GwasConfig, results: Value) -> Value {
     let hash = |path: &Path| InputFile::whole("", path).sha256;
-    let annotations: Vec<_> = (config.annotations.iter())
-        .map(|named| json!([named.name, hash(&named.path)]))
-        .collect();
-    let bim = config
-        .clump
-        .genotypes
-        .as_ref()
-        .map(|p| p.display().to_string());
+    // Alleles may come from there.
+    let prefix = config.clump.genotypes.as_ref();
+    let bim = prefix.and_then(|prefix| hash(&beside(prefix, ".bim")));
     json!({
         "results": results,
         "input": hash(&config.table.path),
@@ -369,7 +363,7 @@ fn job_key(config: &GwasConfig, results: Value) -> Value {
         "genotypes": bim,
         "liftover": config.liftover.as_ref().map(LiftoverConfig::sha256),
         "combine": config.combine.as_str(),
-        "annotations": annotations,
+        "annotations": annotations_key(&config.annotations),
     })
 }
 
@@ -420,14 +414,7 @@ fn check(config: &GwasConfig) -> Result<(), Error> {
     let rejects = output::rejects_path(config)?;
     paths.extend(rejects.as_deref());
     paths.extend(config.scoring.background.save.as_deref());
-    for (i, path) in paths.iter().enumerate() {
-        check_file(path, config.force)?;
-        if paths[..i].contains(path) {
-            let text = format!("two outputs are called {}", path.display());
-            return Err(VariantError::Setting(text).into());
-        }
-    }
-    Ok(())
+    Ok(check_outputs(&paths, config.force)?)
 }
 
 /// Genotypes of what may be in a locus: near enough to an association that may begin one.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use noodles::bgzf;
 
 use super::super::VariantError;
+use super::super::lift::beside;
 use super::super::setup::Setup;
 use super::loci::{Loci, Place};
 use super::rows::{Key, Scored, push_number};
@@ -34,23 +35,8 @@ pub(super) struct Outputs {
 /// # Errors
 /// When the output is standard output and no file is named.
 pub(super) fn rejects_path(config: &GwasConfig) -> Result<Option<PathBuf>, VariantError> {
-    let Some(liftover) = &config.liftover else {
-        return Ok(None);
-    };
-    if let Some(path) = &liftover.rejects {
-        return Ok(Some(path.clone()));
-    }
-    let name = config.out.to_string_lossy();
-    if name == "-" {
-        let text = "--out -: --rejects FILE must say where rows go that cannot be lifted";
-        return Err(VariantError::Setting(text.into()));
-    }
-    let stem = [".tsv.gz", ".txt.gz", ".tsv", ".txt"]
-        .iter()
-        .find_map(|ending| name.strip_suffix(ending));
-    Ok(Some(
-        format!("{}.rejected.tsv", stem.unwrap_or(&name)).into(),
-    ))
+    let endings = [".tsv.gz", ".txt.gz", ".tsv", ".txt"];
+    beside(config.liftover.as_ref(), &config.out, &endings, "tsv")
 }
 
 const OF_LOCI: [&str; 4] = [
