@@ -122,6 +122,21 @@ pub enum Aliases {
 }
 
 impl Aliases {
+    /// What tells these names from others, for the keys of jobs that are gone on with.
+    pub fn key(&self) -> String {
+        match self {
+            Self::None => "none".into(),
+            Self::UcscEnsembl => "ucsc-ensembl".into(),
+            Self::Table(table) => {
+                let mut rows: Vec<String> = (table.iter())
+                    .map(|(name, names)| format!("{name}\t{}\n", names.join("\t")))
+                    .collect();
+                rows.sort_unstable();
+                sha256(rows.concat().as_bytes())
+            }
+        }
+    }
+
     /// Reads a tab-separated file with one contig a line and its names in the columns, as UCSC's
     /// `chromAlias.txt`. Empty cells and `#` lines are passed over.
     ///

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::columns::{AlleleColumns, Alleles, Columns, variant};
 use super::source::Source;
 use super::{Role, SumstatsError};
+use crate::genome::{Build, grouped};
 use crate::input::{InputError, Watch, is_missing, shorten};
 use crate::stats::abs_z;
 
@@ -68,6 +69,42 @@ impl Associations {
         (self.columns.taken())
             .map(|(role, at)| (role.as_str(), self.names[at].clone()))
             .collect()
+    }
+
+    /// The build of the genome that the table's positions are of, where it says so, and how it says it: a VCF's
+    /// contigs, the metadata beside a GWAS-SSF file, the columns' names, the file's name.
+    pub fn build(&self) -> Option<(&'static Build, String)> {
+        let contigs = self.source.contigs();
+        let contigs = contigs.iter().map(|(name, length)| (&name[..], *length));
+        if let Some((build, (contig, length))) = Build::of_contigs(contigs) {
+            let bases = grouped(length);
+            return Some((build, format!("its header's {contig} has {bases} bases")));
+        }
+        let (path, name) = (&self.table.path, self.table.path.file_name()?);
+        let mut beside = name.to_owned();
+        beside.push("-meta.yaml");
+        if let Ok(text) = std::fs::read_to_string(path.with_file_name(&beside)) {
+            let mut lines = text.lines().filter_map(|l| l.split_once(':'));
+            if let Some((_, told)) = lines.find(|(key, _)| key.trim() == "genome_assembly") {
+                let why = format!("{} says {}", beside.display(), told.trim());
+                return Build::named(told).map(|build| (build, why));
+            }
+        }
+        let places = [Role::Position, Role::Contig, Role::Variant];
+        for at in places.iter().filter_map(|role| self.columns.at(*role)) {
+            let column = &self.names[at];
+            // The GWAS Catalog's harmonised positions.
+            let told = if column.starts_with("hm_") {
+                "hg38"
+            } else {
+                column
+            };
+            if let Some(build) = Build::named(told) {
+                return Some((build, format!("by its column {column}")));
+            }
+        }
+        let name = name.to_string_lossy();
+        Build::named(&name).map(|build| (build, "by its name".to_owned()))
     }
 
     /// Whether there is a column of a kind.

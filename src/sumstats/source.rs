@@ -78,6 +78,16 @@ impl Source {
         }
     }
 
+    /// Contigs of a VCF's header with their lengths.
+    pub fn contigs(&self) -> Vec<(String, u32)> {
+        match self {
+            Self::Vcf { reader, .. } => (reader.header.contigs())
+                .map(|(name, length)| (name.to_owned(), length))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Names of the columns.
     pub fn names(&self) -> &[String] {
         match self {

@@ -198,3 +198,42 @@ fn rows_of_covariates_are_none_of_alleles() {
     }
     assert_eq!(of, [true, false, true]);
 }
+
+#[test]
+fn builds_that_tables_tell() {
+    let told = |text: &str| open(text).1.build().map(|(build, why)| (build.name, why));
+    assert_eq!(told("chr\tpos\tp\n1\t5\t0.1\n"), None);
+    assert_eq!(
+        told("chr\tpos_hg38\tpos\tp\n1\t5\t6\t0.1\n"),
+        None,
+        "another column is taken"
+    );
+    assert_eq!(
+        told("hm_chrom\thm_pos\tp_value\n1\t5\t0.1\n"),
+        Some(("hg38", "by its column hm_pos".into()))
+    );
+    let vcf = "##fileformat=VCFv4.2\n##contig=<ID=1,length=249250621>\n\
+               #CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS\n1\t5\t.\tA\tC\t.\t.\t.\tES:LP\t0.1:2\n";
+    assert_eq!(
+        told(vcf),
+        Some(("hg19", "its header's 1 has 249,250,621 bases".into()))
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, "chr\tpos\tp\n1\t5\t0.1\n").unwrap();
+        let table = SumTable {
+            path,
+            ..SumTable::default()
+        };
+        let rows = table.open().unwrap().unwrap();
+        rows.build().map(|(build, why)| (build.name, why))
+    };
+    let by_name = Some(("hg19", "by its name".to_owned()));
+    assert_eq!(at("35213538-GCST90132314-buildGRCh37.tsv"), by_name);
+    assert_eq!(at("study.tsv"), None);
+    let meta = folder.path().join("study.tsv-meta.yaml");
+    std::fs::write(&meta, "gwas_id: GCST1\ngenome_assembly: GRCh38\n").unwrap();
+    let by_meta = "study.tsv-meta.yaml says GRCh38".to_owned();
+    assert_eq!(at("study.tsv"), Some(("hg38", by_meta)));
+}

@@ -1,6 +1,6 @@
 //! Whether variants and FASTA are of one build, by what their headers say.
 
-use crate::genome::{Aliases, Build, Contigs, grouped};
+use crate::genome::{Aliases, BUILDS, Build, Contigs, grouped};
 use crate::vcf::Header;
 
 /// What tells that the variants are of another build than the FASTA.
@@ -52,6 +52,37 @@ pub(super) fn differs(
     })
 }
 
+/// The same of a table, which seldom says its build (`told`): where it does not, what would lead to the FASTA's.
+pub(super) fn of_table(
+    name: &str,
+    told: Option<(&'static Build, String)>,
+    contigs: &Contigs,
+) -> Option<String> {
+    let (fasta, _) = Build::of_contigs(pairs(contigs))?;
+    match told {
+        Some((build, why)) => (build != fasta).then(|| {
+            format!(
+                "{name} is of {} ({why}), the FASTA of {}: --liftover {}",
+                build.name,
+                fasta.name,
+                build.chain_to(fasta)
+            )
+        }),
+        None => {
+            let mut others = BUILDS.iter().filter(|b| *b != fasta);
+            let chains = others.next().map(|other| {
+                format!(
+                    "the FASTA is of {}; if {name} is of {}: --liftover {}",
+                    fasta.name,
+                    other.name,
+                    other.chain_to(fasta)
+                )
+            });
+            chains
+        }
+    }
+}
+
 fn pairs(contigs: &Contigs) -> impl Iterator<Item = (&str, u32)> {
     contigs.iter().map(|c| (c.name.as_str(), c.length))
 }
@@ -88,6 +119,26 @@ mod tests {
         let contigs = Contigs::new(contigs.iter().map(contig).collect()).unwrap();
         let told = differs("in.vcf", Some(&header), (&contigs, &Aliases::UcscEnsembl));
         told.map(|t| (t.text, t.sure))
+    }
+
+    #[test]
+    fn tables_may_be_of_another_build() {
+        let contigs = |length| {
+            let name = "chr1".into();
+            Contigs::new(vec![Contig { name, length }]).unwrap()
+        };
+        let hg19 = contigs(249_250_621);
+        let of = |name: &str| Build::named(name).map(|b| (b, "by its name".to_owned()));
+        assert_eq!(
+            of_table("t.tsv", of("b38"), &hg19).unwrap(),
+            "t.tsv is of hg38 (by its name), the FASTA of hg19: --liftover hg38ToHg19.over.chain.gz"
+        );
+        assert_eq!(of_table("t.tsv", of("b37"), &hg19), None);
+        assert_eq!(
+            of_table("t.tsv", None, &hg19).unwrap(),
+            "the FASTA is of hg19; if t.tsv is of hg38: --liftover hg38ToHg19.over.chain.gz"
+        );
+        assert_eq!(of_table("t.tsv", None, &contigs(500)), None);
     }
 
     #[test]

@@ -117,6 +117,7 @@ impl Setup {
             "scoring": self.key,
             "engine": self.engine,
             "genome": self.fasta.contigs().sha256(),
+            "aliases": scoring.aliases.key(),
             "strict": scoring.strict,
             "background": sample.map(|s| json!({
                 "changes": s.changes(),

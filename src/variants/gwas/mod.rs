@@ -30,6 +30,7 @@ use self::output::Outputs;
 use self::rows::{Reader, Scored, Worker};
 use super::allele::Skip;
 use super::background::Background;
+use super::build;
 use super::clump::{Clump, Genotypes, beside};
 use super::combine::Combine;
 use super::config::Scoring;
@@ -37,7 +38,7 @@ use super::journal::{self, Journal, Left, LongRun};
 use super::setup::Setup;
 use super::{VariantError, annotations_key, annotations_of, check_outputs};
 use crate::Error;
-use crate::genome::{Aliases, Contigs};
+use crate::genome::{Aliases, Build, Contigs};
 use crate::intervals::{Named, Placed};
 use crate::job::{self, Cancel, InputFile, Progress};
 use crate::liftover::{Chains, LiftoverConfig, Lost, Tally};
@@ -214,7 +215,7 @@ pub fn run(
             return Ok(summary);
         }
     };
-    judge(config, &counts, &contigs)?;
+    judge(config, &counts, &contigs, reader.build())?;
 
     let genotypes = genotypes(config, &outputs, &contigs)?;
     let loci = Loci::find(&outputs.keys, config, reader.kind(), genotypes.as_ref());
@@ -445,8 +446,17 @@ fn genotypes(
 }
 
 /// Refuses results of which none means anything, and says where many may not.
-fn judge(config: &GwasConfig, counts: &Counts, contigs: &Contigs) -> Result<(), Error> {
+fn judge(
+    config: &GwasConfig,
+    counts: &Counts,
+    contigs: &Contigs,
+    told: Option<(&'static Build, String)>,
+) -> Result<(), Error> {
     let name = config.table.path.display().to_string();
+    let build = match config.liftover {
+        None => build::of_table(&name, told, contigs),
+        Some(_) => None,
+    };
     if counts.rows == 0 {
         tracing::warn!("no rows in {name}");
         return Ok(());
@@ -465,7 +475,7 @@ fn judge(config: &GwasConfig, counts: &Counts, contigs: &Contigs) -> Result<(), 
         return Err(VariantError::AllMismatch {
             path: name,
             records: counts.compared,
-            build: None,
+            build,
         }
         .into());
     }
@@ -477,8 +487,11 @@ fn judge(config: &GwasConfig, counts: &Counts, contigs: &Contigs) -> Result<(), 
     let misfits = counts.compared - counts.fitting;
     if misfits * 20 > counts.compared {
         tracing::warn!(
-            "neither allele is the genome's in {misfits} of {} rows: is the FASTA of the same build?",
-            counts.compared
+            "neither allele is the genome's in {misfits} of {} rows: {}",
+            counts.compared,
+            build
+                .as_deref()
+                .unwrap_or("is the FASTA of the same build?")
         );
     }
     if counts.off_contig > 0 {

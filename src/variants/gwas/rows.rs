@@ -14,7 +14,7 @@ use super::align::{Aligned, align, complement};
 use super::{GwasConfig, Kinds, Shared, Skip, Status};
 use crate::Error;
 use crate::encode::BASES;
-use crate::genome::{ContigId, Interval};
+use crate::genome::{Build, ContigId, Interval};
 use crate::input::Watch;
 use crate::liftover::Lost;
 use crate::stats::log10_p;
@@ -100,6 +100,11 @@ impl Reader {
             sets: HashMap::new(),
             combinations: HashMap::new(),
         })
+    }
+
+    /// The build that the table says it is of, and how it says so.
+    pub fn build(&self) -> Option<(&'static Build, String)> {
+        self.rows.build()
     }
 
     /// Names of the table's columns.
