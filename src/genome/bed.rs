@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use super::regions::Builder;
 use super::{Aliases, ContigId, Contigs, GenomeError, Interval, RegionStatus, Regions};
 use crate::input::{BedRow, Input, InputError, Lines, bed, excerpt};
+use crate::output::cell;
 
 /// Where BED rows come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,6 +226,7 @@ pub fn read_moved_bed(
         };
         let contig = moved.as_ref().map(|moved| moved.contig.as_str().into());
         let (contig, name) = (contig.unwrap_or_else(|| field(0, "NA")), field(3, "."));
+        let name = cell(&name);
         let label = format!("{contig}\t{start}\t{end}\t{name}\t{strand}");
         builder.push(&label, outcome)?;
     }

@@ -7,6 +7,7 @@ use super::sequences::NAMES;
 use super::{Columns, Label, Labelled, LabelledError, Sequences, Skipped};
 use crate::dataset::Split;
 use crate::encode;
+use crate::input::is_missing;
 
 /// Columns that are no labels.
 const RESERVED: [&str; 14] = [
@@ -63,7 +64,7 @@ impl Table {
                 .map(|(row, cell)| match cell.as_deref() {
                     None => Ok(f64::NAN),
                     Some(text) => match text.trim() {
-                        "" | "NA" | "NaN" | "nan" | "." | "null" => Ok(f64::NAN),
+                        text if is_missing(text) => Ok(f64::NAN),
                         text => text.parse().map_err(|_| (row + 1, text.to_owned())),
                     },
                 })
@@ -230,7 +231,10 @@ impl Table {
     fn split(&self) -> Result<Option<Vec<Split>>, LabelledError> {
         let side = |(row, cell): (usize, Option<String>)| {
             let word = cell.as_deref().unwrap_or("").trim();
-            let side = Split::ALL.into_iter().find(|s| s.as_str() == word);
+            let side = match word {
+                "val" | "valid" => Some(Split::Validation),
+                _ => Split::ALL.into_iter().find(|s| s.as_str() == word),
+            };
             side.ok_or_else(|| {
                 self.fail(
                     format!("column split, row {}: {word:?}", row + 1),
@@ -275,15 +279,28 @@ impl Table {
         let plain = (self.columns.iter())
             .filter(|(name, _)| !RESERVED.contains(&name.as_str()) && owner(name).is_none());
         for (name, _) in plain {
-            // Text columns are no labels.
-            if let Some(Ok(values)) = self.numbers(name) {
-                self.refuse_infinite(name, &values)?;
-                labels.push(Label {
-                    name: name.clone(),
-                    replicates: Array2::zeros((values.len(), 0)),
-                    values,
-                    activity: None,
-                });
+            // The index that pandas writes.
+            if name.is_empty() || name.starts_with("Unnamed: ") {
+                continue;
+            }
+            match self.numbers(name) {
+                Some(Ok(values)) => {
+                    self.refuse_infinite(name, &values)?;
+                    labels.push(Label {
+                        name: name.clone(),
+                        replicates: Array2::zeros((values.len(), 0)),
+                        values,
+                        activity: None,
+                    });
+                }
+                // Text columns are no labels.
+                Some(Err((row, cell))) if row > 1 => {
+                    tracing::warn!(
+                        "{}: column {name} is no label: row {row} has {cell:?}, which is no number",
+                        self.path.display()
+                    );
+                }
+                _ => {}
             }
         }
         for (name, _) in &self.columns {

@@ -9,7 +9,7 @@ mod tsv;
 mod whole;
 
 pub use append::AppendFile;
-pub use tsv::Tsv;
+pub use tsv::{Tsv, cell};
 pub use whole::{WholeFile, check_file, write, write_whole};
 
 use std::fs::{self, File};

@@ -1,7 +1,23 @@
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use super::OutputError;
+
+/// Text as a cell that no spreadsheet takes for a formula: an apostrophe before `=`, `+`, `-`, `@` at its start,
+/// unless it is a number or a single character (a strand); and that is of one cell: `_` for control characters.
+pub fn cell(text: &str) -> Cow<'_, str> {
+    let control = |c: char| c.is_control();
+    let text = match text.contains(control) {
+        true => Cow::Owned(text.replace(control, "_")),
+        false => Cow::Borrowed(text),
+    };
+    let formula = text.starts_with(['=', '+', '-', '@']) && text.chars().nth(1).is_some();
+    match formula && text.parse::<f64>().is_err() {
+        true => Cow::Owned(format!("'{text}")),
+        false => text,
+    }
+}
 
 /// A tab-separated table in the making.
 #[derive(Debug, Default)]
@@ -13,10 +29,10 @@ impl Tsv {
         Self(header.join("\t") + "\n")
     }
 
-    /// Appends a cell of text.
-    pub fn text(&mut self, cell: &str) -> &mut Self {
+    /// Appends a cell of text, as [`cell`] has it.
+    pub fn text(&mut self, text: &str) -> &mut Self {
         self.sep();
-        self.0.push_str(cell);
+        self.0.push_str(&cell(text));
         self
     }
 
@@ -58,5 +74,33 @@ impl Tsv {
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), OutputError> {
         super::write(path, &self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for (text, expected) in [
+            ("=1+1", "'=1+1"),
+            ("=HYPERLINK(\"http://x\")", "'=HYPERLINK(\"http://x\")"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("-2+3", "'-2+3"),
+            ("+a", "'+a"),
+            ("-", "-"),
+            ("+", "+"),
+            ("-0.5", "-0.5"),
+            ("+1e-3", "+1e-3"),
+            ("chr1=2", "chr1=2"),
+            ("a\tb\0c\n", "a_b_c_"),
+            ("", ""),
+        ] {
+            assert_eq!(cell(text), expected);
+        }
+        let mut table = Tsv::new(&["name"]);
+        table.text("=1").end();
+        assert_eq!(table.0, "name\n'=1\n");
     }
 }

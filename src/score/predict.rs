@@ -14,7 +14,7 @@ use crate::ism::{Engine, EngineSettings, Engines, SequenceWindows, Want, pick_ta
 use crate::job::{self, Cancel, JobError, Progress, RunInfo};
 use crate::labelled::{Piece, Sequences};
 use crate::model::{Ensemble, ModelOptions, ModelSources};
-use crate::output::{AppendFile, Existing, OutputDir, OutputError};
+use crate::output::{AppendFile, Existing, OutputDir, OutputError, cell};
 use crate::tracks::format_value;
 
 /// What a construct has on either side of the sequence that is tested: base codes.
@@ -312,7 +312,12 @@ impl Worker<'_> {
             }
         }
         let lines = &mut done.lines;
-        *lines += &format!("{name}\t{}\t{windows}\t{}", codes.len(), status.as_str());
+        *lines += &format!(
+            "{}\t{}\t{windows}\t{}",
+            cell(name),
+            codes.len(),
+            status.as_str()
+        );
         let mut put = |value: f64| match windows {
             0 => lines.push_str("\tNA"),
             _ => *lines += &format!("\t{}", format_value(value as f32 + 0.0)),

@@ -21,7 +21,7 @@ use super::clump::{Clump, Genotypes, Spot, clump as clumps};
 use super::combine::{Combine, most};
 use crate::genome::{Aliases, Contigs};
 use crate::job::{Cancel, JobError};
-use crate::output::WholeFile;
+use crate::output::{WholeFile, cell};
 use crate::stats;
 
 /// Values of a row for each task, and their bytes.
@@ -575,10 +575,14 @@ impl Row {
         };
         // Writing to a string cannot fail.
         let _ = match lead {
-            None => write!(line, "{rank}\t{}", self.head),
-            Some(None) => write!(line, "{rank}\tNA\t{}", self.head),
-            Some(Some(lead)) => write!(line, "{rank}\t{}\t{}", lead + 1, self.head),
+            None => write!(line, "{rank}"),
+            Some(None) => write!(line, "{rank}\tNA"),
+            Some(Some(lead)) => write!(line, "{rank}\t{}", lead + 1),
         };
+        for text in self.head.split('\t') {
+            line.push('\t');
+            line.push_str(&cell(text));
+        }
         let effects = self.effects();
         let (task, effect) = most(&effects);
         put(line, Some(f64::from(effect)), true);
