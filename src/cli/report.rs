@@ -1,14 +1,17 @@
 //! `mpra-score report`: one page that shows what jobs have done.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
 use mpra_score::intervals::Named;
+use mpra_score::job::Cancel;
 use mpra_score::report::{self, ReportConfig};
 
 use super::interrupt;
-use super::shared::wrote;
+use super::shared::{say, wrote};
 
 const HELP: &str = "\
 The page needs nothing but itself: it opens from a file, from mail, without a network. Of the main job it shows the strongest
@@ -39,6 +42,10 @@ pub struct ReportArgs {
     /// Intervals drawn below regions (BED, narrowPeak, bigBed); repeatable
     #[arg(long, value_name = "[NAME=]FILE", value_parser = super::shared::named)]
     annotation: Vec<Named>,
+    /// Known motifs, whose hits are drawn below regions and named in elements (MEME's minimal format, as JASPAR and
+    /// HOCOMOCO offer it)
+    #[arg(long, value_name = "FILE")]
+    motifs: Option<PathBuf>,
     /// Also write, beside the tracks of a main job, a UCSC track hub (hub.txt), an IGV session and batch script, and an
     /// ini for pyGenomeTracks, with this name of the genome, such as hg19
     #[arg(long, value_name = "GENOME")]
@@ -63,10 +70,12 @@ impl ReportArgs {
             fasta: self.fasta,
             top: self.top.into(),
             annotations: self.annotation,
+            motifs: self.motifs,
             hub: self.hub,
             igv: self.igv.or_else(igv),
             ort_lib: self.ort_lib,
             force: self.force,
+            live: false,
         };
         make(&config, quiet)
     }
@@ -83,17 +92,86 @@ pub struct ReportFlag {
 impl ReportFlag {
     /// Makes the page of results that were just written, if it was asked for.
     pub fn of(self, results: &Path, force: bool, quiet: bool) -> Result<()> {
+        self.with_hub(results, None, force, quiet)
+    }
+
+    /// The same with `--hub`.
+    pub fn with_hub(
+        self,
+        results: &Path,
+        hub: Option<String>,
+        force: bool,
+        quiet: bool,
+    ) -> Result<()> {
         if !self.report {
             return Ok(());
         }
         let config = ReportConfig {
             results: vec![results.into()],
             top: 10,
+            hub,
             igv: igv(),
             force,
             ..ReportConfig::default()
         };
         make(&config, quiet)
+    }
+}
+
+/// The page of a training that goes on: made anew after an epoch.
+pub struct Live {
+    config: ReportConfig,
+    page: PathBuf,
+    /// When it was made last.
+    made: Mutex<Option<Instant>>,
+}
+
+impl Live {
+    /// Seconds between two pages, at least.
+    const APART: u64 = 5;
+
+    /// For the folder of a job, if `--report` is given.
+    pub fn new(flag: ReportFlag, results: &Path) -> Option<Self> {
+        flag.report.then(|| Self {
+            config: ReportConfig {
+                results: vec![results.into()],
+                force: true,
+                live: true,
+                ..ReportConfig::default()
+            },
+            page: results.join("report.html"),
+            made: Mutex::new(None),
+        })
+    }
+
+    /// Makes the page, unless that was just done.
+    pub fn refresh(&self, quiet: bool) {
+        let Ok(mut made) = self.made.lock() else {
+            return;
+        };
+        if made.is_some_and(|at| at.elapsed().as_secs() < Self::APART) {
+            return;
+        }
+        match report::run(&self.config, &Cancel::default()) {
+            Ok(_) if made.is_none() && !quiet => say(format!(
+                "the learning curves grow in {}",
+                self.page.display()
+            )),
+            Ok(_) => {}
+            // The training matters more than its page.
+            Err(e) => tracing::warn!("{}: {e}", self.page.display()),
+        }
+        *made = Some(Instant::now());
+    }
+
+    /// After a failure the page stays where the training can be resumed, and goes where nothing is left of it.
+    pub fn failed(&self) {
+        let made = self.made.lock().is_ok_and(|made| made.is_some());
+        if made && !self.config.results[0].join(".partial").exists() {
+            let _ = std::fs::remove_file(&self.page);
+            // With the folder, if the page was all that kept it.
+            let _ = std::fs::remove_dir(&self.config.results[0]);
+        }
     }
 }
 

@@ -164,6 +164,15 @@ pub struct ScoreArgs {
     saturation: bool,
     #[command(flatten)]
     page: ReportFlag,
+    /// With --report, also write a UCSC track hub, an IGV session and batch script, and an ini for pyGenomeTracks,
+    /// with this name of the genome, such as hg19
+    #[arg(
+        long,
+        value_name = "GENOME",
+        requires = "report",
+        help_heading = "What to write"
+    )]
+    hub: Option<String>,
     /// Write all columns of regions.tsv
     #[arg(long, help_heading = "What to write")]
     wide: bool,
@@ -344,14 +353,14 @@ impl ScoreArgs {
 
 pub fn run(mut args: ScoreArgs, quiet: bool) -> Result<()> {
     let annotations = args.annotations();
-    let page = args.page;
+    let (page, hub) = (args.page, args.hub.take());
     let config = args.config()?;
     let cancel = interrupt::watch()?;
     let summary = score::run_with(&config, &annotations, &Bar::new(quiet), &cancel)?;
     if !quiet {
         report(&summary);
     }
-    page.of(&config.out, true, quiet)
+    page.with_hub(&config.out, hub, true, quiet)
 }
 
 pub(super) fn report(summary: &Summary) {

@@ -17,7 +17,7 @@ use mpra_score::train::cnn::{
 use mpra_score::train::{Mutants, OwnTable};
 
 use super::interrupt;
-use super::report::ReportFlag;
+use super::report::{Live, ReportFlag};
 use super::shared::{TableFlags, aliases, all_cores, command_line, say};
 use super::train_kmer::TrainKmerArgs;
 use super::values::{above_zero, rate, share, span, whole, zero_or_more};
@@ -461,13 +461,18 @@ impl TrainArgs {
             return args.run(quiet);
         }
         let cancel = interrupt::watch()?;
-        let watch = Shown::new(quiet);
         let (out, page) = (self.out.clone(), self.page);
+        let watch = Shown::new(quiet, Live::new(page, &out));
         let of_recipe = self.recipe.is_some();
         let summary = match self.recipe.take() {
-            Some(recipe) => cnn::recipe::run(&self.recipe_config(recipe), &watch, &cancel)?,
-            None => cnn::run(&self.config()?, &watch, &cancel)?,
+            Some(recipe) => cnn::recipe::run(&self.recipe_config(recipe), &watch, &cancel),
+            None => cnn::run(&self.config()?, &watch, &cancel),
         };
+        let summary = summary.inspect_err(|_| {
+            if let Some(live) = &watch.live {
+                live.failed();
+            }
+        })?;
         watch.bar.finish_and_clear();
         if !quiet {
             for (task, r) in &summary.test {
@@ -503,10 +508,11 @@ struct Shown {
     bar: ProgressBar,
     quiet: bool,
     first: AtomicU64,
+    live: Option<Live>,
 }
 
 impl Shown {
-    fn new(quiet: bool) -> Self {
+    fn new(quiet: bool, live: Option<Live>) -> Self {
         let bar = ProgressBar::new(0);
         bar.set_draw_target(match !quiet && std::io::stderr().is_terminal() {
             true => ProgressDrawTarget::stderr(),
@@ -518,6 +524,7 @@ impl Shown {
             bar,
             quiet,
             first: AtomicU64::new(u64::MAX),
+            live,
         }
     }
 }
@@ -535,6 +542,9 @@ impl Watch for Shown {
     }
 
     fn epoch(&self, row: &Epoch, of: usize, left_seconds: f64) {
+        if let Some(live) = &self.live {
+            self.bar.suspend(|| live.refresh(self.quiet));
+        }
         if self.quiet {
             return;
         }

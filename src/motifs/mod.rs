@@ -1,16 +1,19 @@
 //! What a network's first layer looks for: each filter of its first convolution as a position weight
-//! matrix of the words that activate it (paper, conclusion), with the known motif it is most like.
+//! matrix of the words that activate it (paper, conclusion), with the known motif it is most like; and where known
+//! motifs occur in sequences (`scan`).
 
 mod compare;
 mod filters;
 mod meme;
 mod run;
+mod scan;
 mod sites;
 
 pub use compare::{Match, best_match};
 pub use filters::Filters;
 pub use meme::{Motif, read_meme, write_meme};
 pub use run::{Config, Sequences, Summary, run};
+pub use scan::{Hit, Scanner};
 pub use sites::{Sites, WIDEST, Words, sites};
 
 use std::path::PathBuf;

@@ -40,6 +40,8 @@ pub(super) struct Element {
     pub sequence: String,
     /// The strongest changes: `123A>C -0.5`, positions from 1.
     pub changes: String,
+    /// The known motif in it, where motifs are given and one fits.
+    pub motif: Option<String>,
     /// Row of its region, and the region's name.
     pub row: u32,
     pub region: String,
@@ -245,6 +247,9 @@ impl Table {
                 number("mean", &|e| e.mean),
                 text("sequence", &|e| e.sequence.clone()),
                 text("strongest changes", &|e| e.changes.clone()),
+                text("known motif", &|e| {
+                    e.motif.clone().unwrap_or_else(|| ".".to_owned())
+                }),
                 text("region", &|e| e.region.clone()),
             ],
             browser,
@@ -298,6 +303,7 @@ mod tests {
             mean: score,
             sequence: String::new(),
             changes: String::new(),
+            motif: None,
             row: 0,
             region: String::new(),
         };
@@ -325,6 +331,7 @@ mod tests {
             mean: -0.2,
             sequence: String::new(),
             changes: String::new(),
+            motif: None,
             row: 0,
             region: "=cmd\t<b>\n".into(),
         };

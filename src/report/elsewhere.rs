@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 
 use super::ReportError;
 use super::elements::Element;
-use crate::genome::Interval;
+use super::table::View;
+use super::values::places;
+use crate::genome::{Contigs, Interval};
 use crate::output::{OutputError, write_whole};
 use crate::stats::quantile;
-use crate::tracks::Scores;
+use crate::tracks::{BedItem, Scores, format_value, write_bigbed};
 
 /// Colours of tasks, as on the page (Okabe and Ito), and of what represses.
 const COLOURS: [[u8; 3]; 8] = [
@@ -42,7 +44,15 @@ struct Track {
     limits: (f64, f64),
 }
 
-/// Writes hub, session, script and ini into the folder of the tracks. `genome` is their name for it (`hg19`).
+/// Intervals as other programs have them: file, short label, what they are.
+struct Bed {
+    file: &'static str,
+    short: &'static str,
+    about: &'static str,
+}
+
+/// Writes hub, session, script and ini into the folder of the tracks, and regions and elements as bigBed. `view` is
+/// `regions.tsv`; `genome` is the other programs' name for the genome (`hg19`).
 ///
 /// # Errors
 /// When a track cannot be read or a file not be written.
@@ -50,9 +60,10 @@ pub(super) fn write(
     folder: &Path,
     genome: &str,
     tasks: &[String],
-    regions: &[(String, Interval)],
+    view: &View,
     elements: &[Element],
 ) -> Result<Vec<PathBuf>, ReportError> {
+    let regions = &places(view)[..];
     let mut tracks = Vec::new();
     for (i, task) in tasks.iter().enumerate() {
         for kind in ["activity", "importance"] {
@@ -86,24 +97,142 @@ pub(super) fn write(
             .collect(),
     };
     let genome = name(genome);
+    let (beds, mut written) = beds(&folder.join(&tracks[0].file), tasks, view, elements)?;
     let files = [
         ("hub.txt", hub(folder)),
         (
             "genomes.txt",
             format!("genome {genome}\ntrackDb trackDb.txt\n"),
         ),
-        ("trackDb.txt", track_db(&tracks)),
-        ("igv_session.xml", session(&genome, &tracks, places.first())),
-        ("igv_batch.txt", batch(&genome, &tracks, &places)),
+        ("trackDb.txt", track_db(&tracks, &beds)),
+        (
+            "igv_session.xml",
+            session(&genome, &tracks, &beds, places.first()),
+        ),
+        ("igv_batch.txt", batch(&genome, &tracks, &beds, &places)),
         ("tracks.ini", ini(&tracks)),
     ];
-    let mut written = Vec::new();
     for (name, text) in files {
         let path = folder.join(name);
         write_whole(&path, text.as_bytes()).map_err(|e: OutputError| e)?;
         written.push(path);
     }
     Ok(written)
+}
+
+/// Writes `regions.bb` and `elements.bb`, on the contigs of a track.
+fn beds(
+    track: &Path,
+    tasks: &[String],
+    view: &View,
+    elements: &[Element],
+) -> Result<(Vec<Bed>, Vec<PathBuf>), ReportError> {
+    let scores = Scores::open("", track, None)?;
+    let contigs = &scores.contigs;
+    let (mut beds, mut written) = (Vec::new(), Vec::new());
+    for (bed, fields, rows) in [
+        region_rows(contigs, tasks, view),
+        element_rows(contigs, elements),
+    ] {
+        if !rows.is_empty() {
+            let path = track.with_file_name(bed.file);
+            written.push(write_bigbed(&path, contigs, bed.about, &fields, rows)?);
+            beds.push(bed);
+        }
+    }
+    Ok((beds, written))
+}
+
+type Rows = (Bed, Vec<(String, String)>, Vec<BedItem>);
+
+/// Regions that were scored: their score is the activity of the task in which they are most active, from 0 for the
+/// lowest thousandth to 1000 for the highest.
+fn region_rows(contigs: &Contigs, tasks: &[String], view: &View) -> Rows {
+    let column = |task: &String| {
+        let column = view.column(&format!("{task}.mean_activity"));
+        column.and_then(|c| c.numbers.clone())
+    };
+    let means: Vec<Vec<f64>> = tasks.iter().filter_map(column).collect();
+    let fields = tasks.iter().map(|task| {
+        let about = format!("Mean activity, {}", line(task, 80));
+        (format!("{}_activity", name(task)), about)
+    });
+    let most = |row: usize| means.iter().map(|m| m[row]).fold(f64::NAN, f64::max);
+    let mut sorted: Vec<f64> = (0..view.rows).map(most).filter(|v| !v.is_nan()).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let low = quantile(&sorted, 0.001).unwrap_or(0.0);
+    let high = quantile(&sorted, 0.999).unwrap_or(0.0);
+    let texts = |name: &str| view.texts(name).unwrap_or_default();
+    let (names, strands) = (texts("name"), texts("strand"));
+    let mut rows = Vec::new();
+    for (row, (contig, bases)) in places(view).into_iter().enumerate() {
+        let (Some(contig), false) = (contigs.id(&contig), most(row).is_nan()) else {
+            continue;
+        };
+        let mut rest = format!(
+            "{}\t{}\t{}",
+            names.get(row).map_or_else(|| ".".into(), |n| line(n, 255)),
+            share(most(row), low, high),
+            strands.get(row).map_or(".", String::as_str),
+        );
+        for mean in &means {
+            rest.push('\t');
+            rest += &format_value(mean[row] as f32 + 0.0).to_string();
+        }
+        rows.push(BedItem {
+            contig,
+            start: bases.start(),
+            end: bases.end(),
+            rest,
+        });
+    }
+    let bed = Bed {
+        file: "regions.bb",
+        short: "MPRA regions",
+        about: "Regions scored by mpra-score, darker where more active",
+    };
+    (bed, fields.collect(), rows)
+}
+
+/// The strongest elements; their score is in proportion to the sum of |importance|.
+fn element_rows(contigs: &Contigs, elements: &[Element]) -> Rows {
+    let most = elements.iter().map(|e| e.score).fold(0.0, f64::max);
+    let rows = elements.iter().filter_map(|e| {
+        let rest = format!(
+            "{}\t{}\t.\t{}\t{}",
+            line(&e.task, 255),
+            share(e.score, 0.0, most),
+            format_value(e.score as f32),
+            format_value(e.mean as f32 + 0.0),
+        );
+        Some(BedItem {
+            contig: contigs.id(&e.contig)?,
+            start: e.start,
+            end: e.end,
+            rest,
+        })
+    });
+    let fields = [
+        ("sum", "Sum of |importance|"),
+        ("mean", "Mean importance; negative where it represses"),
+    ];
+    let bed = Bed {
+        file: "elements.bb",
+        short: "MPRA elements",
+        about: "Strongest elements: stretches of importance that stand out",
+    };
+    let own = |(name, about): (&str, &str)| (name.to_owned(), about.to_owned());
+    (bed, fields.map(own).to_vec(), rows.collect())
+}
+
+/// 0 at the low end, 1000 at the high one.
+fn share(value: f64, low: f64, high: f64) -> u32 {
+    match high > low {
+        true => (1000.0 * (value - low) / (high - low))
+            .round()
+            .clamp(0.0, 1000.0) as u32,
+        false => 1000,
+    }
 }
 
 /// A place with something around it, from 1.
@@ -212,13 +341,25 @@ fn hub(folder: &Path) -> String {
 }
 
 /// A cell type's tracks are a super-track: what stands before the first `_` of a task.
-fn track_db(tracks: &[Track]) -> String {
+fn track_db(tracks: &[Track], beds: &[Bed]) -> String {
     let mut cells: BTreeMap<&str, Vec<&Track>> = BTreeMap::new();
     for track in tracks {
         let cell = track.task.split('_').next().unwrap_or(&track.task);
         cells.entry(cell).or_default().push(track);
     }
     let mut text = String::new();
+    for (priority, bed) in beds.iter().enumerate() {
+        let _ = write!(
+            text,
+            "track mpra_{}\nbigDataUrl {}\ntype bigBed 6 +\nshortLabel {}\nlongLabel {}\nvisibility pack\nspectrum on\n\
+             color 0,0,0\npriority {}\n\n",
+            bed.file.trim_end_matches(".bb"),
+            bed.file,
+            bed.short,
+            bed.about,
+            priority + 1,
+        );
+    }
     for (cell, tracks) in cells {
         let parent = format!("mpra_{}", name(cell));
         let _ = write!(
@@ -271,7 +412,7 @@ fn track_db(tracks: &[Track]) -> String {
     text
 }
 
-fn session(genome: &str, tracks: &[Track], place: Option<&String>) -> String {
+fn session(genome: &str, tracks: &[Track], beds: &[Bed], place: Option<&String>) -> String {
     let mut text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n<Session genome=\"{}\" locus=\"{}\" version=\"8\">\n    <Resources>\n",
         attribute(genome),
@@ -282,6 +423,13 @@ fn session(genome: &str, tracks: &[Track], place: Option<&String>) -> String {
             text,
             "        <Resource path=\"{}\" type=\"bw\"/>",
             attribute(&track.file)
+        );
+    }
+    for bed in beds {
+        let _ = writeln!(
+            text,
+            "        <Resource path=\"{}\" type=\"bb\"/>",
+            bed.file
         );
     }
     text += "    </Resources>\n    <Panel name=\"DataPanel\">\n";
@@ -301,12 +449,22 @@ fn session(genome: &str, tracks: &[Track], place: Option<&String>) -> String {
             track.kind,
         );
     }
+    for bed in beds {
+        let _ = writeln!(
+            text,
+            "        <Track id=\"{0}\" name=\"{1}\" color=\"0,0,0\" displayMode=\"COLLAPSED\" visible=\"true\"/>",
+            bed.file, bed.short
+        );
+    }
     text + "    </Panel>\n</Session>\n"
 }
 
 /// Loads the tracks and takes a picture of each place.
-fn batch(genome: &str, tracks: &[Track], places: &[String]) -> String {
+fn batch(genome: &str, tracks: &[Track], beds: &[Bed], places: &[String]) -> String {
     let mut text = format!("new\ngenome {genome}\n");
+    for bed in beds {
+        let _ = writeln!(text, "load {}", bed.file);
+    }
     for track in tracks {
         let _ = writeln!(text, "load {}", line(&track.file, 1_000));
     }
@@ -358,7 +516,7 @@ mod tests {
     #[test]
     fn hostile_names_stay_in_their_places() {
         let tracks = [track(HOSTILE), track(&"x".repeat(10_000))];
-        let text = track_db(&tracks);
+        let text = track_db(&tracks, &[]);
         for stanza in text.trim_end().split("\n\n") {
             for setting in stanza.lines() {
                 let (key, value) = setting.split_once(' ').unwrap();
@@ -377,7 +535,7 @@ mod tests {
                 }
             }
         }
-        let xml = session("hg19", &tracks, None);
+        let xml = session("hg19", &tracks, &[], None);
         assert!(
             xml.contains("a&lt;b&gt;&quot;&apos;&amp;]]&gt;") && !xml.contains("<b>"),
             "{xml}"
@@ -391,6 +549,6 @@ mod tests {
                 .into_iter()
                 .all(|l| l.ends_with(']') && l.matches(']').count() == 1)
         );
-        assert_eq!(batch("hg19", &tracks[..1], &[]).lines().count(), 5);
+        assert_eq!(batch("hg19", &tracks[..1], &[], &[]).lines().count(), 5);
     }
 }

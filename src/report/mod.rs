@@ -11,11 +11,16 @@
 mod effects;
 mod elements;
 mod elsewhere;
+mod factors;
 mod facts;
+mod measured;
 mod page;
+mod pictures;
 mod score;
 mod serve;
 mod table;
+mod training;
+mod values;
 mod variants;
 
 pub use serve::{ServeConfig, serve};
@@ -27,7 +32,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use self::facts::Run;
-use self::score::Pictures;
+use self::pictures::Pictures;
 use self::table::View;
 use crate::Error;
 use crate::genome::GenomeError;
@@ -51,6 +56,8 @@ pub struct ReportConfig {
     pub top: usize,
     /// Intervals drawn below regions.
     pub annotations: Vec<Named>,
+    /// Known motifs, in MEME's minimal format, whose hits are drawn below regions.
+    pub motifs: Option<PathBuf>,
     /// Also write a UCSC track hub, an IGV session and batch script and an ini of pyGenomeTracks, for this name of
     /// the genome (`hg19`), beside the tracks of main jobs.
     pub hub: Option<String>,
@@ -60,6 +67,8 @@ pub struct ReportConfig {
     pub ort_lib: Option<PathBuf>,
     /// Replace what is there.
     pub force: bool,
+    /// Of a training that goes on show that, even where its folder has older results; the page loads itself anew.
+    pub live: bool,
 }
 
 /// What can be wrong with a page.
@@ -121,6 +130,7 @@ struct Part {
     regions: Option<Pictures>,
     histograms: Vec<score::Histogram>,
     scatters: Vec<score::Scatter>,
+    curves: Vec<training::Curve>,
     manhattan: Vec<variants::Manhattan>,
     tables: Vec<View>,
     figures: Vec<Figure>,
@@ -153,8 +163,7 @@ pub fn run(config: &ReportConfig, cancel: &Cancel) -> Result<Vec<PathBuf>, Error
         if let (Some(genome), Some(view)) = (&config.hub, part.tables.first().filter(|t| t.regions))
         {
             let tasks = part.regions.as_ref().map_or(&[][..], |r| &r.tasks);
-            let regions = score::places(view);
-            others.extend(elsewhere::write(path, genome, tasks, &regions, &found)?);
+            others.extend(elsewhere::write(path, genome, tasks, view, &found)?);
         }
         parts.push(part);
         elements.extend(found);
@@ -162,7 +171,7 @@ pub fn run(config: &ReportConfig, cancel: &Cancel) -> Result<Vec<PathBuf>, Error
     if !elements.is_empty() {
         check_file(&bed, config.force)?;
     }
-    let html = page::html(&parts, config.igv.as_deref())?;
+    let html = page::html(&parts, config.igv.as_deref(), config.live)?;
     cancel.files_begin();
     cancel.check()?;
     let mut files = vec![write(&out, html.as_bytes())?];
@@ -215,6 +224,11 @@ fn part(
         return Ok((variants::part(path)?, Vec::new()));
     }
     let file = path.join(RUN_JSON);
+    if (config.live || !file.exists())
+        && let Some(part) = training::unfinished(path)?
+    {
+        return Ok((part, Vec::new()));
+    }
     let text = fs::read_to_string(&file).map_err(|_| none("it has no run.json"))?;
     let run: RunInfo = serde_json::from_str(&text)
         .map_err(|e| none(&format!("its run.json is not one of this program: {e}")))?;
@@ -236,7 +250,18 @@ fn part(
                 svg: page::base64(&svg),
             });
         } else if name.ends_with(".tsv") && name != "regions.tsv" && part.tables.len() < 8 {
-            part.tables.extend(View::read(&inside, name)?);
+            let Some(view) = View::read(&inside, name)? else {
+                continue;
+            };
+            if run.job.starts_with("train") {
+                part.curves.extend(training::curves(&view));
+            }
+            part.scatters.extend(measured::scatters(&view));
+            part.tables.push(view);
+        } else if name.ends_with("predictions.tsv.gz") {
+            let view = View::read(&inside, name)?;
+            part.scatters
+                .extend(view.iter().flat_map(measured::by_judge));
         }
     }
     Ok((part, elements))

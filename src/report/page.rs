@@ -14,11 +14,14 @@ pub(super) const STYLE: &str = include_str!("page/report.css");
 const SCRIPT: &str = include_str!("page/report.js");
 pub(super) const SERVE: &str = include_str!("page/serve.js");
 
-/// Puts the parts into a page, with igv.js if there is one.
+/// Seconds after which a page of a job that goes on loads itself anew.
+const AGAIN: u32 = 20;
+
+/// Puts the parts into a page, with igv.js if there is one; `live`: of a job that goes on.
 ///
 /// # Errors
 /// When igv.js cannot be read.
-pub(super) fn html(parts: &[Part], igv: Option<&Path>) -> Result<String, ReportError> {
+pub(super) fn html(parts: &[Part], igv: Option<&Path>, live: bool) -> Result<String, ReportError> {
     let data = json!({
         "parts": parts,
         "citation": citation(),
@@ -39,13 +42,17 @@ pub(super) fn html(parts: &[Part], igv: Option<&Path>) -> Result<String, ReportE
             format!("<script type=\"text/plain\" id=\"igv-code\">{code}</script>\n")
         }
     };
+    let again = match live {
+        true => format!("<meta http-equiv=\"refresh\" content=\"{AGAIN}\">\n"),
+        false => String::new(),
+    };
     let data = script_json(&data.to_string());
     let title = escaped(&title);
     Ok(format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; connect-src data: blob:; font-src data:\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"generator\" content=\"mpra-score {VERSION}\">\n\
+         {again}<meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"generator\" content=\"mpra-score {VERSION}\">\n\
          <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
          <header><h1>{title}</h1><button id=\"theme\" type=\"button\">light or dark</button></header>\n\
          <nav aria-label=\"parts of the page\"><div></div></nav>\n<main></main>\n<footer></footer>\n\

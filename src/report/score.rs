@@ -1,4 +1,4 @@
-//! The main job: distributions, elements, and regions base by base.
+//! The main job: distributions, its strongest elements, and which regions are pictured.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::effects::Effects;
-use super::elements::{self, Element, Sizes, packed};
+use super::elements::{self, Element, Sizes};
+use super::factors::Factors;
+use super::pictures::{Pictures, codes, letters, picture, pictured};
 use super::table::{Column, View};
+use super::values::{Region, Tracks, read, regions, tracks};
 use super::{Part, ReportConfig, ReportError, page};
 use crate::Error;
 use crate::encode::BASES;
@@ -15,11 +18,7 @@ use crate::genome::{Aliases, Build, Fasta, Interval};
 use crate::intervals::{Annotation, Placed};
 use crate::job::{Cancel, RunInfo};
 use crate::stats::pearson;
-use crate::tracks::{Reader, Scores};
 
-/// Longest picture, and bases that all pictures have together.
-const LONGEST: u32 = 2_000;
-const ALL_BASES: u64 = 200_000;
 /// Bases read of a track at a time.
 const CHUNK: u32 = 1 << 18;
 /// Points of a scatter.
@@ -56,61 +55,6 @@ pub(super) struct Genome {
     pub name: String,
 }
 
-/// Regions base by base.
-#[derive(Debug, Serialize)]
-pub(super) struct Pictures {
-    pub note: String,
-    pub tasks: Vec<String>,
-    pub list: Vec<Picture>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Picture {
-    /// Row of regions.tsv, from 0.
-    pub row: u32,
-    pub contig: String,
-    pub contig_length: u32,
-    pub start: u32,
-    pub end: u32,
-    pub name: String,
-    /// Letters; N where the genome is not at hand.
-    pub sequence: String,
-    pub tasks: Vec<PictureTask>,
-    pub annotations: Vec<Track>,
-}
-
-/// Floats in base64; `effects` `[base, 4]`.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct PictureTask {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub activity: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub importance: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub effects: Option<String>,
-}
-
-/// Intervals below a region: first base, end (counted from the picture's first base), name.
-#[derive(Debug, Serialize)]
-pub(super) struct Track {
-    pub name: String,
-    pub intervals: Vec<(i64, i64, String)>,
-}
-
-/// A row of regions.tsv.
-#[derive(Clone, Debug)]
-struct Region {
-    contig: String,
-    bases: Interval,
-    name: String,
-}
-
-/// Tracks of a task, those that there are.
-struct Tracks {
-    activity: Option<Scores>,
-    importance: Option<Scores>,
-}
-
 /// Fills the part of a main job; its elements.
 ///
 /// # Errors
@@ -143,8 +87,9 @@ pub(super) fn fill(
         Ok(_) => Err("the job found no importance".to_owned()),
         Err(why) => Err(why.clone()),
     };
+    let factors = config.motifs.as_deref().map(Factors::open).transpose()?;
     let mut pictures = Pictures {
-        note: note(effects.as_ref().err()),
+        note: note(effects.as_ref().err(), factors.as_ref()),
         tasks: tasks.clone(),
         list: Vec::new(),
     };
@@ -157,14 +102,14 @@ pub(super) fn fill(
             what,
             &tracks,
             fasta.as_ref().ok(),
-            &annotations,
+            (&annotations, factors.as_ref()),
             effects.as_mut().ok(),
         )?);
     }
     tell(
         &mut found.list,
         fasta.as_ref().ok(),
-        effects.as_mut().ok(),
+        (effects.as_mut().ok(), factors.as_ref()),
         &regions,
         &tasks,
     )?;
@@ -210,54 +155,13 @@ pub(super) fn fill(
     Ok(found.list)
 }
 
-fn note(lacking: Option<&String>) -> String {
+fn note(lacking: Option<&String>, factors: Option<&Factors>) -> String {
+    let motifs = factors.map_or_else(String::new, |f| format!(" {}", f.note()));
     let text = "Activity of the windows on their central bases; below it, for each task, importance as letters as high as it is, and the effect of every change.";
     match lacking {
-        None => text.to_owned(),
-        Some(why) => format!("{text} There are no effects of changes: {why}."),
+        None => format!("{text}{motifs}"),
+        Some(why) => format!("{text} There are no effects of changes: {why}.{motifs}"),
     }
-}
-
-/// The rows of regions.tsv.
-fn regions(view: &View) -> Vec<Region> {
-    let texts = |name: &str| {
-        view.texts(name)
-            .unwrap_or_else(|| vec![String::new(); view.rows])
-    };
-    let (contigs, names) = (texts("contig"), texts("name"));
-    let number = |text: &String| text.parse::<f64>().ok().map_or(0, |v| v as u32);
-    let (starts, ends) = (texts("start"), texts("end"));
-    (contigs.into_iter().zip(names).zip(starts.iter().zip(&ends)))
-        .map(|((contig, name), (start, end))| Region {
-            contig,
-            name,
-            bases: Interval::new(number(start), number(end)).unwrap_or_default(),
-        })
-        .collect()
-}
-
-/// Contigs and bases of the rows.
-pub(super) fn places(view: &View) -> Vec<(String, Interval)> {
-    regions(view)
-        .into_iter()
-        .map(|r| (r.contig, r.bases))
-        .collect()
-}
-
-fn tracks(folder: &Path, task: &str) -> Result<Tracks, ReportError> {
-    let open = |kind: &str| -> Result<Option<Scores>, ReportError> {
-        for ending in ["bw", "bedGraph"] {
-            let path = folder.join(format!("{task}.{kind}.{ending}"));
-            if path.exists() {
-                return Ok(Some(Scores::open(task, &path, None)?));
-            }
-        }
-        Ok(None)
-    };
-    Ok(Tracks {
-        activity: open("activity")?,
-        importance: open("importance")?,
-    })
 }
 
 /// The genome of the run.
@@ -312,23 +216,6 @@ fn annotations(
             Ok((named.name.clone(), placed))
         })
         .collect()
-}
-
-/// Reads a stretch of a track, NaN where it has no value.
-fn read(
-    (scores, reader): (&Scores, &mut Reader<'_>),
-    contig: &str,
-    bases: Interval,
-    out: &mut Vec<f32>,
-) -> Result<(), ReportError> {
-    match scores.contigs.id(contig) {
-        Some(id) => reader.fill(id, bases, out)?,
-        None => {
-            out.clear();
-            out.resize(bases.len() as usize, f32::NAN);
-        }
-    }
-    Ok(())
 }
 
 /// The strongest elements, and how many there are in all.
@@ -386,6 +273,7 @@ fn strongest(
                         mean: sum / (to - from) as f64,
                         sequence: String::new(),
                         changes: String::new(),
+                        motif: None,
                         row,
                         region: region.name.clone(),
                     });
@@ -422,142 +310,16 @@ fn chunks(region: &Region) -> impl Iterator<Item = (&Region, Interval)> {
         })
 }
 
-/// Which rows are pictured, and which of their bases: those of the strongest elements, and the first and
-/// last by every column of numbers.
-fn pictured(
-    view: &View,
-    regions: &[Region],
-    elements: &[Element],
-    top: usize,
-) -> Vec<(u32, Interval)> {
-    let mut order: Vec<u32> = elements.iter().take(4 * top).map(|e| e.row).collect();
-    let skip = ["start", "end", "windows", "unknown_windows", "bases"];
-    for column in view
-        .columns
-        .iter()
-        .filter(|c| !skip.contains(&c.name.as_str()))
-    {
-        let Some(numbers) = &column.numbers else {
-            continue;
-        };
-        let mut rows: Vec<u32> = (0..numbers.len() as u32).collect();
-        rows.retain(|&r| !numbers[r as usize].is_nan());
-        rows.sort_by(|&a, &b| numbers[b as usize].total_cmp(&numbers[a as usize]));
-        order.extend(rows.iter().take(top));
-        order.extend(rows.iter().rev().take(top / 2));
-    }
-    order.extend((0..regions.len() as u32).take(top));
-    let mut seen = BTreeSet::new();
-    let (mut all, mut chosen) = (0, Vec::new());
-    for row in order {
-        let bases = regions[row as usize].bases;
-        if bases.is_empty() || !seen.insert(row) {
-            continue;
-        }
-        let shown = match bases.len() > LONGEST {
-            false => bases,
-            // Around its strongest element, or its first bases.
-            true => {
-                let strongest = elements.iter().find(|e| e.row == row);
-                let middle = strongest.map_or(bases.start(), |e| e.start / 2 + e.end / 2);
-                let start = middle.saturating_sub(LONGEST / 2);
-                let start = start.clamp(bases.start(), bases.end() - LONGEST);
-                Interval::new(start, start + LONGEST).unwrap_or(bases)
-            }
-        };
-        all += u64::from(shown.len());
-        if all > ALL_BASES {
-            break;
-        }
-        chosen.push((row, shown));
-    }
-    chosen
-}
-
-/// A region's picture.
-fn picture(
-    (row, region, bases): (u32, &Region, Interval),
-    tracks: &[Tracks],
-    fasta: Option<&Fasta>,
-    annotations: &[(String, Placed)],
-    effects: Option<&mut Effects>,
-) -> Result<Picture, Error> {
-    let mut values = Vec::new();
-    let mut of = |scores: &Option<Scores>| -> Result<Option<String>, ReportError> {
-        let Some(scores) = scores else {
-            return Ok(None);
-        };
-        let mut reader = scores.reader()?;
-        read((scores, &mut reader), &region.contig, bases, &mut values)?;
-        Ok(Some(packed(&values)))
-    };
-    let mut tasks = Vec::new();
-    for tracks in tracks {
-        tasks.push(PictureTask {
-            activity: of(&tracks.activity)?,
-            importance: of(&tracks.importance)?,
-            effects: None,
-        });
-    }
-    let placed = fasta.and_then(|f| {
-        Some((
-            f,
-            Aliases::UcscEnsembl.resolve(&region.contig, f.contigs())?,
-        ))
-    });
-    let mut sequence = "N".repeat(bases.len() as usize);
-    let mut below = Vec::new();
-    if let Some((fasta, contig)) = placed {
-        sequence = letters(fasta, contig, bases)?;
-        if let Some(effects) = effects {
-            let all = effects.of(fasta, (contig, bases, region.bases.start()))?;
-            for (task, values) in tasks.iter_mut().zip(all) {
-                task.effects = Some(page::floats(values));
-            }
-        }
-        for (name, placed) in annotations {
-            let intervals = placed.within(contig, bases).map(|i| {
-                let from = i64::from(bases.start());
-                let at = |p: u32| i64::from(p) - from;
-                (at(i.start()), at(i.end()), String::new())
-            });
-            below.push(Track {
-                name: name.clone(),
-                intervals: intervals.take(500).collect(),
-            });
-        }
-    }
-    Ok(Picture {
-        row,
-        contig: region.contig.clone(),
-        contig_length: placed.map_or(region.bases.end(), |(f, id)| f.contigs().get(id).length),
-        start: bases.start(),
-        end: bases.end(),
-        name: region.name.clone(),
-        sequence,
-        tasks,
-        annotations: below,
-    })
-}
-
-fn letters(fasta: &Fasta, contig: u32, bases: Interval) -> Result<String, Error> {
-    let mut codes = Vec::new();
-    let length = bases.len() as usize;
-    fasta
-        .reader()?
-        .fetch(contig, i64::from(bases.start()), length, &mut codes)?;
-    let letter = |c: &u8| BASES.get(usize::from(*c)).copied().unwrap_or('N');
-    Ok(codes.iter().map(letter).collect())
-}
-
 /// Gives the strongest elements their bases, and the changes in them that matter most.
 fn tell(
     list: &mut [Element],
     fasta: Option<&Fasta>,
-    mut effects: Option<&mut Effects>,
+    (mut effects, factors): (Option<&mut Effects>, Option<&Factors>),
     regions: &[Region],
     tasks: &[String],
 ) -> Result<(), Error> {
+    /// Bases before and behind an element in which a motif may begin or end.
+    const FLANK: u32 = 40;
     let Some(fasta) = fasta else {
         return Ok(());
     };
@@ -567,7 +329,14 @@ fn tell(
         };
         let shown = element.end.min(element.start + 60);
         let bases = Interval::new(element.start, shown).unwrap_or_default();
-        element.sequence = letters(fasta, contig, bases)?;
+        let known = codes(fasta, contig, bases.start().into(), bases.len() as usize)?;
+        element.sequence = letters(&known);
+        if let Some(factors) = factors {
+            let (before, length) = (FLANK as usize, (element.end - element.start) as usize);
+            let start = i64::from(element.start) - i64::from(FLANK);
+            let around = codes(fasta, contig, start, length + 2 * before)?;
+            element.motif = factors.best(&around, before, before + length);
+        }
         // The first of them alone: each asks the model once more.
         let Some(effects) = effects.as_deref_mut().filter(|_| rank < 300) else {
             continue;

@@ -21,9 +21,9 @@ use tokio::net::TcpListener;
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
-use super::score;
 use super::table::View;
 use super::{ReportConfig, ReportError, page};
+use super::{score, values};
 use crate::Error;
 use crate::job::{Cancel, RunInfo};
 use crate::output::RUN_JSON;
@@ -222,7 +222,7 @@ fn content(config: &ServeConfig) -> Result<HashMap<String, Content>, Error> {
         }
     }
     let mut table = View::read(&folder.join("regions.tsv"), "regions.tsv")?;
-    let places = table.as_ref().map(score::places).unwrap_or_default();
+    let places = table.as_ref().map(values::places).unwrap_or_default();
     if let Some(view) = &mut table {
         view.title = "Regions".into();
         view.id = "regions".into();

@@ -5,10 +5,12 @@
 //! that reading either gives back the same intervals and the same `f32` values.
 
 mod bedgraph;
+mod bigbed;
 pub mod bigwig;
 mod scores;
 
 pub use bedgraph::{format_value, write_bedgraph};
+pub use bigbed::{BedItem, write_bigbed};
 
 pub use scores::{Reader, Scores};
 

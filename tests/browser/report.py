@@ -4,12 +4,13 @@
 usage: report.py PROGRAM FIXTURES
 
 Checked: a page opens in time, without an error in the console and without asking anything outside itself; tables sort and
-search; the picture zooms, and shows under the cursor the number that the bigWig holds; figures are saved; the genome
-view draws.
+search; the picture zooms, and shows under the cursor the number that the bigWig holds; motif hits lie below; figures are saved; the genome
+view draws; learning curves grow while a network is trained; `serve` gives tracks by ranges, and nothing else to nobody else.
 """
 
-import json
+import http.client
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,14 @@ def make_pages(program: str, fixtures: Path, folder: Path) -> tuple[Path, Path]:
     small = folder / "small.bed"
     small.write_text(f"chr1\t1000\t1295\t{HOSTILE}\nchr1\t2200\t2495\tsecond\nchr2\t300\t595\tthird\nchr2\t310\t605\tfourth\n")
     common = ["--fasta", fixtures / "genome.fa", "--model", fixtures / "models/demo.onnx"]
-    call(program, "--bed", small, *common, "--format", "bigwig,bedgraph", "--out", folder / "small", "--report")
+    call(program, "--bed", small, *common, "--format", "bigwig,bedgraph", "--out", folder / "small")
+    # A motif of six bases of the first region.
+    genome = {part.split("\n")[0].split()[0]: "".join(part.split("\n")[1:]) for part in (fixtures / "genome.fa").read_text().split(">")[1:]}
+    word = genome["chr1"][1100:1108].upper()
+    columns = "\n".join(" ".join("1" if b == letter else "0" for b in "ACGT") for letter in word)
+    meme = folder / "known.meme"
+    meme.write_text(f"MEME version 4\n\nMOTIF M1 <b>{word}</b>\nletter-probability matrix: alength= 4 w= 8\n{columns}\n")
+    call(program, "report", folder / "small", "--motifs", meme)
     random.seed(1)
     contigs = {"chr1": "".join(random.choices("ACGT", k=4_000_000))}
     (folder / "large.fa").write_text("".join(f">{n}\n{s}\n" for n, s in contigs.items()))
@@ -130,6 +138,107 @@ def check_small(watched: Watched, report: Path) -> None:
     watched.close()
 
 
+def check_motifs(watched: Watched, report: Path) -> None:
+    page = watched.page
+    watched.open(report)
+    texts = page.locator("figure[tabindex] svg").first.text_content() or ""
+    assert "motifs" in texts, texts[-300:]
+    page.select_option("[aria-label='region']", label=next(o for o in page.locator("[aria-label='region'] option").all_inner_texts() if "1,001" in o or "1001" in o))
+    figure = page.locator("figure[tabindex] svg").first
+    box = figure.bounding_box()
+    height = float(figure.get_attribute("viewBox").split()[3])
+    assert box
+    # The hit covers bases 1101 to 1108; its row is above the axis.
+    x = box["x"] + (96 + 104.5 / 295 * 990) / 1100 * box["width"]
+    page.mouse.move(x, box["y"] + (height - 24 - 18) / height * box["height"])
+    tip = page.inner_text(".tip")
+    assert "<b>" in tip and "p 1.5e-5" in tip, tip
+    watched.close()
+
+
+def check_training(watched: Watched, program: str, fixtures: Path, folder: Path) -> None:
+    """The page of a training that goes on, then that of one that is done."""
+    random.seed(2)
+    rows = (("".join(random.choices("ACGT", k=145)), random.gauss(0, 1)) for _ in range(4000))
+    data = folder / "own.tsv"
+    data.write_text("name\tsequence\tactivity\n" + "".join(f"s{i}\t{s}\t{v:.3f}\n" for i, (s, v) in enumerate(rows)))
+    out = folder / "trained"
+    words = [program, "train", "--data", data, "--arch", "conv 24x11 | relu | max_pool 45 | dense", "--epochs", "12", "--out", out, "--report"]
+    training = subprocess.Popen([str(w) for w in words], stderr=subprocess.DEVNULL)
+    begin = time.monotonic()
+    report = out / "report.html"
+    while not report.exists() and training.poll() is None and time.monotonic() - begin < 120:
+        time.sleep(0.05)
+    assert training.poll() is None, "the training was over before there was a page"
+    page = watched.page
+    watched.open(report)
+    assert "Not finished" in page.inner_text("main")
+    assert page.locator("meta[http-equiv=refresh]").count() == 1
+    assert page.get_by_role("img", name="Loss: loss by epoch").count() == 1
+    training.wait(timeout=300)
+    assert training.returncode == 0
+    watched.open(report)
+    assert "Not finished" not in page.inner_text("main")
+    assert page.locator("meta[http-equiv=refresh]").count() == 0
+    loss = page.get_by_role("img", name="Loss: loss by epoch")
+    epochs = len({c.get_attribute("cx") for c in loss.locator("circle").all()})
+    assert epochs == len((out / "training.tsv").read_text().splitlines()) - 1, epochs
+    watched.close()
+
+
+def check_served(watched: Watched, program: str, results: Path) -> None:
+    server = subprocess.Popen([program, "serve", str(results), "--port", "0"], stderr=subprocess.PIPE, text=True)
+    try:
+        assert server.stderr
+        address = ""
+        for line in server.stderr:
+            found = re.search(r"http://(127\.0\.0\.1:\d+)/", line)
+            if found:
+                address = found.group(1)
+                break
+        page = watched.page
+        ranges: list[int] = []
+        page.on("response", lambda r: ranges.append(r.status) if r.url.endswith(".bw") else None)
+        page.goto(f"http://{address}/")
+        page.wait_for_selector("html[data-ready='true']", timeout=30_000)
+        page.wait_for_selector("#regions tr.pick")
+        page.fill("[aria-label='search regions']", "third")
+        page.locator("#regions tr.pick").first.click()
+        page.wait_for_timeout(1_500)
+        assert page.locator("#regions tr.pick").count() == 1
+        assert ranges and set(ranges) == {206}, ranges
+        outside = [u for u in watched.asked if not u.startswith((f"http://{address}/", "data:", "blob:"))]
+        assert not outside, outside
+        assert not watched.errors, watched.errors
+        page.close()
+
+        def ask(method: str, path: str, headers: dict[str, str]) -> int:
+            connection = http.client.HTTPConnection(address, timeout=10)
+            connection.putrequest(method, path, skip_host="Host" in headers)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            status = connection.getresponse().status
+            connection.close()
+            return status
+
+        assert ask("GET", "/", {}) == 200
+        for method, path, headers, expected in [
+            ("GET", "/../run.json", {}, {403, 404}),
+            ("GET", "/tracks/..%2f..%2frun.json", {}, {403, 404}),
+            ("GET", "/run.json", {}, {403, 404}),
+            ("GET", "/", {"Host": "example.org"}, {403}),
+            ("GET", "/data.json", {"Host": "127.0.0.1.example.org"}, {403}),
+            ("PUT", "/data.json", {}, {403, 404, 405}),
+            ("DELETE", "/", {}, {403, 404, 405}),
+        ]:
+            status = ask(method, path, headers)
+            assert status in expected, (method, path, headers, status)
+    finally:
+        server.send_signal(2)
+        server.wait(timeout=10)
+
+
 def check_large(watched: Watched, report: Path) -> None:
     page = watched.page
     taken = watched.open(report)
@@ -165,7 +274,10 @@ def main() -> None:
         small, large = make_pages(program, fixtures, Path(scratch))
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         check_small(Watched(browser.new_page(viewport={"width": 1280, "height": 900})), small)
+        check_motifs(Watched(browser.new_page(viewport={"width": 1280, "height": 900})), small)
         check_large(Watched(browser.new_page(viewport={"width": 1280, "height": 900})), large)
+        check_training(Watched(browser.new_page(viewport={"width": 1280, "height": 900})), program, fixtures, Path(scratch))
+        check_served(Watched(browser.new_page(viewport={"width": 1280, "height": 900})), program, small.parent)
         browser.close()
     print("the pages do what they should")
 

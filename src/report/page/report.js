@@ -160,6 +160,35 @@
     return figure(`${s.yName}_${s.xName}`, s.title, g);
   };
 
+  const curve = (c) => {
+    const series = c.series.map((s) => ({ name: s.name, x: floats(s.x), y: floats(s.y) }));
+    const g = svg("svg", { viewBox: `0 0 560 ${300 + 16 * series.length}`, role: "img", "aria-label": `${c.title}: ${c.yName} by ${c.xName}` });
+    const rx = range(series.flatMap((s) => Array.from(s.x)));
+    const ry = range(series.flatMap((s) => Array.from(s.y)));
+    const [sx, sy] = axes(g, [60, 12, 488, 236], rx, ry, { x: c.xName, y: c.yName });
+    series.forEach((s, k) => {
+      const colour = PALETTE[k % PALETTE.length];
+      let [path, open] = ["", false];
+      for (let i = 0; i < s.x.length; i++) {
+        if (!Number.isFinite(s.y[i])) { open = false; continue; }
+        path += `${open ? "L" : "M"}${sx(s.x[i]).toFixed(1)} ${sy(s.y[i]).toFixed(1)}`;
+        open = true;
+      }
+      // Colours come again after the eighth: then in dashes.
+      g.append(svg("path", { d: path, fill: "none", stroke: colour, "stroke-width": 1.8, "stroke-dasharray": k < PALETTE.length ? "none" : "5 3" }));
+      s.x.forEach((x, i) => {
+        if (!Number.isFinite(s.y[i])) return;
+        const dot = svg("circle", { cx: sx(x).toFixed(1), cy: sy(s.y[i]).toFixed(1), r: s.x.length > 60 ? 1.6 : 3, fill: colour });
+        dot.addEventListener("mousemove", (e) => showTip(e, `${s.name}\n${c.xName} ${short(x)}: ${short(s.y[i])}`));
+        dot.addEventListener("mouseleave", hideTip);
+        g.append(dot);
+      });
+      g.append(svg("line", { x1: 60, x2: 84, y1: 296 + 16 * k, y2: 296 + 16 * k, stroke: colour, "stroke-width": 2.5, "stroke-dasharray": k < PALETTE.length ? "none" : "5 3" }));
+      g.append(svg("text", { x: 90, y: 300 + 16 * k, "font-size": 11 }, s.name.slice(0, 70)));
+    });
+    return figure(c.title.toLowerCase().replace(/\W+/g, "_"), c.title, g);
+  };
+
   const manhattan = (m) => {
     const [at, value] = [floats(m.x), floats(m.y)];
     const g = svg("svg", { viewBox: "0 0 1100 280", role: "img", "aria-label": m.title });
@@ -413,7 +442,9 @@
         track.intervals.forEach(([s, e, name]) => {
           if (e < first || s > last) return;
           inside.append(svg("rect", { x: sx(s), y: top + 1, width: Math.max(1, sx(e) - sx(s)), height: 9, fill: "var(--soft)", "fill-opacity": 0.6 }));
-          if (name && sx(e) - sx(s) > 40) inside.append(svg("text", { x: Math.max(LEFT, sx(s)) + 2, y: top + 20, "font-size": 9 }, name.slice(0, 30)));
+          // As much of the name as there is room for.
+          const room = Math.floor((Math.min(LEFT + WIDTH, sx(e)) - Math.max(LEFT, sx(s))) / 5.2);
+          if (name && room > 2) inside.append(svg("text", { x: Math.max(LEFT, sx(s)) + 1, y: top + 20, "font-size": 9 }, name.slice(0, room)));
         });
         const here = (i) => track.intervals.filter(([s, e]) => s <= i && i < e).map(([, , name]) => name || track.name);
         parts.push({ top, bottom: top + 22, say: (i) => here(i).slice(0, 6) });
@@ -545,6 +576,7 @@
     }
     if (holder) section(id("picture"), prefix + "Regions, base by base", el("p", { class: "note" }, part.regions.note), holder);
     if ((part.manhattan || []).length) section(id("along"), prefix + "Along the genome", ...part.manhattan.map(manhattan));
+    if ((part.curves || []).length) section(id("curves"), prefix + "Learning curves", el("div", { class: "grid" }, ...part.curves.map(curve)));
     if ((part.histograms || []).length || (part.scatters || []).length) {
       section(id("distributions"), prefix + "Distributions",
         el("div", { class: "grid" }, ...(part.histograms || []).map((h, i) => histogram(h, PALETTE[i % PALETTE.length])), ...(part.scatters || []).map((s) => scatter(s, PALETTE[0]))));

@@ -268,13 +268,11 @@ impl Fit<'_> {
                 seconds: started.elapsed().as_secs_f64(),
             };
             let each = begun.elapsed().as_secs_f64() / (epoch + 1 - begin) as f64;
-            watch.epoch(
-                &row,
-                config.epochs,
-                each * (config.epochs - epoch - 1) as f64,
-            );
-            state.push(row);
+            let left = each * (config.epochs - epoch - 1) as f64;
+            state.push(row.clone());
+            // Told when it is kept: whoever looks at the folder finds it there.
             save(&state)?;
+            watch.epoch(&row, config.epochs, left);
         }
         Ok(state)
     }
