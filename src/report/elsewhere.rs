@@ -2,10 +2,12 @@
 //! pyGenomeTracks. All lie beside the tracks and name them relative to themselves, so that the folder can be moved.
 //!
 //! - Hub: <https://genome.ucsc.edu/goldenPath/help/hgTrackHubHelp.html> and its trackDb pages: names of tracks are letters,
-//!   digits and `_`, short labels have at most 17 characters, long ones 80.
-//! - IGV: the session's DTD version 8, and its batch commands.
+//!   digits and `_`, a letter first, each once; short labels have at most 17 characters, long ones 80.
+//! - IGV: the session's DTD version 8, and its batch commands. Its genome is a name of its list or a path to a FASTA.
+//! - pyGenomeTracks: a bin without a base is drawn as a gap, and with `negative_color` a bin between two of the other sign is
+//!   not drawn at all, so that importance is drawn as two tracks, one over the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,9 @@ const REPRESSES: [u8; 3] = [110, 110, 110];
 /// Values that limits are taken from, at most.
 const SAMPLED: usize = 2_000_000;
 
+/// Bases around a place, on either side.
+const AROUND: u32 = 100;
+
 /// A track as other programs have it.
 struct Track {
     task: String,
@@ -42,7 +47,7 @@ struct Track {
     limits: (f64, f64),
 }
 
-/// Writes hub, session, script and ini into the folder of the tracks. `genome` is their name for it (`hg19`).
+/// Writes hub, session, script and ini into the folder of the tracks. `genome` is their name for it (`hg19`), or a FASTA.
 ///
 /// # Errors
 /// When a track cannot be read or a file not be written.
@@ -85,16 +90,16 @@ pub(super) fn write(
             .map(|(c, b)| around(c, b.start(), b.end()))
             .collect(),
     };
-    let genome = name(genome);
+    let (assembly, genome) = genomes(genome);
     let files = [
         ("hub.txt", hub(folder)),
         (
             "genomes.txt",
-            format!("genome {genome}\ntrackDb trackDb.txt\n"),
+            format!("genome {assembly}\ntrackDb trackDb.txt\n"),
         ),
         ("trackDb.txt", track_db(&tracks)),
         ("igv_session.xml", session(&genome, &tracks, places.first())),
-        ("igv_batch.txt", batch(&genome, &tracks, &places)),
+        ("igv_batch.txt", batch(&places)),
         ("tracks.ini", ini(&tracks)),
     ];
     let mut written = Vec::new();
@@ -108,11 +113,12 @@ pub(super) fn write(
 
 /// A place with something around it, from 1.
 fn around(contig: &str, start: u32, end: u32) -> String {
-    let from = start.saturating_sub(100) + 1;
-    format!("{}:{from}-{}", line(contig, 200), end.saturating_add(100))
+    let from = start.saturating_sub(AROUND) + 1;
+    let to = end.saturating_add(AROUND);
+    format!("{}:{from}-{to}", line(contig, 200))
 }
 
-/// What of a track is shown: activity from its lowest to its highest thousandth, importance the same way up and down.
+/// What of a track is shown: activity from its lowest to its highest thousandth, with 0, importance the same way up and down.
 fn limits(
     path: &Path,
     kind: &str,
@@ -140,13 +146,17 @@ fn limits(
     all.sort_unstable_by(f64::total_cmp);
     let at = |share: f64| quantile(&all, share).unwrap_or(0.0);
     let (low, high) = (at(0.001), at(0.999));
-    let round = |v: f64| (v * 10.0).round() / 10.0;
+    // Never -0.
+    let round = |v: f64| (v * 10.0).round() / 10.0 + 0.0;
     Ok(match kind {
         "importance" => {
             let most = round(low.abs().max(high.abs()).max(0.1));
             (-most, most)
         }
-        _ => (round(low.min(0.0)), round(high.max(low.min(0.0) + 0.1))),
+        _ => (
+            round(low.min(0.0)),
+            round(high.max(0.0).max(low.min(0.0) + 0.1)),
+        ),
     })
 }
 
@@ -169,7 +179,43 @@ fn line(text: &str, most: usize) -> String {
 /// A name of letters, digits and `_`.
 fn name(text: &str) -> String {
     let sound = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-    text.chars().map(sound).take(100).collect()
+    text.chars().map(sound).take(80).collect()
+}
+
+/// A track's name, that begins with a letter and that no other has: tasks `a-b` and `a.b` are one name otherwise.
+fn unique(own: String, taken: &mut BTreeSet<String>) -> String {
+    let own = match own.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        true => own,
+        false => format!("t{own}"),
+    };
+    let (mut found, mut n) = (own.clone(), 1);
+    while !taken.insert(found.clone()) {
+        n += 1;
+        found = format!("{own}_{n}");
+    }
+    found
+}
+
+/// What a hub calls the genome (UCSC's `hg19`, an accession such as `GCA_000001405.15`) and what IGV does: the same, or the
+/// FASTA's path, which is valid from anywhere.
+fn genomes(genome: &str) -> (String, String) {
+    let path = Path::new(genome);
+    let (assembly, here) = match path.is_file() {
+        true => (
+            path.file_name().map_or(genome.into(), |n| {
+                let name = n.to_string_lossy();
+                name.split(".fa").next().unwrap_or_default().to_owned()
+            }),
+            std::path::absolute(path).map_or(genome.into(), |p| p.to_string_lossy().into_owned()),
+        ),
+        false => (genome.to_owned(), genome.to_owned()),
+    };
+    let sound = |c: char| match c.is_ascii_alphanumeric() || "._-".contains(c) {
+        true => c,
+        false => '_',
+    };
+    let assembly = assembly.chars().map(sound).take(100).collect();
+    (assembly, line(&here, 1_000))
 }
 
 /// Text in XML's attributes.
@@ -218,9 +264,9 @@ fn track_db(tracks: &[Track]) -> String {
         let cell = track.task.split('_').next().unwrap_or(&track.task);
         cells.entry(cell).or_default().push(track);
     }
-    let mut text = String::new();
+    let (mut text, mut taken) = (String::new(), BTreeSet::new());
     for (cell, tracks) in cells {
-        let parent = format!("mpra_{}", name(cell));
+        let parent = unique(format!("mpra_{}", name(cell)), &mut taken);
         let _ = write!(
             text,
             "track {parent}\nsuperTrack on show\nshortLabel {}\nlongLabel {}\n\n",
@@ -244,11 +290,10 @@ fn track_db(tracks: &[Track]) -> String {
             };
             let _ = write!(
                 text,
-                "track {}_{}\nparent {parent}\nbigDataUrl {}\ntype bigWig {low} {high}\nshortLabel {}\nlongLabel {}\n\
+                "track {}\nparent {parent}\nbigDataUrl {}\ntype bigWig {low} {high}\nshortLabel {}\nlongLabel {}\n\
                  visibility full\ncolor {}\naltColor {}\nautoScale off\nviewLimits {low}:{high}\nalwaysZero on\nyLineMark 0\nyLineOnOff on\n\
                  windowingFunction {}\nmaxHeightPixels 100:48:16\npriority {}\n\n",
-                name(&track.task),
-                track.kind,
+                unique(format!("{}_{}", name(&track.task), track.kind), &mut taken),
                 address(&track.file),
                 line(&format!("{task} {short}"), 17),
                 line(&format!("{}: {about}", line(&track.task, 24)), 80),
@@ -304,13 +349,10 @@ fn session(genome: &str, tracks: &[Track], place: Option<&String>) -> String {
     text + "    </Panel>\n</Session>\n"
 }
 
-/// Loads the tracks and takes a picture of each place.
-fn batch(genome: &str, tracks: &[Track], places: &[String]) -> String {
-    let mut text = format!("new\ngenome {genome}\n");
-    for track in tracks {
-        let _ = writeln!(text, "load {}", line(&track.file, 1_000));
-    }
-    text += "snapshotDirectory .\nmaxPanelHeight 1000\n";
+/// Opens the session and takes a picture of each place. IGV takes paths from the script's folder.
+fn batch(places: &[String]) -> String {
+    let mut text =
+        "new\nload igv_session.xml\nsnapshotDirectory .\nmaxPanelHeight 1000\n".to_owned();
     for (i, place) in places.iter().enumerate() {
         let _ = writeln!(text, "goto {place}\nsnapshot place_{:02}.png", i + 1);
     }
@@ -318,23 +360,39 @@ fn batch(genome: &str, tracks: &[Track], places: &[String]) -> String {
 }
 
 fn ini(tracks: &[Track]) -> String {
-    let mut text = String::from("[x-axis]\nfontsize = 10\n\n");
+    let bins = 2 * AROUND;
+    let mut text = String::from(
+        "# number_of_bins may not be more than the bases that are shown: bins without a base are gaps.\n\n\
+         [x-axis]\nfontsize = 10\n\n",
+    );
     for track in tracks {
         let [r, g, b] = track.colour;
         let (low, high) = track.limits;
+        let file = line(&track.file, 1_000).replace('%', "%%");
         // A bracket would end the section's name, and a percent sign asks for another value.
         let title = line(&track.task, 60).replace(['[', ']', '%'], "_");
+        let range = format!("min_value = {low}\nmax_value = {high}\nnumber_of_bins = {bins}\n");
+        let importance = track.kind == "importance";
         let _ = write!(
             text,
-            "[{title} {}]\nfile = {}\ntitle = {title} {}\nheight = 2\ncolor = #{r:02x}{g:02x}{b:02x}\nmin_value = {low}\nmax_value = {high}\nnumber_of_bins = 1000\n{}\n",
+            "[spacer]\nheight = 0.3\n\n[{title} {}]\nfile = {file}\ntitle = {title} {}\nheight = 2\ncolor = #{r:02x}{g:02x}{b:02x}\n{range}{}\n",
             track.kind,
-            line(&track.file, 1_000).replace('%', "%%"),
             track.kind,
-            match track.kind {
-                "importance" => "negative_color = #6e6e6e\n",
-                _ => "",
-            }
+            if importance {
+                "operation = max(file, 0)\n"
+            } else {
+                ""
+            },
         );
+        if importance {
+            let [r, g, b] = REPRESSES;
+            let _ = write!(
+                text,
+                "[{title} {}, below 0]\nfile = {file}\ncolor = #{r:02x}{g:02x}{b:02x}\n{range}operation = min(file, 0)\n\
+                 show_data_range = false\noverlay_previous = share-y\n\n",
+                track.kind,
+            );
+        }
     }
     text
 }
@@ -391,6 +449,41 @@ mod tests {
                 .into_iter()
                 .all(|l| l.ends_with(']') && l.matches(']').count() == 1)
         );
-        assert_eq!(batch("hg19", &tracks[..1], &[]).lines().count(), 5);
+        assert_eq!(batch(&[]).lines().count(), 4);
+    }
+
+    #[test]
+    fn tracks_have_names_of_their_own() {
+        let tracks = ["a-b", "a.b", "a_b", "8_x"].map(track);
+        let text = track_db(&tracks);
+        let names: Vec<_> = text
+            .lines()
+            .filter_map(|l| l.strip_prefix("track "))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "mpra_8",
+                "t8_x_importance",
+                "mpra_a",
+                "a_b_importance",
+                "mpra_a_b",
+                "a_b_importance_2",
+                "mpra_a_b_2",
+                "a_b_importance_3",
+            ]
+        );
+        assert!(text.contains("parent mpra_a_b_2\n"), "{text}");
+    }
+
+    #[test]
+    fn genomes_are_names_or_files() {
+        let same = |g: &str| (g.to_owned(), g.to_owned());
+        assert_eq!(genomes("hg19"), same("hg19"));
+        assert_eq!(genomes("GCA_000001405.15"), same("GCA_000001405.15"));
+        let (hub, igv) = genomes("a b\ntrackDb x");
+        assert_eq!((&*hub, &*igv), ("a_b_trackDb_x", "a b trackDb x"));
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/genome.fa");
+        assert_eq!(genomes(file), ("genome".into(), file.into()));
     }
 }
