@@ -4,13 +4,14 @@
 SETUP := .setup
 PYTHON ?= python3
 
-.PHONY: browser-test deny help setup build demo test crosscheck bench fixtures lint asan
+.PHONY: browser-test deny help setup build demo test crosscheck crosscheck-elsewhere bench fixtures lint asan
 
 help:
 	@echo "make demo        target/demo/mpra-score; scores the fixtures, lists the tracks"
 	@echo "make test        all tests, and the cross-checks with other tools"
 	@echo "make build       target/release/mpra-score, the fastest (compiles for longer)"
 	@echo "make crosscheck  only the cross-checks (pyBigWig, numpy, scikit-learn, Python onnxruntime)"
+	@echo "make crosscheck-elsewhere  tracks.ini drawn by pyGenomeTracks (fetches 620 MB)"
 	@echo "make browser-test  the pages of results in a real browser (chromium, from apt if there is none)"
 	@echo "make bench       speed, beside Python onnxruntime"
 	@echo "make fixtures    write fixtures/ again"
@@ -63,6 +64,17 @@ crosscheck: setup $(SETUP)/python/.done
 	cargo build --locked
 	ORT_DYLIB_PATH=$(SETUP)/onnxruntime PYTHONPATH=$(SETUP)/python \
 	    $(PYTHON) scripts/crosscheck.py target/debug/mpra-score
+
+$(SETUP)/elsewhere/.done: scripts/crosscheck_elsewhere.txt
+	rm -rf $(SETUP)/elsewhere
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --only-binary=:all: \
+	    --target $(SETUP)/elsewhere --requirement scripts/crosscheck_elsewhere.txt
+	@touch $@
+
+crosscheck-elsewhere: setup $(SETUP)/elsewhere/.done
+	cargo build --locked
+	ORT_DYLIB_PATH=$(SETUP)/onnxruntime PYTHONPATH=$(SETUP)/elsewhere \
+	    $(PYTHON) scripts/crosscheck_elsewhere.py target/debug/mpra-score
 
 $(SETUP)/browser/.done: tests/browser/requirements.txt
 	rm -rf $(SETUP)/browser

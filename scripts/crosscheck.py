@@ -17,6 +17,7 @@ import numpy as np
 import onnxruntime as ort
 import pyBigWig
 
+import crosscheck_elsewhere
 import crosscheck_suite
 import crosscheck_vcf
 
@@ -221,5 +222,6 @@ with tempfile.TemporaryDirectory() as scratch:
 
     crosscheck_vcf.run(PROGRAM, ROOT, Path(scratch), check)
     crosscheck_suite.run(PROGRAM, ROOT, Path(scratch), check, predict, tasks, genome)
+    crosscheck_elsewhere.run(PROGRAM, ROOT, Path(scratch), check)
 
 print(f"crosscheck: {checks} passed, 0 failed")

@@ -47,7 +47,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "FILE")]
     motifs: Option<PathBuf>,
     /// Also write, beside the tracks of a main job, a UCSC track hub (hub.txt), an IGV session and batch script, and an
-    /// ini for pyGenomeTracks, with this name of the genome, such as hg19
+    /// ini for pyGenomeTracks, with this name of the genome, such as hg19 (or, for IGV, its FASTA)
     #[arg(long, value_name = "GENOME")]
     hub: Option<String>,
     /// igv.js for the genome view [default: igv.min.js beside the program, where there is one]

@@ -2,21 +2,26 @@
 //! pyGenomeTracks. All lie beside the tracks and name them relative to themselves, so that the folder can be moved.
 //!
 //! - Hub: <https://genome.ucsc.edu/goldenPath/help/hgTrackHubHelp.html> and its trackDb pages: names of tracks are letters,
-//!   digits and `_`, short labels have at most 17 characters, long ones 80.
-//! - IGV: the session's DTD version 8, and its batch commands.
+//!   digits and `_`, a letter first, each once; short labels have at most 17 characters, long ones 80.
+//! - IGV: the session's DTD version 8, and its batch commands. Its genome is a name of its list or a path to a FASTA.
+//! - pyGenomeTracks: a bin without a base is drawn as a gap, and with `negative_color` a bin between two of the other sign is
+//!   not drawn at all, so that importance is drawn as two tracks, one over the other.
 
-use std::collections::BTreeMap;
+mod beds;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use self::beds::{Bed, beds};
 use super::ReportError;
 use super::elements::Element;
 use super::table::View;
 use super::values::places;
-use crate::genome::{Contigs, Interval};
+use crate::genome::Interval;
 use crate::output::{OutputError, write_whole};
 use crate::stats::quantile;
-use crate::tracks::{BedItem, Scores, format_value, write_bigbed};
+use crate::tracks::Scores;
 
 /// Colours of tasks, as on the page (Okabe and Ito), and of what represses.
 const COLOURS: [[u8; 3]; 8] = [
@@ -34,6 +39,9 @@ const REPRESSES: [u8; 3] = [110, 110, 110];
 /// Values that limits are taken from, at most.
 const SAMPLED: usize = 2_000_000;
 
+/// Bases around a place, on either side.
+const AROUND: u32 = 100;
+
 /// A track as other programs have it.
 struct Track {
     task: String,
@@ -44,15 +52,8 @@ struct Track {
     limits: (f64, f64),
 }
 
-/// Intervals as other programs have them: file, short label, what they are.
-struct Bed {
-    file: &'static str,
-    short: &'static str,
-    about: &'static str,
-}
-
 /// Writes hub, session, script and ini into the folder of the tracks, and regions and elements as bigBed. `view` is
-/// `regions.tsv`; `genome` is the other programs' name for the genome (`hg19`).
+/// `regions.tsv`; `genome` is the other programs' name for the genome (`hg19`), or a FASTA.
 ///
 /// # Errors
 /// When a track cannot be read or a file not be written.
@@ -96,20 +97,20 @@ pub(super) fn write(
             .map(|(c, b)| around(c, b.start(), b.end()))
             .collect(),
     };
-    let genome = name(genome);
+    let (assembly, genome) = genomes(genome);
     let (beds, mut written) = beds(&folder.join(&tracks[0].file), tasks, view, elements)?;
     let files = [
         ("hub.txt", hub(folder)),
         (
             "genomes.txt",
-            format!("genome {genome}\ntrackDb trackDb.txt\n"),
+            format!("genome {assembly}\ntrackDb trackDb.txt\n"),
         ),
         ("trackDb.txt", track_db(&tracks, &beds)),
         (
             "igv_session.xml",
             session(&genome, &tracks, &beds, places.first()),
         ),
-        ("igv_batch.txt", batch(&genome, &tracks, &beds, &places)),
+        ("igv_batch.txt", batch(&places)),
         ("tracks.ini", ini(&tracks)),
     ];
     for (name, text) in files {
@@ -120,128 +121,14 @@ pub(super) fn write(
     Ok(written)
 }
 
-/// Writes `regions.bb` and `elements.bb`, on the contigs of a track.
-fn beds(
-    track: &Path,
-    tasks: &[String],
-    view: &View,
-    elements: &[Element],
-) -> Result<(Vec<Bed>, Vec<PathBuf>), ReportError> {
-    let scores = Scores::open("", track, None)?;
-    let contigs = &scores.contigs;
-    let (mut beds, mut written) = (Vec::new(), Vec::new());
-    for (bed, fields, rows) in [
-        region_rows(contigs, tasks, view),
-        element_rows(contigs, elements),
-    ] {
-        if !rows.is_empty() {
-            let path = track.with_file_name(bed.file);
-            written.push(write_bigbed(&path, contigs, bed.about, &fields, rows)?);
-            beds.push(bed);
-        }
-    }
-    Ok((beds, written))
-}
-
-type Rows = (Bed, Vec<(String, String)>, Vec<BedItem>);
-
-/// Regions that were scored: their score is the activity of the task in which they are most active, from 0 for the
-/// lowest thousandth to 1000 for the highest.
-fn region_rows(contigs: &Contigs, tasks: &[String], view: &View) -> Rows {
-    let column = |task: &String| {
-        let column = view.column(&format!("{task}.mean_activity"));
-        column.and_then(|c| c.numbers.clone())
-    };
-    let means: Vec<Vec<f64>> = tasks.iter().filter_map(column).collect();
-    let fields = tasks.iter().map(|task| {
-        let about = format!("Mean activity, {}", line(task, 80));
-        (format!("{}_activity", name(task)), about)
-    });
-    let most = |row: usize| means.iter().map(|m| m[row]).fold(f64::NAN, f64::max);
-    let mut sorted: Vec<f64> = (0..view.rows).map(most).filter(|v| !v.is_nan()).collect();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let low = quantile(&sorted, 0.001).unwrap_or(0.0);
-    let high = quantile(&sorted, 0.999).unwrap_or(0.0);
-    let texts = |name: &str| view.texts(name).unwrap_or_default();
-    let (names, strands) = (texts("name"), texts("strand"));
-    let mut rows = Vec::new();
-    for (row, (contig, bases)) in places(view).into_iter().enumerate() {
-        let (Some(contig), false) = (contigs.id(&contig), most(row).is_nan()) else {
-            continue;
-        };
-        let mut rest = format!(
-            "{}\t{}\t{}",
-            names.get(row).map_or_else(|| ".".into(), |n| line(n, 255)),
-            share(most(row), low, high),
-            strands.get(row).map_or(".", String::as_str),
-        );
-        for mean in &means {
-            rest.push('\t');
-            rest += &format_value(mean[row] as f32 + 0.0).to_string();
-        }
-        rows.push(BedItem {
-            contig,
-            start: bases.start(),
-            end: bases.end(),
-            rest,
-        });
-    }
-    let bed = Bed {
-        file: "regions.bb",
-        short: "MPRA regions",
-        about: "Regions scored by mpra-score, darker where more active",
-    };
-    (bed, fields.collect(), rows)
-}
-
-/// The strongest elements; their score is in proportion to the sum of |importance|.
-fn element_rows(contigs: &Contigs, elements: &[Element]) -> Rows {
-    let most = elements.iter().map(|e| e.score).fold(0.0, f64::max);
-    let rows = elements.iter().filter_map(|e| {
-        let rest = format!(
-            "{}\t{}\t.\t{}\t{}",
-            line(&e.task, 255),
-            share(e.score, 0.0, most),
-            format_value(e.score as f32),
-            format_value(e.mean as f32 + 0.0),
-        );
-        Some(BedItem {
-            contig: contigs.id(&e.contig)?,
-            start: e.start,
-            end: e.end,
-            rest,
-        })
-    });
-    let fields = [
-        ("sum", "Sum of |importance|"),
-        ("mean", "Mean importance; negative where it represses"),
-    ];
-    let bed = Bed {
-        file: "elements.bb",
-        short: "MPRA elements",
-        about: "Strongest elements: stretches of importance that stand out",
-    };
-    let own = |(name, about): (&str, &str)| (name.to_owned(), about.to_owned());
-    (bed, fields.map(own).to_vec(), rows.collect())
-}
-
-/// 0 at the low end, 1000 at the high one.
-fn share(value: f64, low: f64, high: f64) -> u32 {
-    match high > low {
-        true => (1000.0 * (value - low) / (high - low))
-            .round()
-            .clamp(0.0, 1000.0) as u32,
-        false => 1000,
-    }
-}
-
 /// A place with something around it, from 1.
 fn around(contig: &str, start: u32, end: u32) -> String {
-    let from = start.saturating_sub(100) + 1;
-    format!("{}:{from}-{}", line(contig, 200), end.saturating_add(100))
+    let from = start.saturating_sub(AROUND) + 1;
+    let to = end.saturating_add(AROUND);
+    format!("{}:{from}-{to}", line(contig, 200))
 }
 
-/// What of a track is shown: activity from its lowest to its highest thousandth, importance the same way up and down.
+/// What of a track is shown: activity from its lowest to its highest thousandth, with 0, importance the same way up and down.
 fn limits(
     path: &Path,
     kind: &str,
@@ -269,13 +156,17 @@ fn limits(
     all.sort_unstable_by(f64::total_cmp);
     let at = |share: f64| quantile(&all, share).unwrap_or(0.0);
     let (low, high) = (at(0.001), at(0.999));
-    let round = |v: f64| (v * 10.0).round() / 10.0;
+    // Never -0.
+    let round = |v: f64| (v * 10.0).round() / 10.0 + 0.0;
     Ok(match kind {
         "importance" => {
             let most = round(low.abs().max(high.abs()).max(0.1));
             (-most, most)
         }
-        _ => (round(low.min(0.0)), round(high.max(low.min(0.0) + 0.1))),
+        _ => (
+            round(low.min(0.0)),
+            round(high.max(0.0).max(low.min(0.0) + 0.1)),
+        ),
     })
 }
 
@@ -298,7 +189,43 @@ fn line(text: &str, most: usize) -> String {
 /// A name of letters, digits and `_`.
 fn name(text: &str) -> String {
     let sound = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-    text.chars().map(sound).take(100).collect()
+    text.chars().map(sound).take(80).collect()
+}
+
+/// A track's name, that begins with a letter and that no other has: tasks `a-b` and `a.b` are one name otherwise.
+fn unique(own: String, taken: &mut BTreeSet<String>) -> String {
+    let own = match own.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        true => own,
+        false => format!("t{own}"),
+    };
+    let (mut found, mut n) = (own.clone(), 1);
+    while !taken.insert(found.clone()) {
+        n += 1;
+        found = format!("{own}_{n}");
+    }
+    found
+}
+
+/// What a hub calls the genome (UCSC's `hg19`, an accession such as `GCA_000001405.15`) and what IGV does: the same, or the
+/// FASTA's path, which is valid from anywhere.
+fn genomes(genome: &str) -> (String, String) {
+    let path = Path::new(genome);
+    let (assembly, here) = match path.is_file() {
+        true => (
+            path.file_name().map_or(genome.into(), |n| {
+                let name = n.to_string_lossy();
+                name.split(".fa").next().unwrap_or_default().to_owned()
+            }),
+            std::path::absolute(path).map_or(genome.into(), |p| p.to_string_lossy().into_owned()),
+        ),
+        false => (genome.to_owned(), genome.to_owned()),
+    };
+    let sound = |c: char| match c.is_ascii_alphanumeric() || "._-".contains(c) {
+        true => c,
+        false => '_',
+    };
+    let assembly = assembly.chars().map(sound).take(100).collect();
+    (assembly, line(&here, 1_000))
 }
 
 /// Text in XML's attributes.
@@ -347,13 +274,16 @@ fn track_db(tracks: &[Track], beds: &[Bed]) -> String {
         let cell = track.task.split('_').next().unwrap_or(&track.task);
         cells.entry(cell).or_default().push(track);
     }
-    let mut text = String::new();
+    let (mut text, mut taken) = (String::new(), BTreeSet::new());
     for (priority, bed) in beds.iter().enumerate() {
         let _ = write!(
             text,
-            "track mpra_{}\nbigDataUrl {}\ntype bigBed 6 +\nshortLabel {}\nlongLabel {}\nvisibility pack\nspectrum on\n\
+            "track {}\nbigDataUrl {}\ntype bigBed 6 +\nshortLabel {}\nlongLabel {}\nvisibility pack\nspectrum on\n\
              color 0,0,0\npriority {}\n\n",
-            bed.file.trim_end_matches(".bb"),
+            unique(
+                format!("mpra_{}", bed.file.trim_end_matches(".bb")),
+                &mut taken
+            ),
             bed.file,
             bed.short,
             bed.about,
@@ -361,7 +291,7 @@ fn track_db(tracks: &[Track], beds: &[Bed]) -> String {
         );
     }
     for (cell, tracks) in cells {
-        let parent = format!("mpra_{}", name(cell));
+        let parent = unique(format!("mpra_{}", name(cell)), &mut taken);
         let _ = write!(
             text,
             "track {parent}\nsuperTrack on show\nshortLabel {}\nlongLabel {}\n\n",
@@ -385,11 +315,10 @@ fn track_db(tracks: &[Track], beds: &[Bed]) -> String {
             };
             let _ = write!(
                 text,
-                "track {}_{}\nparent {parent}\nbigDataUrl {}\ntype bigWig {low} {high}\nshortLabel {}\nlongLabel {}\n\
+                "track {}\nparent {parent}\nbigDataUrl {}\ntype bigWig {low} {high}\nshortLabel {}\nlongLabel {}\n\
                  visibility full\ncolor {}\naltColor {}\nautoScale off\nviewLimits {low}:{high}\nalwaysZero on\nyLineMark 0\nyLineOnOff on\n\
                  windowingFunction {}\nmaxHeightPixels 100:48:16\npriority {}\n\n",
-                name(&track.task),
-                track.kind,
+                unique(format!("{}_{}", name(&track.task), track.kind), &mut taken),
                 address(&track.file),
                 line(&format!("{task} {short}"), 17),
                 line(&format!("{}: {about}", line(&track.task, 24)), 80),
@@ -399,7 +328,8 @@ fn track_db(tracks: &[Track], beds: &[Bed]) -> String {
                     _ => track.colour,
                 }),
                 match track.kind {
-                    "importance" => "maximum",
+                    // What drives and what represses, both, where a pixel has several bases.
+                    "importance" => "mean+whiskers",
                     _ => "mean",
                 },
                 match track.kind {
@@ -459,16 +389,10 @@ fn session(genome: &str, tracks: &[Track], beds: &[Bed], place: Option<&String>)
     text + "    </Panel>\n</Session>\n"
 }
 
-/// Loads the tracks and takes a picture of each place.
-fn batch(genome: &str, tracks: &[Track], beds: &[Bed], places: &[String]) -> String {
-    let mut text = format!("new\ngenome {genome}\n");
-    for bed in beds {
-        let _ = writeln!(text, "load {}", bed.file);
-    }
-    for track in tracks {
-        let _ = writeln!(text, "load {}", line(&track.file, 1_000));
-    }
-    text += "snapshotDirectory .\nmaxPanelHeight 1000\n";
+/// Opens the session and takes a picture of each place. IGV takes paths from the script's folder.
+fn batch(places: &[String]) -> String {
+    let mut text =
+        "new\nload igv_session.xml\nsnapshotDirectory .\nmaxPanelHeight 1000\n".to_owned();
     for (i, place) in places.iter().enumerate() {
         let _ = writeln!(text, "goto {place}\nsnapshot place_{:02}.png", i + 1);
     }
@@ -476,23 +400,39 @@ fn batch(genome: &str, tracks: &[Track], beds: &[Bed], places: &[String]) -> Str
 }
 
 fn ini(tracks: &[Track]) -> String {
-    let mut text = String::from("[x-axis]\nfontsize = 10\n\n");
+    let bins = 2 * AROUND;
+    let mut text = String::from(
+        "# number_of_bins may not be more than the bases that are shown: bins without a base are gaps.\n\n\
+         [x-axis]\nfontsize = 10\n\n",
+    );
     for track in tracks {
         let [r, g, b] = track.colour;
         let (low, high) = track.limits;
+        let file = line(&track.file, 1_000).replace('%', "%%");
         // A bracket would end the section's name, and a percent sign asks for another value.
         let title = line(&track.task, 60).replace(['[', ']', '%'], "_");
+        let range = format!("min_value = {low}\nmax_value = {high}\nnumber_of_bins = {bins}\n");
+        let importance = track.kind == "importance";
         let _ = write!(
             text,
-            "[{title} {}]\nfile = {}\ntitle = {title} {}\nheight = 2\ncolor = #{r:02x}{g:02x}{b:02x}\nmin_value = {low}\nmax_value = {high}\nnumber_of_bins = 1000\n{}\n",
+            "[spacer]\nheight = 0.3\n\n[{title} {}]\nfile = {file}\ntitle = {title} {}\nheight = 2\ncolor = #{r:02x}{g:02x}{b:02x}\n{range}{}\n",
             track.kind,
-            line(&track.file, 1_000).replace('%', "%%"),
             track.kind,
-            match track.kind {
-                "importance" => "negative_color = #6e6e6e\n",
-                _ => "",
-            }
+            if importance {
+                "operation = max(file, 0)\n"
+            } else {
+                ""
+            },
         );
+        if importance {
+            let [r, g, b] = REPRESSES;
+            let _ = write!(
+                text,
+                "[{title} {}, below 0]\nfile = {file}\ncolor = #{r:02x}{g:02x}{b:02x}\n{range}operation = min(file, 0)\n\
+                 show_data_range = false\noverlay_previous = share-y\n\n",
+                track.kind,
+            );
+        }
     }
     text
 }
@@ -549,6 +489,41 @@ mod tests {
                 .into_iter()
                 .all(|l| l.ends_with(']') && l.matches(']').count() == 1)
         );
-        assert_eq!(batch("hg19", &tracks[..1], &[], &[]).lines().count(), 5);
+        assert_eq!(batch(&[]).lines().count(), 4);
+    }
+
+    #[test]
+    fn tracks_have_names_of_their_own() {
+        let tracks = ["a-b", "a.b", "a_b", "8_x"].map(track);
+        let text = track_db(&tracks, &[]);
+        let names: Vec<_> = text
+            .lines()
+            .filter_map(|l| l.strip_prefix("track "))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "mpra_8",
+                "t8_x_importance",
+                "mpra_a",
+                "a_b_importance",
+                "mpra_a_b",
+                "a_b_importance_2",
+                "mpra_a_b_2",
+                "a_b_importance_3",
+            ]
+        );
+        assert!(text.contains("parent mpra_a_b_2\n"), "{text}");
+    }
+
+    #[test]
+    fn genomes_are_names_or_files() {
+        let same = |g: &str| (g.to_owned(), g.to_owned());
+        assert_eq!(genomes("hg19"), same("hg19"));
+        assert_eq!(genomes("GCA_000001405.15"), same("GCA_000001405.15"));
+        let (hub, igv) = genomes("a b\ntrackDb x");
+        assert_eq!((&*hub, &*igv), ("a_b_trackDb_x", "a b trackDb x"));
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/genome.fa");
+        assert_eq!(genomes(file), ("genome".into(), file.into()));
     }
 }
