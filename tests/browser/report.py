@@ -149,8 +149,8 @@ def check_motifs(watched: Watched, report: Path) -> None:
     height = float(figure.get_attribute("viewBox").split()[3])
     assert box
     # The hit covers bases 1101 to 1108; its row is above the axis.
-    x = box["x"] + (96 + 104.5 / 295 * 990) / 1100 * box["width"]
-    page.mouse.move(x, box["y"] + (height - 24 - 18) / height * box["height"])
+    at = {"x": (96 + 104.5 / 295 * 990) / 1100 * box["width"], "y": (height - 24 - 18) / height * box["height"]}
+    figure.hover(position=at, force=True)
     tip = page.inner_text(".tip")
     assert "<b>" in tip and "p 1.5e-5" in tip, tip
     watched.close()
@@ -163,7 +163,7 @@ def check_training(watched: Watched, program: str, fixtures: Path, folder: Path)
     data = folder / "own.tsv"
     data.write_text("name\tsequence\tactivity\n" + "".join(f"s{i}\t{s}\t{v:.3f}\n" for i, (s, v) in enumerate(rows)))
     out = folder / "trained"
-    words = [program, "train", "--data", data, "--arch", "conv 24x11 | relu | max_pool 45 | dense", "--epochs", "12", "--out", out, "--report"]
+    words = [program, "train", "--data", data, "--arch", "conv 32x11, relu, maxpool 45, dense", "--epochs", "12", "--out", out, "--report"]
     training = subprocess.Popen([str(w) for w in words], stderr=subprocess.DEVNULL)
     begin = time.monotonic()
     report = out / "report.html"
