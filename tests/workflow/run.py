@@ -83,7 +83,7 @@ def make_work(folder: Path, data: Path, program: Path, samples: list[str], **mor
     sheet = "".join(f"{name}\t{SAMPLES[name]}\n" for name in samples)
     (folder / "config/samples.tsv").write_text("sample\tfasta\tregions\tmodel\tannotations\tvcf\n" + sheet)
     config = {"program": str(program), "bases_per_shard": LENGTH, "threads": 1, "checkpoint_seconds": 1}
-    config |= {"variants": {"shards": 3}, "flags": FLAGS, **more}
+    config |= {"variants": {"shards": 2}, "flags": FLAGS, **more}
     (folder / "config/config.yaml").write_text(json.dumps(config))
     return config
 
@@ -245,7 +245,7 @@ def on_slurm(folder: Path, data: Path, program: Path, single: Path) -> None:
     work = folder / "slurm"
     make_work(work, data, program, ["genome"])
     words = ["--workflow-profile", ROOT / "workflow/profiles/slurm", "--latency-wait", 5, "--slurm-no-account"]
-    words += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", 3]
+    words += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", 10]
     with slurm.Cluster(folder / "cluster", 3) as cluster, Workflow(work, *words, env=cluster.env) as workflow:
         say(f"{cluster.call('sinfo', '--version').strip()}: {len(cluster.nodes)} nodes")
 

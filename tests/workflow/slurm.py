@@ -62,7 +62,7 @@ class Cluster:
     def __init__(self, folder: Path, nodes: int) -> None:
         self.folder, self.nodes = folder, [f"n{i + 1}" for i in range(nodes)]
         self.env = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
-        self.env["PATH"] += os.pathsep + "/usr/sbin"
+        self.env["PATH"] = os.pathsep.join([str(folder / "bin"), os.environ["PATH"], "/usr/sbin"])
         self.daemons: list[subprocess.Popen] = []
 
     def daemon(self, *words: str) -> None:
@@ -85,6 +85,11 @@ class Cluster:
         for name in ("state", *(f"spool.{node}" for node in self.nodes)):
             (folder / name).mkdir(parents=True)
         folder.chmod(0o755)
+        # Within a job the plugin takes SLURM_CONF away: clusters have theirs in /etc.
+        srun = folder / "bin/srun"
+        srun.parent.mkdir()
+        srun.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
+        srun.chmod(0o755)
         key = folder / "munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)
@@ -118,13 +123,18 @@ class Cluster:
         return [dict(zip(("id", "state", "node", "comment"), row.split("|", 3))) for row in rows]
 
     def lose(self, node: str) -> None:
-        """A node that goes away at once, with all that runs on it."""
-        self.signal(signal.SIGKILL, node)
+        """A node that goes away, with all that runs on it: nothing there reports how it ended."""
+        for pid in self.daemons_of(node):
+            os.kill(pid, signal.SIGKILL)
         self.call("scontrol", "update", f"nodename={node}", "state=down", "reason=lost")
+        self.kill(node)
 
-    def signal(self, signal_: int, node: str) -> None:
-        """To the node's slurmd and whatever it has started: those that have its name in their environment."""
-        pids = [d.pid for d in self.daemons if d.poll() is None and d.args == ("slurmd", "-D", "-N", node)]
+    def daemons_of(self, node: str) -> list[int]:
+        return [d.pid for d in self.daemons if d.poll() is None and d.args == ("slurmd", "-D", "-N", node)]
+
+    def kill(self, node: str) -> None:
+        """The node's slurmd and whatever it has started: what has its name in its environment."""
+        pids = self.daemons_of(node)
         ours, name = f"SLURM_CONF={self.folder}/slurm.conf".encode(), f"SLURMD_NODENAME={node}".encode()
         for process in Path("/proc").glob("[0-9]*"):
             try:
@@ -135,13 +145,13 @@ class Cluster:
                 pids.append(int(process.name))
         for one in pids:
             try:
-                os.kill(one, signal_)
+                os.kill(one, signal.SIGKILL)
             except ProcessLookupError:
                 pass
 
     def __exit__(self, *_: object) -> None:
         for node in self.nodes:
-            self.signal(signal.SIGKILL, node)
+            self.kill(node)
         for daemon in reversed(self.daemons):
             daemon.terminate()
         for daemon in self.daemons:
