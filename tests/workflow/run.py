@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """The workflow, on this machine and on a Slurm cluster of this machine, beside single runs of the program.
 
-usage: run.py PROGRAM [local] [slurm]
+usage: run.py --program PROGRAM [--only local|slurm]
 
 Checked: what the workflow writes is what one run writes, byte for byte, for a genome, regions and variants; a shard whose program
 is killed, one whose job is cancelled, and one whose node is lost go on from their checkpoints; merged bases that do not
 add up, a wrong configuration and a wrong sheet are refused; lint and format.
 """
 
+import argparse
 import gzip
 import json
 import os
@@ -70,8 +71,12 @@ def make_data(folder: Path) -> None:
 SAMPLES = {
     "genome": f"genome.fa\tgenome\t{FIXTURES}/models/demo.onnx\tsites=sites.bed\tchanges.vcf",
     "regions": f"{FIXTURES}/genome.fa\t{FIXTURES}/regions.bed\t{FIXTURES}/models/cnn_4w.onnx\t\t",
+    "large": "large.fa\tgenome\tdefault\t\t",
     "changes": "genome.fa\tnone\tpaper\t\tchanges.vcf",
 }
+
+
+REAL = [name for name in SAMPLES if name != "large"]
 
 
 def make_work(folder: Path, data: Path, program: Path, samples: list[str], **more) -> dict:
@@ -94,8 +99,8 @@ def snakemake(folder: Path, *words: object) -> list[str]:
 
 def single_runs(folder: Path, data: Path, program: Path) -> None:
     """What one run a job writes, for all samples."""
-    for name, row in SAMPLES.items():
-        fasta, regions, model, annotation, vcf = row.split("\t")
+    for name in REAL:
+        fasta, regions, model, annotation, vcf = SAMPLES[name].split("\t")
         common = ["--fasta", fasta, "--model", model]
         out = folder / name
         out.mkdir(parents=True)
@@ -199,7 +204,7 @@ class Workflow:
 
 def local(folder: Path, data: Path, program: Path, single: Path) -> None:
     work = folder / "local"
-    make_work(work, data, program, list(SAMPLES))
+    make_work(work, data, program, REAL)
     call(*snakemake(work, "--lint"))
     snakefmt = [sys.executable, "-m", "snakefmt", "--check", "-l", "120", ROOT / "workflow"]
     call(*snakefmt)
@@ -212,8 +217,8 @@ def local(folder: Path, data: Path, program: Path, single: Path) -> None:
             os.kill(pid, signal.SIGKILL)
         workflow.ends_well()
     behind = went_on(work, shard, noted)
-    files = sum(compare(work / "results" / name, single / name) for name in SAMPLES)
-    for name in SAMPLES:
+    files = sum(compare(work / "results" / name, single / name) for name in REAL)
+    for name in REAL:
         check((work / f"results/{name}/report.html").stat().st_size > 100_000, f"the page of {name}")
     say(f"local: {files} files as single runs write them; shard {shard}, killed, went on behind unit {behind}")
 
@@ -239,6 +244,17 @@ def local(folder: Path, data: Path, program: Path, single: Path) -> None:
         done = subprocess.run(snakemake(wrong, "-n"), text=True, capture_output=True)
         check(done.returncode and word in done.stderr + done.stdout, f"a wrong {name} passed:\n{done.stderr}")
     say("wrong configurations and sheets: refused")
+
+    # 3 Gb: shards below 250 Mb, and twice the time of 250 Mb at 4 threads' 232,000 bases a second, and ten minutes.
+    large = folder / "large"
+    config = {"bases_per_shard": 250_000_000, "threads": 4, "bases_per_second": {"default": 58_000}}
+    make_work(large, data, program, ["large"], **config)
+    (large / "large.fa").touch()
+    (large / "large.fa.fai").write_text("".join(f"c{i}\t1000000000\t3\t60\t61\n" for i in range(3)))
+    plan = call(*snakemake(large, "-n", "--cores", 4)).stdout.splitlines()
+    runtimes = [line for line in plan if "runtime=46," in line and "mem_mb=1600" in line]
+    check(len(runtimes) == 12 and any(line.split() == ["score", "12"] for line in plan), "\n".join(plan))
+    say("3 Gb: 12 shards of 46 minutes are asked for")
 
 
 def on_slurm(folder: Path, data: Path, program: Path, single: Path) -> None:
@@ -278,8 +294,11 @@ def on_slurm(folder: Path, data: Path, program: Path, single: Path) -> None:
 
 
 def main() -> int:
-    program = Path(sys.argv[1]).resolve()
-    parts = sys.argv[2:] or ["local", "slurm"]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--program", type=Path, required=True)
+    parser.add_argument("--only", choices=["local", "slurm"])
+    args = parser.parse_args()
+    program = args.program.resolve()
     passed = skipped = 0
     with tempfile.TemporaryDirectory(prefix="workflow-test.") as name:
         folder = Path(name).resolve()
@@ -289,7 +308,7 @@ def main() -> int:
         single_runs(single, data, program)
         say("single runs: done")
         for part, run in (("local", local), ("slurm", on_slurm)):
-            if part not in parts:
+            if args.only not in (None, part):
                 continue
             if part == "slurm" and (lacks := slurm.missing()):
                 print(f"skipped: the workflow on Slurm, as this machine lacks {', '.join(lacks)}")

@@ -1,10 +1,14 @@
-"""A Slurm cluster on this machine: munged, slurmctld and a slurmd a node, in a folder of their own."""
+"""A Slurm cluster on this machine: munged, slurmctld and a slurmd a node, in a folder of their own.
+
+As a program it says what it lacks, and ends with 1 where that is anything.
+"""
 
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -160,3 +164,8 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
+
+
+if __name__ == "__main__":
+    print(", ".join(missing()))
+    sys.exit(bool(missing()))

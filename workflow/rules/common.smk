@@ -31,6 +31,8 @@ def read_samples(path):
             if row["regions"] == "none" and "vcf" not in row:
                 raise WorkflowError(f"{path}: sample {row['sample']} has nothing to score")
             samples[row["sample"]] = row
+    if not samples:
+        raise WorkflowError(f"{path}: no sample stands there")
     return samples
 
 

@@ -16,8 +16,8 @@ rule overlap:
         "../envs/python.yaml"
     threads: 2
     resources:
-        # Exact counts of scores take up to 2.5 GB (--memory).
-        mem_mb=lambda wc, attempt: megabytes(1500 + min(2500, bases_of(wc.sample) / 1e4), attempt),
+        # Five bytes a base, until counts take 2.5 GB (--memory).
+        mem_mb=lambda wc, attempt: megabytes(1000 + min(2500, 5e-6 * bases_of(wc.sample)), attempt),
         runtime=lambda wc, attempt: minutes(bases_of(wc.sample) / 1e6, attempt),
     params:
         program=PROGRAM,
@@ -59,7 +59,8 @@ rule report:
         "../envs/python.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wc, attempt: megabytes(2000 + bases_of(wc.sample) / 1e5, attempt),
+        # It goes through the tracks a stretch at a time; what grows is the table of regions.
+        mem_mb=lambda wc, attempt: megabytes(1500 + 20 * sum(file_mb(bed) for bed in bed_of(wc.sample)), attempt),
         runtime=lambda wc, attempt: minutes(bases_of(wc.sample) / 1e6, attempt),
     params:
         program=PROGRAM,
