@@ -20,19 +20,17 @@ if config["onnxruntime"]:
 
 def read_samples(path):
     """The rows of the sheet by sample; empty cells take the schema's defaults."""
-    samples = {}
     with open(path, newline="") as file:
         lines = (line for line in file if line.strip() and not line.startswith("#"))
-        for row in csv.DictReader(lines, delimiter="\t"):
-            row = {column: cell for column, cell in row.items() if cell}
-            validate(row, "../schemas/samples.schema.yaml")
-            if row["sample"] in samples:
-                raise WorkflowError(f"{path}: sample {row['sample']} stands there twice")
-            if row["regions"] == "none" and "vcf" not in row:
-                raise WorkflowError(f"{path}: sample {row['sample']} has nothing to score")
-            samples[row["sample"]] = row
-    if not samples:
-        raise WorkflowError(f"{path}: no sample stands there")
+        rows = [{c: cell for c, cell in row.items() if cell} for row in csv.DictReader(lines, delimiter="\t")]
+    # All at once: every job of a cohort reads the sheet again.
+    validate({"rows": rows}, "../schemas/samples.schema.yaml")
+    samples = {row["sample"]: row for row in rows}
+    for row in rows:
+        if samples[row["sample"]] is not row:
+            raise WorkflowError(f"{path}: sample {row['sample']} stands there twice")
+        if row["regions"] == "none" and "vcf" not in row:
+            raise WorkflowError(f"{path}: sample {row['sample']} has nothing to score")
     return samples
 
 
