@@ -171,14 +171,14 @@ class Workflow:
     def __init__(self, work: Path, *words: object, **more) -> None:
         self.work, self.log = work, work.with_suffix(".log")
         with open(self.log, "w") as out:
-            self.process = subprocess.Popen(snakemake(work, *words), stdout=out, stderr=out, **more)
+            self.process = subprocess.Popen(snakemake(work, *words), stdout=out, stderr=out, start_new_session=True, **more)
 
     def __enter__(self) -> "Workflow":
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
-            self.process.terminate()
+            os.killpg(self.process.pid, signal.SIGTERM)
             self.process.wait()
 
     def logs(self) -> str:
