@@ -13,6 +13,7 @@ import gzip
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -135,6 +136,12 @@ def compare(ours: Path, single: Path) -> int:
     return len(files)
 
 
+def parts_of(page: Path) -> list[dict]:
+    """What a page shows, a part a folder or file of results."""
+    data = re.search('<script type="application/json" id="data">(.*?)</script>', page.read_text(), re.DOTALL)
+    return json.loads(data.group(1))["parts"]
+
+
 def notes_of(work: Path, shard: str) -> int:
     """How many units a running shard has noted as done."""
     try:
@@ -219,7 +226,11 @@ def local(folder: Path, data: Path, program: Path, single: Path) -> None:
     behind = went_on(work, shard, noted)
     files = sum(compare(work / "results" / name, single / name) for name in REAL)
     for name in REAL:
-        check((work / f"results/{name}/report.html").stat().st_size > 100_000, f"the page of {name}")
+        page = parts_of(work / f"results/{name}/report.html")
+        check(len(page) == {"genome": 4, "regions": 1, "changes": 2}[name], f"parts of the page of {name}: {page}")
+        if (run := work / f"results/{name}/tracks/run.json").exists():
+            bases = str(json.loads(run.read_text())["counts"]["bases_scored"])
+            check(["bases scored", bases] in page[0]["run"]["facts"], f"{bases} bases are not on the page of {name}")
     say(f"local: {files} files as single runs write them; shard {shard}, killed, went on behind unit {behind}")
 
     tracks, shards = work / "results/genome/tracks", sorted((work / "results/genome/shards").glob("*-of-*"))
