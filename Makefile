@@ -4,7 +4,7 @@
 SETUP := .setup
 PYTHON ?= python3
 
-.PHONY: browser-test deny help setup build demo test crosscheck crosscheck-elsewhere bench fixtures lint asan
+.PHONY: browser-test workflow-test deny help setup build demo test crosscheck crosscheck-elsewhere bench fixtures lint asan
 
 help:
 	@echo "make demo        target/demo/mpra-score; scores the fixtures, lists the tracks"
@@ -13,6 +13,7 @@ help:
 	@echo "make crosscheck  only the cross-checks (pyBigWig, numpy, scikit-learn, Python onnxruntime)"
 	@echo "make crosscheck-elsewhere  tracks.ini drawn by pyGenomeTracks (fetches 620 MB)"
 	@echo "make browser-test  the pages of results in a real browser (chromium, from apt if there is none)"
+	@echo "make workflow-test  the Snakemake workflow, on this machine and a Slurm cluster of its own (from apt if there is none)"
 	@echo "make bench       speed, beside Python onnxruntime"
 	@echo "make fixtures    write fixtures/ again"
 	@echo "make lint        formatting and clippy, warnings as errors"
@@ -91,6 +92,22 @@ browser-test: setup $(SETUP)/browser/.done
 	    echo "skipped: browser-test, as there is no chromium and apt-get could not install it"; \
 	else PYTHONPATH=$(SETUP)/browser ORT_DYLIB_PATH=$(SETUP)/onnxruntime \
 	    $(PYTHON) tests/browser/report.py target/debug/mpra-score fixtures; fi
+
+# One of the packages, connection_pool, is to be had as its source alone.
+$(SETUP)/workflow/.done: tests/workflow/requirements.txt
+	rm -rf $(SETUP)/workflow
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --only-binary=:all: --no-binary=connection_pool \
+	    --target $(SETUP)/workflow --requirement tests/workflow/requirements.txt
+	@touch $@
+
+# Slurm's programs may be installed by root alone; what is missing then is said by the test.
+workflow-test: setup $(SETUP)/workflow/.done
+	cargo build --locked
+	$(call beside,debug)
+	@if ! $(PYTHON) tests/workflow/slurm.py > /dev/null && command -v apt-get > /dev/null; then \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends slurmctld slurmd slurm-client munge > /dev/null || true; fi
+	PYTHONPATH=$(CURDIR)/$(SETUP)/workflow PATH="$(CURDIR)/$(SETUP)/workflow/bin:$$PATH" \
+	    ORT_DYLIB_PATH=$(CURDIR)/$(SETUP)/onnxruntime $(PYTHON) tests/workflow/run.py --program target/debug/mpra-score
 
 # Networks of the benchmarks, with random weights: the time does not depend on them.
 target/bench/dragonn.onnx: benches/models.rs src/model/onnx/presets.rs

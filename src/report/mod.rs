@@ -238,7 +238,7 @@ fn part(
         ..Part::default()
     };
     let mut elements = Vec::new();
-    if run.job == "score" && path.join("regions.tsv").exists() {
+    if ["score", "merge"].contains(&&run.job[..]) && path.join("regions.tsv").exists() {
         elements = score::fill(&mut part, path, &run, config, cancel)?;
     }
     for name in &run.outputs {

@@ -443,8 +443,10 @@
           if (e < first || s > last) return;
           inside.append(svg("rect", { x: sx(s), y: top + 1, width: Math.max(1, sx(e) - sx(s)), height: 9, fill: "var(--soft)", "fill-opacity": 0.6 }));
           // As much of the name as there is room for.
-          const room = Math.floor((Math.min(LEFT + WIDTH, sx(e)) - Math.max(LEFT, sx(s))) / 5.2);
-          if (name && room > 2) inside.append(svg("text", { x: Math.max(LEFT, sx(s)) + 1, y: top + 20, "font-size": 9 }, name.slice(0, room)));
+          const room = Math.floor((Math.min(LEFT + WIDTH, sx(e)) - Math.max(LEFT, sx(s))) / 6);
+          // HOCOMOCO's names begin with the factor's, behind which a dot stands; JASPAR's numbers are whole.
+          const label = /^MA\d/.test(name) ? name : name.replace(/^(\w{2,})\.\S+/, "$1");
+          if (name && room > 2) inside.append(svg("text", { x: Math.max(LEFT, sx(s)) + 1, y: top + 20, "font-size": 9 }, label.slice(0, room)));
         });
         const here = (i) => track.intervals.filter(([s, e]) => s <= i && i < e).map(([, , name]) => name || track.name);
         parts.push({ top, bottom: top + 22, say: (i) => here(i).slice(0, 6) });
