@@ -19,6 +19,7 @@ const FIRST: Duration = Duration::from_secs(3);
 pub struct Bar {
     bar: ProgressBar,
     unit: &'static str,
+    quiet: bool,
     /// When the last line was logged; nothing where none is.
     logged: Option<Mutex<Instant>>,
 }
@@ -49,6 +50,7 @@ impl Bar {
         Self {
             bar,
             unit,
+            quiet,
             logged: (!quiet && !terminal).then(|| Mutex::new(Instant::now())),
         }
     }
@@ -80,6 +82,11 @@ impl Progress for Bar {
     }
 
     fn resumed(&self, bases: u64) {
+        if bases > 0 && !self.quiet {
+            let (done, all) = (HumanCount(bases), HumanCount(self.bar.length().unwrap_or(0)));
+            let line = format!("going on: {done} of {all} {} are done", self.unit);
+            self.bar.suspend(|| say(line));
+        }
         self.bar.set_position(bases);
         self.bar.reset_eta();
     }

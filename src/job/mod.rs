@@ -49,7 +49,7 @@ impl JobError {
             Self::Interrupted { .. } => None,
             Self::Thread(_) | Self::Threads(..) => Some("ask for fewer with --threads".into()),
             Self::OtherJob(_) => Some(
-                "a run is resumed, and shards are merged, with the same inputs, flags and versions only; --force begins anew"
+                "a run is resumed, and shards are merged, with the same inputs, flags and versions only; --force without --resume begins anew"
                     .into(),
             ),
         }

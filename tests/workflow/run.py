@@ -227,6 +227,7 @@ def local(folder: Path, data: Path, program: Path, single: Path) -> None:
         if (run := work / f"results/{name}/tracks/run.json").exists():
             bases = str(json.loads(run.read_text())["counts"]["bases_scored"])
             check(["bases scored", bases] in page[0]["run"]["facts"], f"{bases} bases are not on the page of {name}")
+            check(page[0]["tables"], f"the page of {name} has no table of regions")
     say(f"local: {files} files as single runs write them; shard {shard}, killed, went on behind unit {behind}")
 
     tracks, shards = work / "results/genome/tracks", sorted((work / "results/genome/shards").glob("*-of-*"))
