@@ -4,7 +4,7 @@
 SETUP := .setup
 PYTHON ?= python3
 
-.PHONY: browser-test workflow-test deny help setup build demo test crosscheck crosscheck-elsewhere bench fixtures lint asan
+.PHONY: python-test browser-test workflow-test deny help setup build demo test crosscheck crosscheck-elsewhere bench fixtures lint asan
 
 help:
 	@echo "make demo        target/demo/mpra-score; scores the fixtures, lists the tracks"
@@ -12,6 +12,7 @@ help:
 	@echo "make build       target/release/mpra-score, the fastest (compiles for longer)"
 	@echo "make crosscheck  only the cross-checks (pyBigWig, numpy, scikit-learn, Python onnxruntime)"
 	@echo "make crosscheck-elsewhere  tracks.ini drawn by pyGenomeTracks (fetches 620 MB)"
+	@echo "make python-test the Python module, built and tried (pip install . builds it for yourself)"
 	@echo "make browser-test  the pages of results in a real browser (chromium, from apt if there is none)"
 	@echo "make workflow-test  the Snakemake workflow, on this machine and a Slurm cluster of its own (from apt if there is none)"
 	@echo "make bench       speed, beside Python onnxruntime"
@@ -76,6 +77,21 @@ crosscheck-elsewhere: setup $(SETUP)/elsewhere/.done
 	cargo build --locked
 	ORT_DYLIB_PATH=$(SETUP)/onnxruntime PYTHONPATH=$(SETUP)/elsewhere \
 	    $(PYTHON) scripts/crosscheck_elsewhere.py target/debug/mpra-score
+
+# The Python module in the profile of the tests, whose crates are compiled by then; numpy and ONNX Runtime are
+# those of the cross-checks.
+$(SETUP)/pytest/.done: python/tests/requirements.txt
+	rm -rf $(SETUP)/pytest
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --only-binary=:all: \
+	    --target $(SETUP)/pytest --requirement python/tests/requirements.txt
+	@touch $@
+
+python-test: $(SETUP)/python/.done $(SETUP)/pytest/.done
+	rm -rf $(SETUP)/module
+	MATURIN_PEP517_ARGS="--profile dev" $(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps \
+	    --target $(SETUP)/module .
+	PYTHONPATH=$(SETUP)/module:$(SETUP)/python:$(SETUP)/pytest \
+	    $(PYTHON) -m pytest -q -p no:cacheprovider python/tests
 
 $(SETUP)/browser/.done: tests/browser/requirements.txt
 	rm -rf $(SETUP)/browser

@@ -45,7 +45,7 @@
 //!
 //! And [`report`]: one page that shows what jobs have done.
 //!
-//! The command line (`src/cli/`) belongs to the program, not to this library.
+//! And [`cli`]: the program, what is typed and what is printed.
 //!
 //! # Examples
 //!
@@ -62,6 +62,7 @@
 //! assert_eq!(starts[0], 10_000 - 116);
 //! ```
 
+pub mod cli;
 pub mod counts;
 pub mod dataset;
 pub mod encode;

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, ValueEnum};
-use mpra_score::Error;
-use mpra_score::dataset::{
+use crate::Error;
+use crate::dataset::{
     self, Config, CoordinateSource, Geometry, Igvf, MissingValues, ReplicateRule, Shares,
     SplitRule, Strand, parse_experiment, read_sheet,
 };
+use anyhow::Result;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, ValueEnum};
 
 use super::interrupt;
 use super::report::ReportFlag;

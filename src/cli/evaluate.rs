@@ -3,17 +3,17 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use clap::error::ErrorKind;
-use clap::{ArgGroup, Args, CommandFactory, ValueEnum};
-use mpra_score::dataset::Split;
-use mpra_score::evaluate::{
+use crate::dataset::Split;
+use crate::evaluate::{
     self, Against, Bootstrap, Common, ExamplesConfig, Fields, Side, SuiteConfig, SuiteSummary,
     Summary, VariantsConfig,
 };
-use mpra_score::labelled::{Columns, Source};
-use mpra_score::model::ModelSources;
-use mpra_score::output::Existing;
+use crate::labelled::{Columns, Source};
+use crate::model::ModelSources;
+use crate::output::Existing;
+use anyhow::{Context, Result};
+use clap::error::ErrorKind;
+use clap::{ArgGroup, Args, CommandFactory, ValueEnum};
 
 use super::interrupt;
 use super::progress::Bar;

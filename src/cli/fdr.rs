@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::fdr::{self, Config, FoldBy, PTable, Summary};
+use crate::sumstats::{Role, SumTable};
 use anyhow::Result;
 use clap::{ArgGroup, Args, ValueEnum};
-use mpra_score::fdr::{self, Config, FoldBy, PTable, Summary};
-use mpra_score::sumstats::{Role, SumTable};
 
 use super::interrupt;
 use super::report::ReportFlag;

@@ -23,7 +23,7 @@ pub struct MergeArgs {
 pub fn run(args: MergeArgs, quiet: bool) -> Result<()> {
     let cancel = super::interrupt::watch()?;
     let command = super::shared::command_line();
-    let summary = mpra_score::score::merge(&args.shards, &args.out, args.force, &command, &cancel)?;
+    let summary = crate::score::merge(&args.shards, &args.out, args.force, &command, &cancel)?;
     if !quiet {
         super::score::report(&summary);
     }

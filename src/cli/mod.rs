@@ -1,5 +1,7 @@
 //! The command line: the only place that names clap. One file a subcommand, each with its `Args`
 //! and the function that turns them into the library's validated configuration and runs it.
+//!
+//! [`main`] is the program. [`run`] is the same for another program that has it inside, such as the Python module.
 
 mod dataset;
 mod evaluate;
@@ -17,14 +19,21 @@ mod score;
 mod serve;
 mod shared;
 mod sharpr;
+mod shell;
 mod train;
 mod train_kmer;
 mod values;
 mod variants;
 
+use std::ffi::OsString;
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use tracing_subscriber::filter::LevelFilter;
+
+use crate::Cancel;
 
 /// Base-resolution regulatory activity and importance from MPRA sequence models
 ///
@@ -39,7 +48,7 @@ use tracing_subscriber::filter::LevelFilter;
     disable_help_subcommand = true,
     max_term_width = 100
 )]
-pub struct Cli {
+struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -65,12 +74,14 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Look into model files
     Model(model::ModelArgs),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
 }
 
 /// How much is said on standard error.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "General")]
-pub struct Logging {
+struct Logging {
     /// Say less: errors only, and no progress bar
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
@@ -81,7 +92,7 @@ pub struct Logging {
 
 impl Cli {
     /// The log level asked for.
-    pub fn verbosity(&self) -> LevelFilter {
+    fn verbosity(&self) -> LevelFilter {
         match (self.logging.quiet, self.logging.verbose) {
             (true, _) => LevelFilter::ERROR,
             (false, 0) => LevelFilter::WARN,
@@ -91,7 +102,7 @@ impl Cli {
     }
 
     /// Runs the subcommand.
-    pub fn run(self) -> Result<()> {
+    fn run(self) -> Result<()> {
         let quiet = self.logging.quiet;
         match self.command {
             None => score::run(self.score, quiet),
@@ -108,12 +119,14 @@ impl Cli {
             Some(Command::Serve(args)) => args.run(quiet),
             Some(Command::Sharpr(args)) => args.run(quiet),
             Some(Command::Train(args)) => args.run(quiet),
+            Some(Command::Completions(args)) => args.run(),
+            Some(Command::Man(args)) => args.run(),
         }
     }
 }
 
 /// Sends the library's log lines to standard error.
-pub fn start_logging(level: LevelFilter) {
+fn start_logging(level: LevelFilter) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
@@ -122,5 +135,115 @@ pub fn start_logging(level: LevelFilter) {
         .with_target(false)
         // It would panic where standard error is closed.
         .log_internal_errors(false)
-        .init();
+        .try_init()
+        .ok();
+}
+
+/// The program: reads the process's arguments, runs, and gives its exit code.
+pub fn main() -> ExitCode {
+    ExitCode::from(main_with(std::env::args_os().skip(1)))
+}
+
+/// The same with other words; where they are no command, or ask for help, the process ends.
+pub fn main_with(words: impl IntoIterator<Item = OsString>) -> u8 {
+    let words = std::iter::once("mpra-score".into()).chain(words);
+    // clap prints usage errors itself and exits with 2, help and version with 0.
+    let cli = Cli::parse_from(words);
+    // A track is several open files, and a model may have hundreds of tasks. Where the limit
+    // cannot be raised, opening fails with a hint.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    start_logging(cli.verbosity());
+    match cli.run() {
+        Ok(()) => 0,
+        Err(error) => report(&error),
+    }
+}
+
+/// Why [`run`] failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// What went wrong, with its causes.
+    pub text: String,
+    /// One line that says how to mend it, when there is a way.
+    pub hint: Option<String>,
+    /// Whether the caller cancelled it.
+    pub interrupted: bool,
+    /// Whether the words were no command.
+    pub usage: bool,
+}
+
+/// Runs a command inside another program: its words without the program's name. Signals are the caller's matter,
+/// who asks the job to stop by `cancel`; nothing ends the process.
+///
+/// # Errors
+/// What the program would have printed.
+pub fn run(
+    words: impl IntoIterator<Item = OsString>,
+    cancel: &Cancel,
+) -> std::result::Result<(), Failure> {
+    let words = std::iter::once("mpra-score".into()).chain(words);
+    let usage = |e: &clap::Error| Failure {
+        text: e.to_string().trim_end().to_owned(),
+        hint: None,
+        interrupted: false,
+        usage: true,
+    };
+    let cli = Cli::try_parse_from(words).map_err(|e| usage(&e))?;
+    start_logging(cli.verbosity());
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    interrupt::with(cancel, || cli.run()).map_err(|error| {
+        if let Some(e) = error.downcast_ref::<clap::Error>() {
+            return usage(e);
+        }
+        let known = known(&error);
+        Failure {
+            text: format!("{error:#}"),
+            hint: known.and_then(crate::Error::hint),
+            interrupted: known.and_then(crate::Error::interrupted).is_some(),
+            usage: false,
+        }
+    })
+}
+
+/// The library's error among the causes.
+fn known(error: &anyhow::Error) -> Option<&crate::Error> {
+    error.chain().find_map(|e| e.downcast_ref::<crate::Error>())
+}
+
+/// Exit codes: 0 done (also when the reader of standard output went away), 1 failed, 2 usage,
+/// 130 interrupted.
+fn report(error: &anyhow::Error) -> u8 {
+    let broken_pipe = error
+        .chain()
+        .filter_map(|e| e.downcast_ref::<std::io::Error>())
+        .any(|e| e.kind() == ErrorKind::BrokenPipe);
+    if broken_pipe {
+        return 0;
+    }
+    // Settings that clap cannot judge one by one.
+    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+        say(&usage.to_string());
+        return 2;
+    }
+    let known = known(error);
+    if let Some(kept) = known.and_then(crate::Error::interrupted) {
+        say(&format!(
+            "interrupted: {}\n",
+            match kept {
+                true => "the same command goes on from here",
+                false => "unfinished files removed",
+            }
+        ));
+        return 130;
+    }
+    say(&format!("error: {error:#}\n"));
+    if let Some(hint) = known.and_then(crate::Error::hint) {
+        say(&format!("hint: {hint}\n"));
+    }
+    1
+}
+
+/// Writes to standard error, which may be closed or full: the exit code tells all the same.
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

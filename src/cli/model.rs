@@ -1,11 +1,11 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use crate::Error;
+use crate::ism::fast::{DagPlan, FastPlan};
+use crate::model::{Model, ModelError, ModelSource, Runtime};
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use mpra_score::Error;
-use mpra_score::ism::fast::{DagPlan, FastPlan};
-use mpra_score::model::{Model, ModelError, ModelSource, Runtime};
 
 use super::motifs::MotifsArgs;
 use super::quantiles::QuantilesArgs;

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::genome::BedSource;
+use crate::model::ModelSource;
+use crate::motifs::{Config, Sequences, run};
 use anyhow::Result;
 use clap::{ArgGroup, Args};
-use mpra_score::genome::BedSource;
-use mpra_score::model::ModelSource;
-use mpra_score::motifs::{Config, Sequences, run};
 
 use super::interrupt;
 use super::shared::{ModelFlags, aliases, command_line, say};

@@ -3,11 +3,11 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::Error;
+use crate::intervals::Named;
+use crate::overlap::{Common, by_name, correlate, enrichment, profile};
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use mpra_score::Error;
-use mpra_score::intervals::Named;
-use mpra_score::overlap::{Common, by_name, correlate, enrichment, profile};
 
 use super::interrupt;
 use super::report::ReportFlag;

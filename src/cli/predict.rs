@@ -3,12 +3,12 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::encode::push_codes;
+use crate::ism::EngineSettings;
+use crate::model::ModelSources;
+use crate::score::{Flanks, PredictConfig, PredictSummary, predict};
 use anyhow::{Result, bail};
 use clap::Args;
-use mpra_score::encode::push_codes;
-use mpra_score::ism::EngineSettings;
-use mpra_score::model::ModelSources;
-use mpra_score::score::{Flanks, PredictConfig, PredictSummary, predict};
 
 use super::interrupt;
 use super::progress::Bar;

@@ -3,10 +3,10 @@ use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::job::Progress;
 use indicatif::{
     HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
 };
-use mpra_score::job::Progress;
 
 use super::shared::say;
 
@@ -83,7 +83,10 @@ impl Progress for Bar {
 
     fn resumed(&self, bases: u64) {
         if bases > 0 && !self.quiet {
-            let (done, all) = (HumanCount(bases), HumanCount(self.bar.length().unwrap_or(0)));
+            let (done, all) = (
+                HumanCount(bases),
+                HumanCount(self.bar.length().unwrap_or(0)),
+            );
             let line = format!("going on: {done} of {all} {} are done", self.unit);
             self.bar.suspend(|| say(line));
         }

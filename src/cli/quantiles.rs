@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::ism::{EngineChoice, EngineSettings, Strand};
+use crate::model::ModelSource;
+use crate::score::{QuantilesConfig, RegionSet, write_quantiles};
 use anyhow::Result;
 use clap::Args;
-use mpra_score::ism::{EngineChoice, EngineSettings, Strand};
-use mpra_score::model::ModelSource;
-use mpra_score::score::{QuantilesConfig, RegionSet, write_quantiles};
 
 use super::interrupt;
 use super::progress::Bar;
@@ -26,7 +26,7 @@ pub struct QuantilesArgs {
     /// for, `active:HepG2_minP,HepG2_SV40P=hepg2.bed`; repeatable
     #[arg(long, value_name = "NAME[:TASK,...]=BED", value_parser = set, required = true)]
     set: Vec<RegionSet>,
-    /// The genome: FASTA, plain or bgzip
+    /// The genome: FASTA, plain or bgzip, or .2bit
     #[arg(long, value_name = "FILE")]
     fasta: PathBuf,
     /// How contigs are found under other names: a tab-separated file with one contig's names a

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
 
+use crate::intervals::Named;
+use crate::job::Cancel;
+use crate::report::{self, ReportConfig};
 use anyhow::Result;
 use clap::Args;
-use mpra_score::intervals::Named;
-use mpra_score::job::Cancel;
-use mpra_score::report::{self, ReportConfig};
 
 use super::interrupt;
 use super::shared::{say, wrote};

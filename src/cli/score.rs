@@ -2,15 +2,16 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::genome::{BedRules, BedSource, InvalidPolicy};
+use crate::intervals::Named;
+use crate::job::Shard;
+use crate::liftover::LiftoverConfig;
+use crate::model::ModelSources;
+use crate::output::Existing;
+use crate::score::{self, Anchor, Formats, Outputs, RegionSource, ScoreConfig, Summary};
+use crate::tracks::Precision;
 use anyhow::{Context, Result};
 use clap::{ArgGroup, Args, ValueEnum};
-use mpra_score::genome::{BedRules, BedSource, InvalidPolicy};
-use mpra_score::intervals::Named;
-use mpra_score::job::Shard;
-use mpra_score::liftover::LiftoverConfig;
-use mpra_score::model::ModelSources;
-use mpra_score::output::Existing;
-use mpra_score::score::{self, Anchor, Formats, Outputs, RegionSource, ScoreConfig, Summary};
 
 use super::interrupt;
 use super::progress::Bar;
@@ -72,7 +73,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
     group(ArgGroup::new("regions").required(true).args(["bed", "region", "genome"]))
 )]
 pub struct ScoreArgs {
-    /// Regions: BED3 to BED12 or narrowPeak, plain, gzip or bgzip; `-` for standard input
+    /// Regions: BED3 to BED12 or narrowPeak, plain, gzip or bgzip, or bigBed; `-` for standard input
     #[arg(long, value_name = "FILE")]
     bed: Option<PathBuf>,
     /// A region, 1-based as in browsers and samtools; repeatable
@@ -81,7 +82,7 @@ pub struct ScoreArgs {
     /// Score every contig of the FASTA, whole
     #[arg(long)]
     genome: bool,
-    /// The genome, plain or bgzip-compressed, with its .fai (and .gzi) where there are
+    /// The genome: FASTA, plain or bgzip-compressed, with its .fai (and .gzi) where there are, or .2bit
     // Optional for Rust only: under another subcommand these flags are not required.
     #[arg(long, value_name = "FILE", required = true)]
     fasta: Option<PathBuf>,
@@ -121,6 +122,15 @@ pub struct ScoreArgs {
         help_heading = "What to compute"
     )]
     tasks: Option<Vec<String>>,
+    /// Write the mean over tasks in their place, such as one track a cell type; repeatable
+    #[arg(
+        long,
+        value_name = "NAME=A,B",
+        value_parser = super::values::mean_over,
+        conflicts_with = "tasks",
+        help_heading = "What to compute"
+    )]
+    mean_over: Vec<(String, Vec<String>)>,
     /// Bases from one window's start to the next's [default: window / 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "What to compute")]
     stride: Option<u32>,
@@ -162,6 +172,10 @@ pub struct ScoreArgs {
     /// Write the effects of all changes, for regions of equal length
     #[arg(long, conflicts_with = "no_importance", help_heading = "What to write")]
     saturation: bool,
+    /// Keep N significant bits (1 to 23) of the values in tracks and saturation.npz: 8 are right to 0.2% and take half the
+    /// space; `full`: all [default: full; with --genome 8]
+    #[arg(long, value_name = "N|full", value_parser = super::values::precision, help_heading = "What to write")]
+    precision: Option<Precision>,
     #[command(flatten)]
     page: ReportFlag,
     /// With --report, also write a UCSC track hub, an IGV session and batch script, and an ini for pyGenomeTracks,
@@ -320,6 +334,7 @@ impl ScoreArgs {
             model_options: self.model_flags.options(),
             ort_lib: self.model_flags.ort_lib,
             tasks: self.tasks,
+            mean_over: self.mean_over,
             stride: self.stride,
             anchor: match self.anchor {
                 AnchorFlag::Genome => Anchor::Genome,
@@ -338,6 +353,11 @@ impl ScoreArgs {
                     bigwig: self.format.contains(&FormatFlag::Bigwig),
                     bedgraph: self.format.contains(&FormatFlag::Bedgraph),
                 },
+                precision: self.precision.unwrap_or(match self.genome {
+                    // Half the space; what is lost is far below what models can tell.
+                    true => Precision::bits(8).unwrap_or_default(),
+                    false => Precision::FULL,
+                }),
             },
             out: self.out,
             existing: Existing {

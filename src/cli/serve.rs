@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use crate::report::{ServeConfig, serve};
 use anyhow::{Context, Result};
 use clap::Args;
-use mpra_score::report::{ServeConfig, serve};
 
 use super::interrupt;
 use super::shared::say;

@@ -3,18 +3,18 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use crate::Error;
+use crate::dataset::Shares;
+use crate::genome::Aliases;
+use crate::intervals::Named;
+use crate::ism::{EngineChoice, Strand};
+use crate::job::Shard;
+use crate::labelled::{Columns, Sides};
+use crate::liftover::Tally;
+use crate::model::onnx::Reduce;
+use crate::model::{Frame, ModelOptions};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use mpra_score::Error;
-use mpra_score::dataset::Shares;
-use mpra_score::genome::Aliases;
-use mpra_score::intervals::Named;
-use mpra_score::ism::{EngineChoice, Strand};
-use mpra_score::job::Shard;
-use mpra_score::labelled::{Columns, Sides};
-use mpra_score::liftover::Tally;
-use mpra_score::model::onnx::Reduce;
-use mpra_score::model::{Frame, ModelOptions};
 
 /// What the user says of a model.
 #[derive(Clone, Debug, Args)]

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::Error;
+use crate::sharpr::{self, Config, Design, Precision, Start, Step};
 use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
-use mpra_score::Error;
-use mpra_score::sharpr::{self, Config, Design, Precision, Start, Step};
 
 use super::interrupt;
 use super::report::ReportFlag;

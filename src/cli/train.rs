@@ -3,18 +3,18 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::Error;
+use crate::model::ModelOptions;
+use crate::output::Existing;
+use crate::train::cnn::recipe::RecipeConfig;
+use crate::train::cnn::{
+    self, Architecture, Config, Epoch, FitConfig, Layers, Schedule, Source, TeacherSource, Watch,
+};
+use crate::train::{Mutants, OwnTable};
 use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, CommandFactory, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mpra_score::Error;
-use mpra_score::model::ModelOptions;
-use mpra_score::output::Existing;
-use mpra_score::train::cnn::recipe::RecipeConfig;
-use mpra_score::train::cnn::{
-    self, Architecture, Config, Epoch, FitConfig, Layers, Schedule, Source, TeacherSource, Watch,
-};
-use mpra_score::train::{Mutants, OwnTable};
 
 use super::interrupt;
 use super::report::{Live, ReportFlag};

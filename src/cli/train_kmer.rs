@@ -4,11 +4,11 @@ use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::evaluate::Values;
+use crate::train::kmer::{Config, Epoch, LONGEST, Penalty, Progress, run};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mpra_score::evaluate::Values;
-use mpra_score::train::kmer::{Config, Epoch, LONGEST, Penalty, Progress, run};
 
 use super::interrupt;
 use super::shared::{TableFlags, all_cores, command_line, say};

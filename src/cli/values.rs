@@ -5,6 +5,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use crate::tracks::Precision;
+
 /// Floats, as far as ranges go.
 pub trait Real: FromStr + PartialOrd + Into<f64> + Copy {}
 impl Real for f32 {}
@@ -53,6 +55,27 @@ where
     }
 }
 
+/// Bits that values keep.
+pub fn precision(text: &str) -> Result<Precision, String> {
+    let bits = text.parse().ok().and_then(Precision::bits);
+    match (text, bits) {
+        ("full", _) => Ok(Precision::FULL),
+        (_, Some(precision)) => Ok(precision),
+        _ => Err("expected a whole number from 1 to 23, or `full`".into()),
+    }
+}
+
+/// NAME=TASK,TASK.
+pub fn mean_over(text: &str) -> Result<(String, Vec<String>), String> {
+    let parsed = text.split_once('=').and_then(|(name, tasks)| {
+        let tasks: Vec<String> = tasks.split(',').map(str::to_owned).collect();
+        let whole = !name.is_empty() && tasks.iter().all(|t| !t.is_empty());
+        whole.then(|| (name.to_owned(), tasks))
+    });
+    parsed
+        .ok_or_else(|| "expected NAME=TASK,TASK, for instance HepG2=HepG2_minP,HepG2_SV40P".into())
+}
+
 /// LOW-HIGH, both at least 1.
 pub fn span(text: &str) -> Result<(usize, usize), String> {
     let parsed = text.split_once('-').and_then(|(low, high)| {
@@ -85,6 +108,16 @@ mod tests {
             "expected a whole number from 1 to 9"
         );
         assert_eq!(whole(1..=9usize)("9"), Ok(9));
+        assert_eq!(precision("full"), Ok(Precision::FULL));
+        assert_eq!(precision("8").map(Precision::kept), Ok(8));
+        for odd in ["0", "24", "-1", "8.5", "", "all"] {
+            assert!(precision(odd).is_err(), "{odd}");
+        }
+        let mean = ("H".to_owned(), vec!["a".to_owned(), "b".to_owned()]);
+        assert_eq!(mean_over("H=a,b"), Ok(mean));
+        for odd in ["", "H", "=a", "H=", "H=a,", "H=,a"] {
+            assert!(mean_over(odd).is_err(), "{odd}");
+        }
         assert_eq!(span("1-40"), Ok((1, 40)));
         for odd in ["0-4", "5-4", "4", "-1-4", "a-b"] {
             assert!(span(odd).is_err(), "{odd}");

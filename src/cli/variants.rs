@@ -3,17 +3,18 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
-use clap::{ArgGroup, Args, Subcommand, ValueEnum};
-use mpra_score::intervals::Named;
-use mpra_score::job::Shard;
-use mpra_score::liftover::LiftoverConfig;
-use mpra_score::model::ModelSources;
-use mpra_score::sumstats::{Role, SumTable};
-use mpra_score::variants::{
+use crate::intervals::Named;
+use crate::job::Shard;
+use crate::liftover::LiftoverConfig;
+use crate::model::ModelSources;
+use crate::sumstats::{Role, SumTable};
+use crate::tracks::Precision;
+use crate::variants::{
     self, BackgroundConfig, BackgroundSource, Clump, Combine, LongRun, Plots, RankBy, Scoring,
     VariantSource, VariantsConfig, VariantsSummary, Windows, enrich, gwas,
 };
+use anyhow::{Context, Result, bail};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 use super::interrupt;
 use super::progress::Bar;
@@ -272,7 +273,7 @@ struct ScoringArgs {
     #[arg(long, value_name = "FILE", help_heading = "Background")]
     save_background: Option<PathBuf>,
 
-    /// The genome, plain or bgzip-compressed, with its .fai (and .gzi) where there are
+    /// The genome: FASTA, plain or bgzip-compressed, with its .fai (and .gzi) where there are, or .2bit
     // Optional for Rust only: under `enrich` these flags come a second time.
     #[arg(long, value_name = "FILE", required = true)]
     fasta: Option<PathBuf>,
@@ -320,6 +321,9 @@ struct ScoringArgs {
     /// allele), instead of leaving it unscored with its reason
     #[arg(long)]
     strict: bool,
+    /// Keep N significant bits (1 to 23) of the effects in INFO: 8 are right to 0.2%; p-values and tables have all
+    #[arg(long, value_name = "N|full", value_parser = super::values::precision)]
+    precision: Option<Precision>,
     #[command(flatten)]
     model_flags: ModelFlags,
     /// How to compute: as in the main job
@@ -455,6 +459,7 @@ impl ScoringArgs {
             batch: self.batch,
             threads: self.threads.unwrap_or_else(all_cores),
             strict: self.strict,
+            precision: self.precision.unwrap_or_default(),
             background: BackgroundConfig {
                 source: background,
                 windows: self.background_windows,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use noodles::bgzf;
 use noodles::fasta::fai::Record;
+use twobit::{TwoBitFile, TwoBitPhysicalFile};
 
 use super::fai;
 use super::{Contig, ContigId, Contigs, GenomeError};
@@ -24,10 +25,14 @@ pub enum IndexSource {
 enum Storage {
     Plain,
     Bgzf(Arc<bgzf::gzi::Index>),
+    TwoBit,
 }
 
-/// A FASTA with its index, plain or bgzip-compressed. Holds no sequence; [`Fasta::reader`] opens
-/// it for reading by region, once a thread.
+/// UCSC's .2bit, in either byte order.
+const TWO_BIT: [[u8; 4]; 2] = [[0x43, 0x27, 0x41, 0x1a], [0x1a, 0x41, 0x27, 0x43]];
+
+/// A FASTA with its index, plain or bgzip-compressed, or UCSC's .2bit, which is an index of itself. Holds no sequence;
+/// [`Fasta::reader`] opens it for reading by region, once a thread.
 #[derive(Clone, Debug)]
 pub struct Fasta {
     path: PathBuf,
@@ -61,6 +66,9 @@ impl Fasta {
             .take(18)
             .read_to_end(&mut magic)
             .map_err(read_error)?;
+        if TWO_BIT.iter().any(|m| magic.starts_with(m)) {
+            return Self::two_bit(path);
+        }
         let storage = if magic.starts_with(&[0x1f, 0x8b]) {
             // A bgzip block is a gzip member with an extra field named BC.
             if magic.len() < 18 || magic[3] & 4 == 0 || &magic[12..14] != b"BC" {
@@ -92,22 +100,13 @@ impl Fasta {
         if records.iter().all(|r| r.length() == 0) {
             return Err(content("it has no sequence".into()));
         }
-        let mut list = Vec::with_capacity(records.len());
-        for record in &records {
-            let name = String::from_utf8_lossy(record.name()).into_owned();
-            let length = u32::try_from(record.length())
-                .ok()
-                .filter(|&l| l <= i32::MAX as u32)
-                .ok_or_else(|| {
-                    content(format!(
-                        "contig {name:?} has {} bases; at most 2,147,483,647 are supported",
-                        record.length()
-                    ))
-                })?;
-            list.push(Contig { name, length });
-        }
-        let contigs = Contigs::new(list)
-            .map_err(|name| content(format!("contig name {name:?} stands twice")))?;
+        let contigs = contigs(
+            path,
+            records.iter().map(|record| {
+                let name = String::from_utf8_lossy(record.name()).into_owned();
+                (name, record.length())
+            }),
+        )?;
         let fasta = Self {
             path: path.into(),
             storage,
@@ -127,6 +126,25 @@ impl Fasta {
             IndexSource::Built => {}
         }
         Ok(fasta)
+    }
+
+    /// Opens a .2bit.
+    fn two_bit(path: &Path) -> Result<Self, GenomeError> {
+        let file = open_two_bit(path)?;
+        let names = file.chrom_names().into_iter();
+        let sizes = file.chrom_sizes().into_iter().map(|size| size as u64);
+        Ok(Self {
+            path: path.into(),
+            storage: Storage::TwoBit,
+            records: Arc::default(),
+            contigs: Arc::new(contigs(path, names.zip(sizes))?),
+            source: IndexSource::File,
+        })
+    }
+
+    /// Whether it is UCSC's .2bit.
+    pub fn is_two_bit(&self) -> bool {
+        matches!(self.storage, Storage::TwoBit)
     }
 
     /// The file's path as given.
@@ -152,6 +170,7 @@ impl Fasta {
             Storage::Bgzf(index) => {
                 Handle::Bgzf(Box::new(bgzf::io::Reader::new(file)), index.clone())
             }
+            Storage::TwoBit => Handle::TwoBit(Box::new(open_two_bit(&self.path)?)),
         };
         Ok(FastaReader {
             fasta: self.clone(),
@@ -165,6 +184,10 @@ impl Fasta {
     /// # Errors
     /// [`GenomeError::IndexMismatch`] when they differ.
     pub fn check_contig(&self, reader: &mut FastaReader, id: ContigId) -> Result<(), GenomeError> {
+        if self.is_two_bit() {
+            // Its places stand in the file itself.
+            return Ok(());
+        }
         let record = &self.records[id as usize];
         let name = &self.contigs.get(id).name;
         // Header: the line before the first base must be this contig's.
@@ -222,11 +245,12 @@ impl Fasta {
                 let last = (**index).as_ref().last().map_or(0, |block| block.1);
                 last.saturating_add(1 << 16)
             }
+            Storage::TwoBit => return Ok(()),
         };
         if size < needed {
             let most = match self.storage {
-                Storage::Plain => "",
                 Storage::Bgzf(_) => "at most ",
+                Storage::Plain | Storage::TwoBit => "",
             };
             return Err(self.mismatch(format!(
                 "the index describes {needed} bytes, the file has {most}{size}: it is truncated or another file"
@@ -250,6 +274,7 @@ impl Fasta {
 enum Handle {
     Plain(File),
     Bgzf(Box<bgzf::io::Reader<File>>, Arc<bgzf::gzi::Index>),
+    TwoBit(Box<TwoBitPhysicalFile>),
 }
 
 /// Reads sequence of a [`Fasta`] by region.
@@ -274,14 +299,25 @@ impl FastaReader {
         len: usize,
         codes: &mut Vec<u8>,
     ) -> Result<(), GenomeError> {
-        let record = self.fasta.records[id as usize].clone();
         let length = i64::from(self.fasta.contigs.get(id).length);
         let target = codes.len() + len;
         let from = start.clamp(0, length);
         let to = (start + len as i64).clamp(from, length);
         let known_from = codes.len() + (from - start).clamp(0, len as i64) as usize;
         codes.resize(known_from, UNKNOWN);
+        if let Handle::TwoBit(file) = &mut self.handle {
+            if to > from {
+                let name = &self.fasta.contigs.get(id).name;
+                let letters = file.read_sequence(name, from as usize..to as usize);
+                let letters = letters.map_err(|e| two_bit_error(e, &self.fasta.path))?;
+                // Its letters are A, C, G, T and N.
+                encode::push_codes(letters.as_bytes(), codes);
+            }
+            codes.resize(target, UNKNOWN);
+            return Ok(());
+        }
         if to > from {
+            let record = self.fasta.records[id as usize].clone();
             let first = fai::offset_of(&record, from as u64);
             let last = fai::offset_of(&record, to as u64 - 1);
             let mut raw = std::mem::take(&mut self.raw);
@@ -327,6 +363,7 @@ impl FastaReader {
             Handle::Bgzf(reader, index) => reader
                 .seek_by_uncompressed_position(index, offset)
                 .map(drop),
+            Handle::TwoBit(_) => Ok(()),
         }
     }
 
@@ -334,6 +371,7 @@ impl FastaReader {
         let result = self.seek(offset).and_then(|()| match &mut self.handle {
             Handle::Plain(file) => file.read_exact(buffer),
             Handle::Bgzf(reader, _) => reader.read_exact(buffer),
+            Handle::TwoBit(_) => Err(io::ErrorKind::Unsupported.into()),
         });
         match result {
             Ok(()) => Ok(()),
@@ -354,11 +392,45 @@ impl FastaReader {
         let result = self.seek(offset).and_then(|()| match &mut self.handle {
             Handle::Plain(file) => file.take(len).read_to_end(buffer),
             Handle::Bgzf(reader, _) => reader.by_ref().take(len).read_to_end(buffer),
+            Handle::TwoBit(_) => Err(io::ErrorKind::Unsupported.into()),
         });
         result
             .map(drop)
             .map_err(|e| GenomeError::Read(e, self.fasta.path.clone()))
     }
+}
+
+fn open_two_bit(path: &Path) -> Result<TwoBitPhysicalFile, GenomeError> {
+    TwoBitFile::open(path).map_err(|e| two_bit_error(e, path))
+}
+
+fn two_bit_error(e: twobit::Error, path: &Path) -> GenomeError {
+    GenomeError::FastaContent {
+        path: path.into(),
+        problem: format!("as a .2bit it cannot be read: {e}"),
+    }
+}
+
+/// The contigs of a genome.
+fn contigs(
+    path: &Path,
+    lengths: impl Iterator<Item = (String, u64)>,
+) -> Result<Contigs, GenomeError> {
+    let content = |problem: String| GenomeError::FastaContent {
+        path: path.into(),
+        problem,
+    };
+    let list = lengths.map(|(name, length)| {
+        let fits = u32::try_from(length).ok().filter(|&l| l <= i32::MAX as u32);
+        match fits {
+            Some(length) => Ok(Contig { name, length }),
+            None => Err(content(format!(
+                "contig {name:?} has {length} bases; at most 2,147,483,647 are supported"
+            ))),
+        }
+    });
+    let list = list.collect::<Result<Vec<_>, _>>()?;
+    Contigs::new(list).map_err(|name| content(format!("contig name {name:?} stands twice")))
 }
 
 /// Whether what lies between two lines' bases is blanks and one line end, or nothing.
@@ -452,7 +524,8 @@ fn read_or_build_gzi(path: &Path, write_index: bool) -> Result<bgzf::gzi::Index,
 fn build_fai(path: &Path, storage: &Storage) -> Result<Vec<Record>, GenomeError> {
     let file = File::open(path).map_err(|e| GenomeError::Open(e, path.into()))?;
     let reader: Box<dyn BufRead> = match storage {
-        Storage::Plain => Box::new(BufReader::with_capacity(1 << 16, file)),
+        // A .2bit needs no index.
+        Storage::Plain | Storage::TwoBit => Box::new(BufReader::with_capacity(1 << 16, file)),
         Storage::Bgzf(_) => Box::new(bgzf::io::Reader::new(file)),
     };
     fai::build(reader)
@@ -494,6 +567,90 @@ mod tests {
             .fetch(id, start, len, &mut codes)
             .unwrap();
         codes
+    }
+
+    /// A .2bit of some contigs (UCSC's format, version 0): letters, with blocks of N.
+    fn two_bit(contigs: &[(&str, &str)]) -> Vec<u8> {
+        let word = |n: usize| (n as u32).to_le_bytes();
+        let mut index = Vec::new();
+        let mut data: Vec<u8> = Vec::new();
+        let head = 16 + contigs.iter().map(|(n, _)| n.len() + 5).sum::<usize>();
+        for (name, text) in contigs {
+            index.push(name.len() as u8);
+            index.extend(name.as_bytes());
+            index.extend(word(head + data.len()));
+            let text = text.to_ascii_uppercase();
+            let bases: Vec<u8> = text.bytes().collect();
+            let mut blocks: Vec<(usize, usize)> = Vec::new();
+            for (i, _) in bases.iter().enumerate().filter(|(_, b)| **b == b'N') {
+                match blocks.last_mut() {
+                    Some((start, length)) if *start + *length == i => *length += 1,
+                    _ => blocks.push((i, 1)),
+                }
+            }
+            data.extend(word(bases.len()));
+            data.extend(word(blocks.len()));
+            data.extend(blocks.iter().flat_map(|b| word(b.0)));
+            data.extend(blocks.iter().flat_map(|b| word(b.1)));
+            data.extend([word(0), word(0)].concat());
+            for four in bases.chunks(4) {
+                let mut byte = 0;
+                for i in 0..4 {
+                    let code = four
+                        .get(i)
+                        .map_or(0, |b| b"TCAG".iter().position(|l| l == b).unwrap_or(0));
+                    byte = byte << 2 | code as u8;
+                }
+                data.push(byte);
+            }
+        }
+        let header = [0x1a41_2743, 0, contigs.len() as u32, 0];
+        [
+            header.iter().flat_map(|w| w.to_le_bytes()).collect(),
+            index,
+            data,
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn two_bit_files_are_genomes() {
+        let dir = tempfile::tempdir().unwrap();
+        let contigs = [("one", "ACGTNacgtrACGNNNNTTG"), ("two", "GG")];
+        let text: String = contigs
+            .iter()
+            .map(|(n, s)| format!(">{n}\n{s}\n"))
+            .collect();
+        let plain = Fasta::open(&write(dir.path(), "a.fa", text.as_bytes()), false).unwrap();
+        // A letter of several bases is an N there.
+        let known = contigs.map(|(n, s)| (n, s.replace('r', "N")));
+        let known: Vec<(&str, &str)> = known.iter().map(|(n, s)| (*n, &s[..])).collect();
+        let bytes = two_bit(&known);
+        let path = write(dir.path(), "a.2bit", &bytes);
+        let packed = Fasta::open(&path, false).unwrap();
+        assert!(packed.is_two_bit() && !plain.is_two_bit());
+        assert_eq!(packed.contigs().table(), plain.contigs().table());
+        for id in [0, 1] {
+            for start in -3..23 {
+                for len in [0, 1, 2, 5, 9, 30] {
+                    assert_eq!(
+                        fetch(&packed, id, start, len),
+                        fetch(&plain, id, start, len),
+                        "{id} {start} {len}"
+                    );
+                }
+            }
+        }
+        // Cut anywhere it is refused, when it is opened or where it is read.
+        for cut in 0..bytes.len() {
+            let path = write(dir.path(), "cut.2bit", &bytes[..cut]);
+            let read = Fasta::open(&path, false).and_then(|fasta| {
+                let (mut reader, mut codes) = (fasta.reader()?, Vec::new());
+                reader.fetch(0, 0, 20, &mut codes)?;
+                reader.fetch(1, 0, 2, &mut codes)
+            });
+            assert!(read.is_err(), "{cut}");
+        }
     }
 
     #[test]

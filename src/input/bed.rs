@@ -4,17 +4,32 @@
 //! lines, `#` comments and `track` and `browser` lines are no rows. Coordinates are 0-based and
 //! half-open, and are digits: no sign, no point.
 
-use super::{Input, InputError, Lines};
+use super::{BigBedText, Input, InputError, Lines};
 
 /// Longer lines are not read: no BED has them.
 const LONGEST: u64 = 1 << 22;
 
-/// The lines of a BED.
+const BIG_BED: [u8; 4] = [0xeb, 0xf2, 0x89, 0x87];
+
+/// The lines of a BED or bigBed.
 ///
 /// # Errors
 /// When it cannot be opened or read.
 pub fn open(path: &std::path::Path) -> Result<Lines, InputError> {
-    Ok(lines(Input::open(path)?))
+    Ok(lines(input(path)?))
+}
+
+/// A BED's text, of a bigBed that of its rows.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn input(path: &std::path::Path) -> Result<Input, InputError> {
+    let input = Input::open(path)?;
+    if !input.has_magic(BIG_BED) {
+        return Ok(input);
+    }
+    input.needs_file("bigBed")?;
+    Input::from_reader(path, Box::new(BigBedText::open(path)?))
 }
 
 /// The lines of an open BED.

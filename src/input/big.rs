@@ -1,10 +1,14 @@
-//! bigBed and bigWig: opening one, and what can be wrong with it.
+//! bigBed and bigWig: opening one, what can be wrong with it; a bigBed as the text of a BED.
 
+use std::fmt::Write as _;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use bigtools::BigBedRead;
 use bigtools::utils::reopen::ReopenableFile;
+
+use super::InputError;
 
 /// What can be wrong with a bigBed or bigWig.
 #[derive(Debug, thiserror::Error)]
@@ -38,4 +42,70 @@ pub(crate) fn open_big(path: &Path) -> Result<ReopenableFile, BigFileError> {
         path: path.into(),
         file: File::open(path).map_err(|e| BigFileError::Open(e, path.into()))?,
     })
+}
+
+/// The rows of a bigBed as the text of a BED, contig after contig.
+pub(crate) struct BigBedText {
+    file: BigBedRead<ReopenableFile>,
+    /// Contigs still to be read, the next one last.
+    contigs: Vec<(String, u32)>,
+    text: Vec<u8>,
+    at: usize,
+}
+
+impl BigBedText {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// When it cannot be opened or is damaged.
+    pub fn open(path: &Path) -> Result<Self, InputError> {
+        let damaged = |e: String| InputError::Read(io::Error::other(e), path.into());
+        let file = open_big(path).map_err(|e| match e {
+            BigFileError::Open(e, path) => InputError::Open(e, path),
+            other => damaged(other.to_string()),
+        })?;
+        let file = BigBedRead::open(file).map_err(|e| damaged(e.to_string()))?;
+        let contigs = file.chroms().iter().rev();
+        Ok(Self {
+            contigs: contigs.map(|c| (c.name.clone(), c.length)).collect(),
+            file,
+            text: Vec::new(),
+            at: 0,
+        })
+    }
+
+    /// Makes the text of the next contig that has rows.
+    fn fill(&mut self) -> io::Result<()> {
+        (self.at, self.text) = (0, Vec::new());
+        while self.text.is_empty() {
+            let Some((name, length)) = self.contigs.pop() else {
+                break;
+            };
+            let mut text = String::new();
+            let entries = self.file.get_interval(&name, 0, length);
+            for entry in entries.map_err(io::Error::other)? {
+                let entry = entry.map_err(io::Error::other)?;
+                // Writing to a string cannot fail.
+                let _ = write!(text, "{name}\t{}\t{}", entry.start, entry.end);
+                if !entry.rest.is_empty() {
+                    let _ = write!(text, "\t{}", entry.rest);
+                }
+                text.push('\n');
+            }
+            self.text = text.into_bytes();
+        }
+        Ok(())
+    }
+}
+
+impl Read for BigBedText {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.text.len() {
+            self.fill()?;
+        }
+        let mut rest = &self.text[self.at..];
+        let n = rest.read(buffer)?;
+        self.at += n;
+        Ok(n)
+    }
 }

@@ -16,7 +16,7 @@ mod table;
 
 pub use bed::BedRow;
 pub use big::BigFileError;
-pub(crate) use big::open_big;
+pub(crate) use big::{BigBedText, open_big};
 pub use lines::{Lines, excerpt, shorten};
 pub use open::{BGZF_EOF, Input, Packing, Watch};
 pub use places::{Coordinates, Place, read_places};

@@ -1,12 +1,11 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use bigtools::BigBedRead;
 use bio::data_structures::interval_tree::ArrayBackedIntervalTree;
 
 use super::IntervalError;
 use crate::genome::{Aliases, ContigId, Contigs, Interval};
-use crate::input::{BigFileError, Input, bed, excerpt, open_big};
+use crate::input::{Input, bed, excerpt};
 
 /// One interval of an annotation file.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +20,7 @@ pub struct Site {
     pub score: f64,
     /// Strand (column 6): 1, -1, or 0 where there is none.
     pub strand: i8,
-    /// 1-based line; 0 in a bigBed.
+    /// 1-based line; in a bigBed the row.
     pub line: u64,
 }
 
@@ -56,22 +55,13 @@ impl Numbering {
     }
 }
 
-const BIG_BED: [u8; 4] = [0xeb, 0xf2, 0x89, 0x87];
-
 impl Annotation {
     /// Reads a file.
     ///
     /// # Errors
     /// When it cannot be read, at the first line that is not BED, and when it holds no base.
     pub fn read(path: &Path) -> Result<Self, IntervalError> {
-        let input = Input::open(path)?;
-        let annotation = match input.has_magic(BIG_BED) {
-            true => {
-                input.needs_file("bigBed")?;
-                Self::read_big_bed(path)?
-            }
-            false => Self::read_bed(input)?,
-        };
+        let annotation = Self::read_bed(bed::input(path)?)?;
         if annotation.sites.is_empty() {
             return Err(IntervalError::Empty(path.into()));
         }
@@ -119,49 +109,6 @@ impl Annotation {
         Ok(Self {
             path: lines.path().into(),
             contigs: contigs.1,
-            names: names.1,
-            sites,
-            empty_rows,
-        })
-    }
-
-    fn read_big_bed(path: &Path) -> Result<Self, IntervalError> {
-        let fail = |problem: String| BigFileError::binary(path, problem);
-        let mut file = BigBedRead::open(open_big(path)?).map_err(|e| fail(e.to_string()))?;
-        let chroms: Vec<(String, u32)> = file
-            .chroms()
-            .iter()
-            .map(|c| (c.name.clone(), c.length))
-            .collect();
-        let mut names = Numbering::default();
-        let (mut sites, mut empty_rows) = (Vec::new(), 0);
-        for (contig, (name, length)) in chroms.iter().enumerate() {
-            let entries = file
-                .get_interval(name, 0, *length)
-                .map_err(|e| fail(e.to_string()))?;
-            for entry in entries {
-                let entry = entry.map_err(|e| fail(e.to_string()))?;
-                let bases = Interval::new(entry.start, entry.end)
-                    .ok_or_else(|| fail(format!("{name}:{} ends before it starts", entry.start)))?;
-                if bases.is_empty() {
-                    empty_rows += 1;
-                    continue;
-                }
-                let mut rest = entry.rest.split('\t');
-                let label = rest.next().unwrap_or("");
-                sites.push(Site {
-                    contig: contig as u32,
-                    bases,
-                    name: (!matches!(label, "" | ".")).then(|| names.number(label)),
-                    score: rest.next().and_then(|s| s.parse().ok()).unwrap_or(f64::NAN),
-                    strand: strand(rest.next().unwrap_or("")),
-                    line: 0,
-                });
-            }
-        }
-        Ok(Self {
-            path: path.into(),
-            contigs: chroms.into_iter().map(|c| c.0).collect(),
             names: names.1,
             sites,
             empty_rows,
@@ -250,14 +197,6 @@ fn some_of(names: &[String]) -> String {
     const MOST: usize = 12;
     let more = if names.len() > MOST { ", ..." } else { "" };
     format!("{}{more}", names[..names.len().min(MOST)].join(", "))
-}
-
-fn strand(text: &str) -> i8 {
-    match text.trim() {
-        "+" => 1,
-        "-" => -1,
-        _ => 0,
-    }
 }
 
 /// A set of bases on the contigs of a score track: intervals merged, so that every base counts

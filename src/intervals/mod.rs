@@ -7,7 +7,7 @@ pub use annotation::{Annotation, Placed, Site};
 
 use std::path::PathBuf;
 
-use crate::input::{BigFileError, InputError};
+use crate::input::InputError;
 
 /// A file and what it is called in tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +24,6 @@ pub enum IntervalError {
     /// The file as such, or a line that is not BED.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// A bigBed.
-    #[error(transparent)]
-    Big(#[from] BigFileError),
     /// No interval.
     #[error("{0} holds no interval")]
     Empty(PathBuf),

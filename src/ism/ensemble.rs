@@ -75,6 +75,50 @@ impl Members {
     }
 }
 
+/// Tasks that are put together: the mean of each group stands in their place, for each member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Groups {
+    /// Columns of a member that belong together, at least one a group.
+    pub columns: Vec<Vec<usize>>,
+    /// How the columns lie before.
+    pub of: Members,
+}
+
+impl Groups {
+    /// How the columns lie afterwards.
+    pub fn members(&self) -> Members {
+        Members {
+            members: self.of.members,
+            tasks: self.columns.len(),
+        }
+    }
+
+    /// Puts the groups' means in the tasks' place.
+    pub fn reduce(&self, scores: &mut Scores) {
+        scores.activities = self.means(scores.activities.view());
+        scores.importance = self.means(scores.importance.view());
+        scores.effects = self.means(scores.effects.view());
+    }
+
+    fn means<D: Dimension + RemoveAxis>(&self, table: ArrayView<'_, f32, D>) -> Array<f32, D> {
+        let last = Axis(table.ndim() - 1);
+        let mut shape = table.raw_dim();
+        shape[last.index()] = self.of.members * self.columns.len();
+        let mut out = Array::zeros(shape);
+        for (from, mut to) in table.lanes(last).into_iter().zip(out.lanes_mut(last)) {
+            let groups =
+                (0..self.of.members).flat_map(|m| self.columns.iter().map(move |g| (m, g)));
+            for (to, (member, group)) in to.iter_mut().zip(groups) {
+                let values = group
+                    .iter()
+                    .map(|c| f64::from(from[member * self.of.tasks + c]));
+                *to = (values.sum::<f64>() / group.len() as f64) as f32 + 0.0;
+            }
+        }
+        out
+    }
+}
+
 fn mean(values: ArrayView1<'_, f32>) -> f32 {
     let sum: f64 = values.iter().map(|&v| f64::from(v)).sum();
     (sum / values.len() as f64) as f32 + 0.0

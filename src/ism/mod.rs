@@ -20,7 +20,7 @@ mod stretch;
 mod sums;
 
 pub use choice::{EngineChoice, EngineSettings, Engines};
-pub use ensemble::Members;
+pub use ensemble::{Groups, Members};
 pub use full::FullEngine;
 pub use sequence::SequenceWindows;
 pub use stretch::{Scores, Strand, Stretch, Want, pick_tasks};

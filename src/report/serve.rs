@@ -197,13 +197,17 @@ fn content(config: &ServeConfig) -> Result<HashMap<String, Content>, Error> {
         .path()
         .extension()
         .is_some_and(|e| e == "gz" || e == "bgz");
-    let name = if packed {
-        "/genome.fa.gz"
-    } else {
-        "/genome.fa"
+    let name = match (fasta.is_two_bit(), packed) {
+        (true, _) => "/genome.2bit",
+        (_, true) => "/genome.fa.gz",
+        _ => "/genome.fa",
     };
     content.insert(name.into(), Content::File(fasta.path().into()));
-    for ending in ["fai", "gzi"] {
+    let beside: &[&str] = match fasta.is_two_bit() {
+        true => &[],
+        false => &["fai", "gzi"],
+    };
+    for ending in beside.iter().copied() {
         let mut beside = fasta.path().as_os_str().to_owned();
         beside.push(format!(".{ending}"));
         let beside = PathBuf::from(beside);

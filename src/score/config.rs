@@ -11,6 +11,7 @@ use crate::job::Shard;
 use crate::liftover::LiftoverConfig;
 use crate::model::{ModelOptions, ModelSources, ModelSpec};
 use crate::output::Existing;
+use crate::tracks::{Item, Precision};
 
 use super::ScoreError;
 
@@ -55,9 +56,20 @@ pub struct Outputs {
     pub wide: bool,
     /// Formats of the tracks.
     pub formats: Formats,
+    /// Bits that values of tracks and of `saturation.npz` keep. Tables have all.
+    pub precision: Precision,
 }
 
 impl Outputs {
+    /// Gives the values of a track their bits.
+    pub(super) fn round(&self, items: &mut [Item]) {
+        if self.precision != Precision::FULL {
+            for item in items {
+                item.value = self.precision.round(item.value);
+            }
+        }
+    }
+
     /// What the engine has to compute for them.
     pub fn want(&self) -> Want {
         match (self.importance, self.saturation) {
@@ -91,6 +103,8 @@ pub struct ScoreConfig {
     pub ort_lib: Option<PathBuf>,
     /// The tasks to write, all when `None`.
     pub tasks: Option<Vec<String>>,
+    /// Means over tasks, by name, to be written in their place: of activities, of importance, of effects.
+    pub mean_over: Vec<(String, Vec<String>)>,
     /// Bases from one window to the next; a fifth of the window when `None`.
     pub stride: Option<u32>,
     /// Where windows lie.

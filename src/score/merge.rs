@@ -79,6 +79,7 @@ pub fn merge(
         anchor: Anchor::Genome,
         columns: Vec::new(),
         tasks: first.tasks.clone(),
+        groups: None,
         members: Members {
             members: first.members,
             tasks: first.tasks.len(),

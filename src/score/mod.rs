@@ -11,6 +11,7 @@
 //! (`merge`) are those of the whole; only then are indexes, zoom levels and tables made of them.
 
 mod against;
+mod arrays;
 mod config;
 mod counts;
 mod lift;
@@ -24,8 +25,10 @@ mod quantiles;
 mod region_table;
 mod saturation;
 mod sink;
+mod size;
 mod tile;
 
+pub use arrays::{ArrayScorer, SequenceArrays};
 pub use config::{Anchor, Formats, Outputs, RegionSource, ScoreConfig};
 pub use merge::merge;
 pub use predict::{Flanks, PredictConfig, PredictSummary, predict};
@@ -37,7 +40,7 @@ use std::time::Instant;
 use crate::Error;
 use crate::genome::{Fasta, Lattice, RegionStatus, Regions};
 use crate::intervals::Named;
-use crate::ism::{Engines, Members};
+use crate::ism::{Engines, Groups, Members, Scores};
 use crate::job::{Cancel, InputFile, JobError, Progress};
 use crate::liftover::{Rejects, Tally};
 use crate::model::{Ensemble, Quantiles};
@@ -84,6 +87,35 @@ pub enum ScoreError {
         /// The task.
         task: String,
     },
+    /// A disk on which the results have no room.
+    #[error("the results will take about {}, and at {} {} are free", size::readable(*needed), path.display(), size::readable(*free))]
+    NoRoom {
+        /// The output folder.
+        path: PathBuf,
+        /// Bytes that they take, as reckoned.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// A mean over tasks that are not there, or of a name that is taken.
+    #[error("--mean-over {name}: {problem}")]
+    MeanOver {
+        /// The mean.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Sequences without a window.
+    #[error("sequences of {length} bases are shorter than the model's window of {window}")]
+    ShortSequences {
+        /// Their length.
+        length: usize,
+        /// The model's window.
+        window: u32,
+    },
+    /// No code of a base.
+    #[error("{0} is no code of a base: expected 0 to 3 for A, C, G, T, or 4")]
+    Code(u8),
     /// The saturation table needs importance.
     #[error("the saturation table cannot be written without importance")]
     SaturationWithoutImportance,
@@ -96,6 +128,9 @@ impl ScoreError {
             Self::UnequalRegions => {
                 Some("--resize N scores N bases around the middle of each".into())
             }
+            Self::NoRoom { .. } => Some(
+                "another --out; or --precision 8 (half of it), --mean-over, --tasks, --no-importance".into(),
+            ),
             Self::NoShard { .. } => Some("shards are written with --shard I/N".into()),
             _ => None,
         }
@@ -137,6 +172,8 @@ pub(crate) struct Layout {
     tasks: Vec<String>,
     /// How the columns of the engine's scores lie.
     members: Members,
+    /// Tasks that are put together, before anything else: their means are then the tasks.
+    groups: Option<Groups>,
     /// What the model says of its activities; nothing of an ensemble's.
     quantiles: Quantiles,
 }
@@ -157,11 +194,68 @@ impl Layout {
             columns: tasks.iter().copied().chain(spread).collect(),
             tasks: tasks.iter().map(|&t| spec.tasks[t].clone()).collect(),
             members,
+            groups: None,
             quantiles: match members.several() {
                 false => Quantiles::clone(&spec.quantiles),
                 true => Quantiles::default(),
             },
         }
+    }
+
+    /// Of means over tasks, which stand in the tasks' place.
+    ///
+    /// # Errors
+    /// When a task is not there, or a mean has no task or a name that is taken.
+    fn of_means(
+        lattice: Lattice,
+        anchor: Anchor,
+        means: &[(String, Vec<String>)],
+        model: &Ensemble,
+    ) -> Result<Self, Error> {
+        let spec = model.spec();
+        let mut seen = std::collections::BTreeSet::new();
+        let mut columns = Vec::new();
+        for (name, tasks) in means {
+            let problem = match (tasks.is_empty(), seen.insert(name)) {
+                (true, _) => Some("no task"),
+                (_, false) => Some("the name is given twice"),
+                _ => None,
+            };
+            if let Some(problem) = problem {
+                return Err(ScoreError::MeanOver {
+                    name: name.clone(),
+                    problem: problem.into(),
+                }
+                .into());
+            }
+            columns.push(spec.columns(Some(tasks))?);
+        }
+        let groups = Groups {
+            columns,
+            of: Members {
+                members: model.members().len(),
+                tasks: spec.tasks.len(),
+            },
+        };
+        let members = groups.members();
+        let spread = (0..means.len() * usize::from(members.several())).map(|i| members.tasks + i);
+        Ok(Self {
+            lattice,
+            anchor,
+            columns: (0..means.len()).chain(spread).collect(),
+            tasks: means.iter().map(|(name, _)| name.clone()).collect(),
+            members,
+            groups: Some(groups),
+            quantiles: Quantiles::default(),
+        })
+    }
+
+    /// Makes of an engine's scores what is written: means over tasks, over members, and their spreads.
+    fn reduce(&self, scores: &mut Scores) {
+        if let Some(groups) = &self.groups {
+            groups.reduce(scores);
+        }
+        self.members.reduce(scores);
     }
 
     /// Names for the columns: each task's with `mean` behind it, then each with `spread`.
@@ -217,7 +311,11 @@ pub fn run_with(
     )?;
     let spec = model.spec().clone();
     let tasks = spec.columns(config.tasks.as_deref())?;
-    let layout = Layout::new(config.lattice(&spec)?, config.anchor, &tasks, &model);
+    let lattice = config.lattice(&spec)?;
+    let layout = match config.mean_over.is_empty() {
+        true => Layout::new(lattice, config.anchor, &tasks, &model),
+        false => Layout::of_means(lattice, config.anchor, &config.mean_over, &model)?,
+    };
 
     let fasta = Fasta::open(&config.fasta, config.write_index)?;
     let read = against::read(config, annotations, &fasta)?;
@@ -233,6 +331,20 @@ pub fn run_with(
     }
     check_contigs(&fasta, &regions)?;
 
+    if !config.existing.resume {
+        let mut bases = size::bases(&regions);
+        if let Some(shard) = config.shard {
+            bases /= u64::from(shard.of());
+        }
+        let needed = size::reckoned(
+            bases,
+            layout.columns.len(),
+            lattice.stride(),
+            &config.outputs,
+        );
+        tracing::info!("the results will take about {}", size::readable(needed));
+        size::check_room(&config.out, needed)?;
+    }
     let chosen = Engines::choose(config.engine_settings(), model.members())?;
     let engines = chosen.of_members(config.threads, model.members(), cancel)?;
     cancel.files_begin();

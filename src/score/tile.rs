@@ -134,7 +134,7 @@ impl Worker<'_> {
             let mut scores = Scores::default();
             self.engine
                 .score(&stretch, self.outputs.want(), &mut scores)?;
-            self.layout.members.reduce(&mut scores);
+            self.layout.reduce(&mut scores);
             result.counts.rows += scores.rows;
             pieces.push(Piece {
                 wanted,
@@ -308,7 +308,8 @@ impl Worker<'_> {
         }
         let rows: Vec<u32> = region.rows(self.regions).collect();
         let position = part.start() - region.bases.start();
-        saturation::put_part(&rows, position, codes, effects.iter().copied(), out);
+        let effects = effects.iter().map(|v| self.outputs.precision.round(*v));
+        saturation::put_part(&rows, position, codes, effects, out);
     }
 
     fn tracks(&mut self, unit: &Unit, pieces: &[Piece], result: &mut UnitResult) {
@@ -322,6 +323,7 @@ impl Worker<'_> {
             if overlapping {
                 items = mean_of_overlaps(items);
             }
+            self.outputs.round(&mut items);
             if i == 0 && !self.outputs.importance {
                 result.counts.bases = items.iter().map(|i| u64::from(i.end - i.start)).sum();
             }
@@ -334,6 +336,7 @@ impl Worker<'_> {
                 if overlapping {
                     items = mean_of_overlaps(items);
                 }
+                self.outputs.round(&mut items);
                 if i == 0 {
                     result.counts.bases = items.len() as u64;
                 }

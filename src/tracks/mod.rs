@@ -7,11 +7,13 @@
 mod bedgraph;
 mod bigbed;
 pub mod bigwig;
+mod precision;
 mod scores;
 
 pub use bedgraph::{format_value, write_bedgraph};
 pub use bigbed::{BedItem, write_bigbed};
 
+pub use precision::Precision;
 pub use scores::{Reader, Scores};
 
 use std::path::PathBuf;

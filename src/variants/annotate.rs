@@ -484,7 +484,8 @@ impl Values<'_> {
             for (numbers, table) in tables {
                 let values = table.slice(s![range.clone(), ..]);
                 for (task, field) in numbers.enumerate() {
-                    info.floats(field, values.column(task).into_iter().copied());
+                    let values = values.column(task).into_iter();
+                    info.floats(field, values.map(|v| shared.scoring.precision.round(*v)));
                 }
             }
             for task in 0..fields.p.len() {
@@ -494,7 +495,10 @@ impl Values<'_> {
             }
             let values = self.calls.effects.slice(s![range, ..]);
             let values = values.rows().into_iter().map(|row| most(row).1);
-            info.floats(most_field, values);
+            info.floats(
+                most_field,
+                values.map(|v| shared.scoring.precision.round(v)),
+            );
         }
         let skips = || of_alleles.iter().map(|c| c.skip);
         if skips().any(|s| s.is_some()) {

@@ -69,16 +69,15 @@ pub(super) fn of_table(
             )
         }),
         None => {
-            let mut others = BUILDS.iter().filter(|b| *b != fasta);
-            let chains = others.next().map(|other| {
+            let other = BUILDS.iter().find(|b| *b != fasta);
+            other.map(|other| {
                 format!(
                     "the FASTA is of {}; if {name} is of {}: --liftover {}",
                     fasta.name,
                     other.name,
                     other.chain_to(fasta)
                 )
-            });
-            chains
+            })
         }
     }
 }

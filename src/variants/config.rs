@@ -12,6 +12,7 @@ use crate::intervals::Named;
 use crate::ism::{EngineChoice, EngineSettings, Strand};
 use crate::liftover::LiftoverConfig;
 use crate::model::{ModelOptions, ModelSources};
+use crate::tracks::Precision;
 
 /// How variants are scored: what all jobs on variants share.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub struct Scoring {
     pub threads: NonZeroUsize,
     /// Stop at a record that makes no sense, instead of leaving it unscored.
     pub strict: bool,
+    /// Bits that effects in INFO keep; p-values, tables and whatever is found of the effects have all.
+    pub precision: Precision,
     /// What effects are compared with.
     pub background: BackgroundConfig,
     /// The command line, for the provenance.
@@ -160,6 +163,7 @@ pub(super) mod tests {
             batch: NonZeroUsize::MIN,
             threads: NonZeroUsize::MIN,
             strict: false,
+            precision: Precision::FULL,
             background: BackgroundConfig::default(),
             command: Vec::new(),
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::VariantError;
-use crate::input::{self, InputError, Lines, Watch, bed};
+use crate::input::{InputError, Lines, Watch, bed};
 use crate::vcf::{Dictionary, Header, Reader, Record, VcfError};
 
 /// Records of a piece, and bytes after which it ends earlier.
@@ -200,7 +200,7 @@ impl Input {
         let name = source.path().display().to_string();
         let (records, watch) = match source {
             VariantSource::Bed(path) => {
-                let reader = input::Input::open(path)?;
+                let reader = bed::input(path)?;
                 let watch = reader.watch();
                 let rows = BedRows {
                     lines: bed::lines(reader),

@@ -119,6 +119,7 @@ impl Setup {
             "genome": self.fasta.contigs().sha256(),
             "aliases": scoring.aliases.key(),
             "strict": scoring.strict,
+            "precision": scoring.precision.kept(),
             "background": sample.map(|s| json!({
                 "changes": s.changes(),
                 "regions": s.origin.regions,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::fixture;
 use crate::support::jobs::{DATASET, ENRICHMENT, bgzip, files, folder, outcome, succeed, words};
 
 const EVALUATE: &str = "evaluate --model count.onnx --bootstrap 5";
@@ -438,4 +439,48 @@ fn what_is_read_at_any_place_does_not_come_from_a_pipe() {
         );
         assert!(!here.join("o/x").exists(), "{line}");
     }
+}
+
+#[test]
+fn regions_may_be_a_big_bed() {
+    use mpra_score::genome::Fasta;
+    use mpra_score::tracks::{BedItem, write_bigbed};
+
+    let dir = folder();
+    let here = dir.path();
+    let fasta = Fasta::open(&fixture("genome.fa"), false).unwrap();
+    let contigs = fasta.contigs();
+    // A bigBed has its contigs in the order of their names, and rows by place.
+    let text =
+        "chr1\t500\t795\ta\t5\t+\tx\nchr1\t700\t995\tb\t0\t.\ty\nchr2\t350\t645\tc\t9\t-\tz\n";
+    let rows = text.lines().map(|line| {
+        let cells: Vec<&str> = line.split('\t').collect();
+        BedItem {
+            contig: contigs.id(cells[0]).unwrap(),
+            start: cells[1].parse().unwrap(),
+            end: cells[2].parse().unwrap(),
+            rest: cells[3..].join("\t"),
+        }
+    });
+    let fields = [("more".to_owned(), "More".to_owned())];
+    write_bigbed(&here.join("r.bb"), contigs, "r", &fields, rows.collect()).unwrap();
+    fs::write(here.join("r.bed"), text).unwrap();
+    for (bed, out) in [("r.bed", "x"), ("r.bb", "y")] {
+        let line =
+            format!("score --bed {bed} --model count.onnx --fasta genome.fa --format bedgraph");
+        let (code, error) = ends(here, &into(&line, out));
+        assert_eq!(code, 0, "{error}");
+    }
+    for file in ["regions.tsv", "A_count.importance.bedGraph"] {
+        let of = |out: &str| fs::read(here.join("o").join(out).join(file));
+        let (one, two) = (of("x"), of("y"));
+        assert!(one.is_ok() || file != "regions.tsv");
+        assert_eq!(one.ok(), two.ok(), "{file}");
+    }
+    // Cut short it is refused.
+    let bytes = fs::read(here.join("r.bb")).unwrap();
+    fs::write(here.join("cut.bb"), &bytes[..bytes.len() / 3]).unwrap();
+    let line = "score --bed cut.bb --model count.onnx --fasta genome.fa";
+    let (code, error) = ends(here, &into(line, "z"));
+    assert!(code == 1 && error.contains("cut.bb"), "{code} {error}");
 }

@@ -27,6 +27,7 @@ mod report;
 mod resume;
 mod run_json;
 mod sharpr_dataset;
+mod shell;
 mod sumstats_corpus;
 mod train;
 mod unsupported_graphs;

@@ -9,7 +9,9 @@
     color: PALETTE[tasks.findIndex((task) => t.name.startsWith(task + ".")) % PALETTE.length] || PALETTE[0],
     altColor: t.name.includes(".importance") ? "#6e6e6e" : undefined,
   }));
-  const reference = { id: "genome", fastaURL: data.genome.fasta, indexURL: data.genome.fasta + ".fai", wholeGenomeView: false };
+  const reference = { id: "genome", wholeGenomeView: false };
+  if (data.genome.fasta.endsWith(".2bit")) reference.twoBitURL = data.genome.fasta;
+  else Object.assign(reference, { fastaURL: data.genome.fasta, indexURL: data.genome.fasta + ".fai" });
   if (data.genome.packed) reference.compressedIndexURL = data.genome.fasta + ".gzi";
   const browser = await igv.createBrowser(document.getElementById("igv"), {
     reference, tracks, locus: data.places[0], loadDefaultGenomes: false, showSampleNames: false, queryParametersSupported: false,

@@ -15,7 +15,7 @@ use mpra_score::job::Silent;
 use mpra_score::model::ModelOptions;
 use mpra_score::output::Existing;
 use mpra_score::score::{Anchor, Formats, Outputs, RegionSource, ScoreConfig, Summary};
-use mpra_score::tracks::Item;
+use mpra_score::tracks::{Item, Precision};
 
 /// A file of `fixtures/`.
 pub fn fixture(name: &str) -> PathBuf {
@@ -37,6 +37,7 @@ pub fn config(model: &str, out: &Path) -> ScoreConfig {
         model_options: ModelOptions::default(),
         ort_lib: None,
         tasks: None,
+        mean_over: Vec::new(),
         stride: None,
         anchor: Anchor::Genome,
         strand: Strand::Forward,
@@ -52,6 +53,7 @@ pub fn config(model: &str, out: &Path) -> ScoreConfig {
                 bigwig: true,
                 bedgraph: true,
             },
+            precision: Precision::FULL,
         },
         out: out.into(),
         existing: Existing::default(),

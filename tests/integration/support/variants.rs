@@ -54,6 +54,7 @@ pub fn scoring(model: &str) -> Scoring {
         batch: NonZeroUsize::new(16).unwrap(),
         threads: NonZeroUsize::new(2).unwrap(),
         strict: false,
+        precision: mpra_score::tracks::Precision::FULL,
         background: BackgroundConfig {
             source: BackgroundSource::None,
             ..BackgroundConfig::default()
