@@ -8,7 +8,7 @@ PYTHON ?= python3
 
 help:
 	@echo "make demo        target/demo/mpra-score; scores the fixtures, lists the tracks"
-	@echo "make test        all tests, and the cross-checks with other tools"
+	@echo "make test        all tests, those of the Python module too, and the cross-checks with other tools"
 	@echo "make build       target/release/mpra-score, the fastest (compiles for longer)"
 	@echo "make crosscheck  only the cross-checks (pyBigWig, numpy, scikit-learn, Python onnxruntime)"
 	@echo "make crosscheck-elsewhere  tracks.ini drawn by pyGenomeTracks (fetches 620 MB)"
@@ -53,6 +53,7 @@ demo: setup
 
 test: setup
 	cargo test --locked
+	$(MAKE) --no-print-directory python-test
 	$(MAKE) --no-print-directory crosscheck
 
 # Python packages for the cross-checks, apart from the system's own.
@@ -145,8 +146,8 @@ fixtures:
 	cargo run --locked --example fixtures -- fixtures
 
 lint:
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 # The engines' unit and property tests under AddressSanitizer. The sanitizer's flag is one that the

@@ -19,7 +19,7 @@ _PATTERN = {"mpra_score": {"fn": "*run.json", "contents": '"program": "mpra-scor
 
 
 def search() -> None:
-    """Tells MultiQC what to look for (a hook before it does)."""
+    """Tells MultiQC what to look for (a hook, once its own settings are read)."""
     for name, pattern in _PATTERN.items():
         config.sp.setdefault(name, pattern)
 
@@ -62,6 +62,7 @@ class MultiqcModule(BaseMultiqcModule):  # type: ignore[misc]
         rows = self.ignore_samples(rows)
         if not rows:
             raise ModuleNotFoundError
+        log.info("Found %s reports", len(rows))
         headers = {
             "job": {"title": "Job", "description": "What was run"},
             "model": {"title": "Model"},

@@ -30,7 +30,8 @@ Output, in the folder --out, or the table alone to standard output:
       TASK.mean_activity_spread               (--model A,B) standard deviation over the models
                     NA where there is no value
   saturation.npz    (--saturation) effects [row, position, 4 (A, C, G, T), task], mutant -
-                    reference, means over the windows; one_hot [row, position, 4]; tasks
+                    reference, means over the windows; one_hot [row, position, 4];
+                    lengths [row]; tasks
   run.json          version, command line, inputs, settings, counts";
 
 /// Predict activities of sequences, without a genome
@@ -68,7 +69,7 @@ pub struct PredictArgs {
     /// Score sequences as they stand, or the mean with their reverse complements
     #[arg(long, value_enum, default_value = "forward")]
     strand: StrandFlag,
-    /// Write the effects of all changes, for sequences of equal length
+    /// Write the effects of all changes, as an array as long as the longest sequence
     #[arg(long)]
     saturation: bool,
     #[command(flatten)]

@@ -52,7 +52,8 @@ names them, in the order of their names as bytes.
                       genome), unknown (bases), then the activity for each task (TASK.spread, too, with
                       --model A,B); bgzip-compressed
   saturation.npz      (--saturation) effects [row, position, 4 (A, C, G, T), task], float32,
-                      mutant - reference; one_hot [row, position, 4]; tasks
+                      mutant - reference, NaN behind a region's end; one_hot [row, position, 4];
+                      lengths [row]; tasks
   enrichment.tsv, summary.tsv, enrichment.svg
                       (--annotation) importance of every task, or its activity with
                       --no-importance, ranked against the annotations: see
@@ -169,11 +170,11 @@ pub struct ScoreArgs {
     /// Write every scored window with its activities
     #[arg(long, help_heading = "What to write")]
     windows: bool,
-    /// Write the effects of all changes, for regions of equal length
+    /// Write the effects of all changes, as an array as long as the longest region
     #[arg(long, conflicts_with = "no_importance", help_heading = "What to write")]
     saturation: bool,
-    /// Keep N significant bits (1 to 23) of the values in tracks and saturation.npz: 8 are right to 0.2% and take half the
-    /// space; `full`: all [default: full; with --genome 8]
+    /// Keep N significant bits (1 to 23) of the values in tracks and saturation.npz: 8 are right to 0.2% and take five eighths
+    /// of the space; `full`: all [default: full; with --genome 8]
     #[arg(long, value_name = "N|full", value_parser = super::values::precision, help_heading = "What to write")]
     precision: Option<Precision>,
     #[command(flatten)]
@@ -354,7 +355,7 @@ impl ScoreArgs {
                     bedgraph: self.format.contains(&FormatFlag::Bedgraph),
                 },
                 precision: self.precision.unwrap_or(match self.genome {
-                    // Half the space; what is lost is far below what models can tell.
+                    // Five eighths of the space; what is lost is far below what models can tell.
                     true => Precision::bits(8).unwrap_or_default(),
                     false => Precision::FULL,
                 }),

@@ -333,7 +333,7 @@ mod tests {
             assert_eq!(regions.status[2], RegionStatus::Empty);
             let rows: Vec<u32> = regions.scorable.iter().map(|r| r.row).collect();
             assert_eq!(rows, [0, 1, 3]);
-            assert_eq!(regions.common_length(), None);
+            assert_eq!(regions.lengths().unwrap().len(), regions.rows());
         };
         check(text.as_bytes());
         check(format!("\u{feff}{text}").as_bytes());
@@ -410,7 +410,7 @@ mod tests {
         );
         let longer = read(60);
         assert_eq!(longer.status[3], RegionStatus::PastContigEnd);
-        assert_eq!(longer.common_length(), Some(60));
+        assert_eq!(longer.lengths().unwrap()[..2], [60, 60]);
     }
 
     #[test]

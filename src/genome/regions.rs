@@ -79,13 +79,21 @@ impl Regions {
         self.status.len()
     }
 
-    /// The common length of all scorable regions, `None` when they differ or there are none.
-    pub fn common_length(&self) -> Option<u32> {
-        let first = self.scorable.first()?.bases.len();
-        self.scorable
-            .iter()
-            .all(|r| r.bases.len() == first)
-            .then_some(first)
+    /// Bases of every row, in input order; 0 where its columns do not say.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be read.
+    pub fn lengths(&self) -> Result<Vec<u32>, GenomeError> {
+        let length = |label: &str| -> Option<u32> {
+            let mut cells = label.split('\t').skip(1);
+            let start: u32 = cells.next()?.parse().ok()?;
+            cells.next()?.parse::<u32>().ok()?.checked_sub(start)
+        };
+        let labels = self.labels()?.map(|label| match label {
+            Ok(label) => Ok(length(&label).unwrap_or(0)),
+            Err(e) => Err(GenomeError::Read(e, self.labels_path.clone())),
+        });
+        labels.collect()
     }
 
     /// What to tell the user when no row lies on a contig of the FASTA: the first one's error and

@@ -102,7 +102,7 @@ pub fn merge(
     }
     cancel.check()?;
     let mut regions = Regions::restore(&first_folder.join(ROWS), out.partial())?;
-    let counts = sink.finish(&mut regions, &layout, first.region_length, &mut out)?;
+    let counts = sink.finish(&mut regions, &layout, &mut out)?;
 
     if run.outputs.iter().any(|name| name == lift::REJECTED) {
         // Each shard has the whole.

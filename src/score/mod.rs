@@ -57,9 +57,6 @@ pub enum ScoreError {
         /// The model's window.
         window: u32,
     },
-    /// The saturation table needs regions of one length.
-    #[error("the saturation table needs regions (or sequences) of equal length; these differ")]
-    UnequalRegions,
     /// A folder given to `merge` holds no shard.
     #[error("{path} holds no shard: {problem}")]
     NoShard {
@@ -125,11 +122,8 @@ impl ScoreError {
     /// One line that says how to mend it, when there is a way.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::UnequalRegions => {
-                Some("--resize N scores N bases around the middle of each".into())
-            }
             Self::NoRoom { .. } => Some(
-                "another --out; or --precision 8 (half of it), --mean-over, --tasks, --no-importance".into(),
+                "another --out; or --precision 8 (five eighths of it), --mean-over, --tasks, --no-importance".into(),
             ),
             Self::NoShard { .. } => Some("shards are written with --shard I/N".into()),
             _ => None,
@@ -336,8 +330,9 @@ pub fn run_with(
         if let Some(shard) = config.shard {
             bases /= u64::from(shard.of());
         }
+        let positions = size::positions(&regions);
         let needed = size::reckoned(
-            bases,
+            (bases, positions),
             layout.columns.len(),
             lattice.stride(),
             &config.outputs,
@@ -369,8 +364,7 @@ pub fn run_with(
     if config.shard.is_some() {
         merge::leave_shard(&mut job, sink)?;
     } else {
-        let length = job.regions.common_length().unwrap_or(0);
-        sink.finish(&mut job.regions, &job.layout, length, &mut job.out)?;
+        sink.finish(&mut job.regions, &job.layout, &mut job.out)?;
     }
     let ranked = against::rank(config, (annotations, &read), &mut job, counts.bases, cancel)?;
     let seconds = started.elapsed().as_secs_f64();

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::plan::{self, Plan, Unit};
 use super::sink::{Sink, SinkState, activity_reduction, importance_reduction};
 use super::tile::{UnitResult, Worker};
-use super::{Anchor, Layout, Outputs, ScoreError};
+use super::{Anchor, Layout, Outputs};
 use crate::Error;
 use crate::genome::{Contigs, Fasta, Regions};
 use crate::ism::Engine;
@@ -59,12 +59,6 @@ impl Job<'_> {
     ) -> Result<Sink, Error> {
         let contigs = self.fasta.contigs().clone();
         plan::sort(&mut self.regions.scorable, &contigs);
-        if self.outputs.saturation
-            && self.regions.common_length().is_none()
-            && !self.regions.scorable.is_empty()
-        {
-            return Err(ScoreError::UnequalRegions.into());
-        }
         let unit_length = match self.layout.anchor {
             Anchor::Genome => engines.iter().map(|e| e.stretch()).min().unwrap_or(1),
             // Cuts between units show as cuts of activity bins: they must not depend on the engine.

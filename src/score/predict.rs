@@ -50,7 +50,7 @@ pub struct PredictConfig {
     pub stride: u32,
     /// How windows are scored.
     pub engine: EngineSettings,
-    /// Also write the effects of all changes; needs sequences of one length.
+    /// Also write the effects of all changes, as long as the longest sequence.
     pub saturation: bool,
     /// The output folder, or `-`: the table alone, to standard output.
     pub out: PathBuf,
@@ -149,7 +149,7 @@ pub fn predict(
         .iter_mut()
         .map(|w| move |piece: Piece| w.run(&piece));
     let mut summary = PredictSummary::default();
-    let (mut statuses, mut length) = (Vec::new(), None);
+    let (mut statuses, mut lengths) = (Vec::new(), Vec::new());
     progress.start(std::fs::metadata(&config.sequences).map_or(0, |m| m.len()));
     let watch = source.watch();
     let mut reported = 0;
@@ -161,11 +161,7 @@ pub fn predict(
             table.write_all(done.lines.as_bytes()).map_err(failed)?;
             if let Some(parts) = &mut parts {
                 parts.append(&done.saturation)?;
-                for each in &done.lengths {
-                    if *length.get_or_insert(*each) != *each {
-                        return Err(ScoreError::UnequalRegions.into());
-                    }
-                }
+                lengths.extend(done.lengths.iter().map(|length| *length as u32));
             }
             for status in &done.statuses {
                 summary.sequences += 1;
@@ -190,8 +186,7 @@ pub fn predict(
     if let Some(mut out) = out {
         if let Some(parts) = parts {
             let path = out.file("saturation.npz");
-            let length = length.unwrap_or(0) as u32;
-            saturation::write_npz(parts, length, &statuses, &layout.tasks, &path)?;
+            saturation::write_npz(parts, &lengths, &statuses, &layout.tasks, &path)?;
         }
         let mut run = RunInfo::new("predict", &config.command);
         run.input("sequences", &config.sequences);

@@ -112,7 +112,6 @@ pub(super) struct ShardNotes {
     pub window: u32,
     pub stride: u32,
     pub outputs: Outputs,
-    pub region_length: u32,
     pub counts: Counts,
 }
 
@@ -129,7 +128,6 @@ impl ShardNotes {
             window: job.layout.lattice.window(),
             stride: job.layout.lattice.stride(),
             outputs: job.outputs,
-            region_length: job.regions.common_length().unwrap_or(0),
             counts,
         }
     }

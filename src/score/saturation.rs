@@ -29,12 +29,12 @@ pub(super) fn put_part(
     out.extend(effects.flat_map(f32::to_le_bytes));
 }
 
-/// Writes the archive from the parts of all regions (of `length` bases): `effects` (float32,
-/// `[rows, length, 4, tasks]`, NaN in rows that were not scored), `one_hot` (uint8,
-/// `[rows, length, 4]`, zero there) and `tasks` (names).
+/// Writes the archive from the parts of all regions (of `lengths` bases, by row; the longest is the arrays'):
+/// `effects` (float32, `[rows, longest, 4, tasks]`, NaN behind a region's end and in rows that were not scored), `one_hot`
+/// (uint8, `[rows, longest, 4]`, zero there), `lengths` (uint32, `[rows]`) and `tasks` (names).
 pub(super) fn write_npz(
     parts: AppendFile,
-    length: u32,
+    lengths: &[u32],
     status: &[RegionStatus],
     tasks: &[String],
     path: &Path,
@@ -45,16 +45,18 @@ pub(super) fn write_npz(
         .unwrap_or(Path::new("."))
         .to_path_buf();
     let size = parts.length();
+    let scored = status.iter().zip(lengths).filter(|(s, _)| is_scored(**s));
+    let longest = scored.map(|(_, length)| *length).max().unwrap_or(0);
     let parts = parts.into_file()?;
     let write = || -> io::Result<()> {
         let table = Table {
             effects: tempfile::tempfile_in(&folder)?,
             one_hot: tempfile::tempfile_in(&folder)?,
-            length: length as usize,
+            length: longest as usize,
             tasks: tasks.len(),
         };
         table.fill(parts, size)?;
-        table.archive(status, tasks, path)
+        table.archive(status, lengths, tasks, path)
     };
     write().map_err(|e| OutputError::Write(e, path.into()))
 }
@@ -108,7 +110,13 @@ impl Table {
         4 * self.tasks * size_of::<f32>()
     }
 
-    fn archive(self, status: &[RegionStatus], tasks: &[String], path: &Path) -> io::Result<()> {
+    fn archive(
+        self,
+        status: &[RegionStatus],
+        lengths: &[u32],
+        tasks: &[String],
+        path: &Path,
+    ) -> io::Result<()> {
         let rows = status.len();
         let mut zip = zip::ZipWriter::new(BufWriter::with_capacity(1 << 18, File::create(path)?));
         let options = SimpleFileOptions::default()
@@ -117,14 +125,20 @@ impl Table {
 
         zip.start_file("effects.npy", options)?;
         header(&mut zip, "<f4", &[rows, self.length, 4, self.tasks])?;
-        let row_size = self.length * self.row_of_effects();
-        let missing: Vec<u8> = f32::NAN.to_le_bytes().repeat(row_size / size_of::<f32>());
-        copy_rows(self.effects, row_size, status, &missing, &mut zip)?;
+        let rows_of = || status.iter().copied().zip(lengths.iter().copied());
+        let (base, nan) = (self.row_of_effects(), f32::NAN.to_le_bytes());
+        copy_rows(self.effects, (self.length, base), rows_of(), &nan, &mut zip)?;
 
         zip.start_file("one_hot.npy", options)?;
         header(&mut zip, "|u1", &[rows, self.length, 4])?;
-        let missing = vec![0; self.length * 4];
-        copy_rows(self.one_hot, self.length * 4, status, &missing, &mut zip)?;
+        copy_rows(self.one_hot, (self.length, 4), rows_of(), &[0], &mut zip)?;
+
+        zip.start_file("lengths.npy", options)?;
+        header(&mut zip, "<u4", &[rows])?;
+        for (status, length) in rows_of() {
+            let length = if is_scored(status) { length } else { 0 };
+            zip.write_all(&length.to_le_bytes())?;
+        }
 
         zip.start_file("tasks.npy", options)?;
         let width = tasks.iter().map(String::len).max().unwrap_or(1).max(1);
@@ -148,24 +162,36 @@ fn header(out: &mut impl Write, dtype: &str, shape: &[usize]) -> io::Result<()> 
         .map(drop)
 }
 
+/// Whether there are values of a row.
+fn is_scored(status: RegionStatus) -> bool {
+    matches!(status, RegionStatus::Ok | RegionStatus::NoScoredWindow)
+}
+
+/// Copies rows of so many bases, each of so many bytes; `missing` stands where there is none.
 fn copy_rows(
     mut file: File,
-    row_size: usize,
-    status: &[RegionStatus],
+    (bases, base): (usize, usize),
+    rows: impl ExactSizeIterator<Item = (RegionStatus, u32)>,
     missing: &[u8],
     out: &mut impl Write,
 ) -> io::Result<()> {
-    file.set_len(row_size as u64 * status.len() as u64)?;
+    let row_size = bases * base;
+    file.set_len(row_size as u64 * rows.len() as u64)?;
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::with_capacity(1 << 18, file);
     let mut row = vec![0; row_size];
-    for status in status {
+    for (status, length) in rows {
         reader.read_exact(&mut row)?;
         // What was not scored was not written either: the file has a hole there.
-        out.write_all(match status {
-            RegionStatus::Ok | RegionStatus::NoScoredWindow => &row,
-            _ => missing,
-        })?;
+        let known = if is_scored(status) {
+            length as usize
+        } else {
+            0
+        };
+        for bytes in row[known.min(bases) * base..].chunks_exact_mut(missing.len()) {
+            bytes.copy_from_slice(missing);
+        }
+        out.write_all(&row)?;
     }
     Ok(())
 }

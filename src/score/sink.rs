@@ -247,7 +247,6 @@ impl Sink {
         self,
         regions: &mut Regions,
         layout: &Layout,
-        region_length: u32,
         out: &mut OutputDir,
     ) -> Result<Counts, Error> {
         for track in self.activity.into_iter().chain(self.importance) {
@@ -275,7 +274,8 @@ impl Sink {
         }
         if let Some(parts) = self.saturation {
             let path = out.file("saturation.npz");
-            saturation::write_npz(parts, region_length, &regions.status, &layout.tasks, &path)?;
+            let lengths = regions.lengths()?;
+            saturation::write_npz(parts, &lengths, &regions.status, &layout.tasks, &path)?;
         }
         Ok(self.counts)
     }

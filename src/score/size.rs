@@ -5,9 +5,9 @@ use std::path::Path;
 use super::{Outputs, ScoreError};
 use crate::genome::{Interval, Regions};
 
-/// Bytes of a bigWig for a base with all bits, and for each bit less (measured on importance: 4.8 with 23 bits, 2.3 with 8);
-/// never below the last.
-const BIG_WIG: (f64, f64, f64) = (4.8, 2.5 / 15.0, 1.0);
+/// Bytes of a bigWig for a base with all bits, and for each bit less (measured on importance, paper's network: 4.0 with 23 bits,
+/// 2.5 with 8, indexes and zoom levels included); never below the last.
+const BIG_WIG: (f64, f64, f64) = (4.0, 1.5 / 15.0, 1.0);
 /// Bytes of a line of a bedGraph, without the digits.
 const BED_GRAPH: f64 = 32.0;
 /// Compressed bytes of a line of `windows.tsv.gz`, and of each task in it.
@@ -37,8 +37,19 @@ pub(super) fn bases(regions: &Regions) -> u64 {
     sum
 }
 
-/// Bytes of the results for so many bases.
-pub(super) fn reckoned(bases: u64, columns: usize, stride: u32, outputs: &Outputs) -> u64 {
+/// Positions of `saturation.npz`: as many as the longest region has, for every row.
+pub(super) fn positions(regions: &Regions) -> u64 {
+    let longest = regions.scorable.iter().map(|r| r.bases.len()).max();
+    u64::from(longest.unwrap_or(0)) * regions.rows() as u64
+}
+
+/// Bytes of the results for so many bases, and positions of `saturation.npz`.
+pub(super) fn reckoned(
+    (bases, positions): (u64, u64),
+    columns: usize,
+    stride: u32,
+    outputs: &Outputs,
+) -> u64 {
     let bits = f64::from(outputs.precision.kept());
     let (whole, less, least) = BIG_WIG;
     let value = (whole - (23.0 - bits) * less).max(least);
@@ -47,7 +58,7 @@ pub(super) fn reckoned(bases: u64, columns: usize, stride: u32, outputs: &Output
     let tracks = [(true, stride), (outputs.importance, 1.0)];
     for (_, apart) in tracks.iter().filter(|(wanted, _)| *wanted) {
         // Of activity a value a window, which is an interval of its own.
-        let item = if *apart > 1.0 { value + 2.0 } else { value };
+        let item = if *apart > 1.0 { value + 2.5 } else { value };
         if outputs.formats.bigwig {
             each += item / apart;
         }
@@ -59,11 +70,13 @@ pub(super) fn reckoned(bases: u64, columns: usize, stride: u32, outputs: &Output
     if outputs.windows {
         all += (WINDOW.0 + WINDOW.1 * columns as f64) / stride;
     }
+    let mut bytes = all * bases as f64;
     if outputs.saturation {
-        // Parts, then the table that is made of them.
-        all += 2.0 * 16.0 * columns as f64;
+        // Parts, and the table that is made of them, twice while it is.
+        let each = 16.0 * columns as f64;
+        bytes += each * bases as f64 + 2.0 * each * positions as f64;
     }
-    (all * bases as f64) as u64
+    bytes as u64
 }
 
 /// Refuses a disk that has no room.
@@ -125,15 +138,20 @@ mod tests {
 
     #[test]
     fn a_genome_is_reckoned() {
-        let whole = reckoned(3_100_000_000, 4, 29, &outputs(Precision::FULL));
-        assert!((58e9..66e9).contains(&(whole as f64)), "{whole}");
-        let eight = reckoned(3_100_000_000, 4, 29, &outputs(Precision::bits(8).unwrap()));
-        assert!((28e9..33e9).contains(&(eight as f64)), "{eight}");
+        let whole = reckoned((3_100_000_000, 0), 4, 29, &outputs(Precision::FULL));
+        assert!((50e9..55e9).contains(&(whole as f64)), "{whole}");
+        let eight = reckoned(
+            (3_100_000_000, 0),
+            4,
+            29,
+            &outputs(Precision::bits(8).unwrap()),
+        );
+        assert!((32e9..35e9).contains(&(eight as f64)), "{eight}");
         let activity = Outputs {
             importance: false,
             ..outputs(Precision::FULL)
         };
-        assert!(reckoned(3_100_000_000, 4, 29, &activity) < 4_000_000_000);
+        assert!(reckoned((3_100_000_000, 0), 4, 29, &activity) < 4_000_000_000);
         assert_eq!(readable(57_300_000_000), "57.3 GB");
         assert_eq!(readable(1_500), "2 kB");
     }

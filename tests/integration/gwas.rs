@@ -310,6 +310,29 @@ fn loci_by_disequilibrium() {
         scored.iter().all(|r| r["MPRA_EFFECT_ALLELE"] == "alt"),
         "{scored:?}"
     );
+
+    // The table of another build: genotypes are of the FASTA's, and say the alleles at the lifted places.
+    let table = fs::read_to_string(dir.path().join("gwas.tsv")).unwrap();
+    let old = table.replace("\t12", "\t23");
+    fs::write(dir.path().join("old.tsv"), old).unwrap();
+    let chain = "chain 9 chr1 9000 + 1100 5000 chr1 4000 + 0 3900 1\n3900\n";
+    fs::write(dir.path().join("old.chain"), chain).unwrap();
+    let more = ["--background", "none", "--clump-bfile", "p"];
+    let lift = ["--liftover", "old.chain"];
+    let (good, error) = sumstats(dir.path(), "old.tsv", &[&more[..], &lift].concat());
+    assert!(good, "{error}");
+    let ours = [
+        "MPRA_STATUS",
+        "MPRA_SITE",
+        "MPRA_EFFECT_ALLELE",
+        "MPRA_MAX",
+        "MPRA_LOCUS",
+    ];
+    let of = |rows: &[BTreeMap<String, String>]| -> Vec<String> {
+        let cells = rows.iter().flat_map(|r| ours.map(|c| r[c].clone()));
+        cells.collect()
+    };
+    assert_eq!(of(&rows(&dir.path().join("out.tsv"))), of(&scored));
 }
 
 #[test]

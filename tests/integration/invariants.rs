@@ -341,12 +341,29 @@ fn the_saturation_table_agrees_with_the_tracks() {
             }
         }
     }
-    // Unequal lengths are refused.
-    config.regions = RegionSource::Bed(BedSource::File(fixture("regions.bed")));
+    // Of different lengths the array is as long as the longest, with nothing behind a region's end.
+    let lines = [
+        lines[1].clone(),
+        "chr1\t620\t650\tshort".to_owned(),
+        "chr9\t1\t201\tnowhere".to_owned(),
+    ];
+    config.regions = bed(dir.path(), &lines);
     config.out = dir.path().join("unequal");
-    let error = run(&config).unwrap_err();
-    assert!(error.to_string().contains("equal length"), "{error}");
-    assert!(!config.out.exists());
+    run(&config).unwrap();
+    let file = std::fs::File::open(config.out.join("saturation.npz")).unwrap();
+    let mut archive = zip::ZipArchive::new(file).unwrap();
+    let lengths = npyz::NpyFile::new(archive.by_name("lengths.npy").unwrap()).unwrap();
+    assert_eq!(lengths.into_vec::<u32>().unwrap(), [100, 30, 0]);
+    let file = npyz::NpyFile::new(archive.by_name("effects.npy").unwrap()).unwrap();
+    assert_eq!(file.shape(), [3, 100, 4, 2]);
+    let unequal: Vec<f32> = file.into_vec().unwrap();
+    let row = 100 * 8;
+    assert_eq!(unequal[..row], effects[row..2 * row]);
+    assert_eq!(unequal[row..][..30 * 8], unequal[20 * 8..][..30 * 8]);
+    assert!(unequal[row + 30 * 8..].iter().all(|v| v.is_nan()));
+    let hot = npyz::NpyFile::new(archive.by_name("one_hot.npy").unwrap()).unwrap();
+    let hot: Vec<u8> = hot.into_vec().unwrap();
+    assert!(hot[(100 + 30) * 4..].iter().all(|v| *v == 0));
 }
 
 #[test]

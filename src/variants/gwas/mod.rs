@@ -31,7 +31,7 @@ use self::rows::{Reader, Scored, Worker};
 use super::allele::Skip;
 use super::background::Background;
 use super::build;
-use super::clump::{Clump, Genotypes, beside};
+use super::clump::{Clump, FilesetAlleles, Genotypes, beside};
 use super::combine::Combine;
 use super::config::Scoring;
 use super::journal::{self, Journal, Left, LongRun};
@@ -174,6 +174,7 @@ pub fn run(
     drop(sample);
     let contigs = setup.fasta.contigs().clone();
     let shared = Shared {
+        fileset: std::mem::take(&mut reader.fileset),
         chains,
         contigs: &contigs,
         config,
@@ -247,6 +248,7 @@ fn chains(path: &Path, config: &GwasConfig, setup: &Setup) -> Result<Chains, Err
 
 /// What all threads share.
 struct Shared<'a> {
+    fileset: FilesetAlleles,
     chains: Option<Chains>,
     contigs: &'a Contigs,
     config: &'a GwasConfig,

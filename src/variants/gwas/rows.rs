@@ -51,8 +51,8 @@ pub(super) struct Reader {
     sets: HashMap<String, u32>,
     combinations: HashMap<String, u32>,
     watch: Option<Watch>,
-    /// Alleles where the table has none.
-    fileset: FilesetAlleles,
+    /// Alleles where the table has none, by places in the build of the FASTA.
+    pub fileset: FilesetAlleles,
 }
 
 impl Reader {
@@ -154,11 +154,7 @@ impl Reader {
             piece.push(Input {
                 text: row.cells.join("\t"),
                 place: place.map(own),
-                alleles: match (row.alleles(), place) {
-                    (Some(a), _) => Some((a.effect.to_owned(), a.other.map(str::to_owned))),
-                    (None, Some((contig, at))) => self.fileset.get(contig, at),
-                    _ => None,
-                },
+                alleles: (row.alleles()).map(|a| (a.effect.to_owned(), a.other.map(str::to_owned))),
                 of_alleles: row.is_of_alleles(),
                 abs_z,
                 log_p: if log_p.is_nan() {
@@ -358,11 +354,18 @@ impl<'a> Worker<'a> {
             laid.status = Some(Status::OtherTerm);
             return Ok(laid);
         }
-        let Some((effect, other)) = &row.alleles else {
-            laid.status = Some(Status::NoAlleles);
-            return Ok(laid);
+        let length = |(effect, other): &(String, Option<String>)| {
+            effect.len().max(other.as_ref().map_or(0, String::len))
         };
-        let longest = effect.len().max(other.as_ref().map_or(0, String::len));
+        let fileset = &self.shared.fileset;
+        let longest = match &row.alleles {
+            Some(alleles) => length(alleles),
+            None if fileset.is_empty() => {
+                laid.status = Some(Status::NoAlleles);
+                return Ok(laid);
+            }
+            None => 1,
+        };
         let (contig, position, minus) = match self.lift(contig, *position, longest) {
             Ok(place) => place,
             Err(lost) => {
@@ -372,6 +375,20 @@ impl<'a> Worker<'a> {
             }
         };
         (laid.contig, laid.position, laid.placed) = (Some(contig), position, true);
+        // Genotypes are of the FASTA's build and strand.
+        let there = || {
+            let ours = &self.shared.contigs.get(contig).name;
+            fileset
+                .get(name, position)
+                .or_else(|| fileset.get(ours, position))
+        };
+        let minus = minus && row.alleles.is_some();
+        let Some(alleles) = row.alleles.clone().or_else(there) else {
+            laid.status = Some(Status::NoAlleles);
+            return Ok(laid);
+        };
+        let longest = length(&alleles);
+        let (effect, other) = &alleles;
         let length = u64::from(self.shared.contigs.get(contig).length);
         if u64::from(position) >= length {
             laid.status = Some(Status::Skip(Skip::PastContigEnd));
