@@ -1,4 +1,4 @@
-//! What packages install beside the program.
+//! What packages install beside the program, and how its help opens.
 
 use std::process::Command;
 
@@ -27,4 +27,18 @@ fn completions_and_manual_pages_are_written() {
     assert!(page("mpra-score.1").contains("resolution regulatory activity"));
     assert!(page("mpra-score-variants.1").contains("\\-\\-fasta"));
     assert!(page("mpra-score-overlap-enrichment.1").contains("annotation"));
+}
+
+#[test]
+fn help_opens_with_an_example() {
+    for command in ["variants", "fdr"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_mpra-score"))
+            .args([command, "--help"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let example = text.find(&format!("mpra-score {command} --"));
+        let usage = text.find("Usage:").unwrap();
+        assert!(example.is_some_and(|at| at < usage), "{text}");
+    }
 }
