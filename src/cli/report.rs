@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::intervals::Named;
 use crate::job::Cancel;
+use crate::output;
 use crate::report::{self, ReportConfig};
 use anyhow::Result;
 use clap::Args;
@@ -167,7 +168,7 @@ impl Live {
     /// After a failure the page stays where the training can be resumed, and goes where nothing is left of it.
     pub fn failed(&self) {
         let made = self.made.lock().is_ok_and(|made| made.is_some());
-        if made && !self.config.results[0].join(".partial").exists() {
+        if made && output::unfinished(&self.config.results[0]).is_none() {
             let _ = std::fs::remove_file(&self.page);
             // With the folder, if the page was all that kept it.
             let _ = std::fs::remove_dir(&self.config.results[0]);

@@ -28,6 +28,13 @@ const PARTIAL: &str = ".partial";
 const LOCK: &str = "lock";
 const CHECKPOINT: &str = "checkpoint.json";
 
+/// What a job has noted of itself that goes on in a folder, or was stopped and can be gone on with; `None` where there is
+/// nothing.
+pub fn unfinished(folder: &Path) -> Option<PathBuf> {
+    let notes = folder.join(PARTIAL).join(CHECKPOINT);
+    notes.exists().then_some(notes)
+}
+
 /// What to do with what is already in an output folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Existing {

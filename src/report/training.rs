@@ -8,10 +8,7 @@ use serde_json::Value;
 use super::table::{Column, View};
 use super::{Part, ReportError, facts, page};
 use crate::job::RunInfo;
-use crate::output::OutputError;
-
-/// Where a job that can be resumed keeps what it has.
-const CHECKPOINT: &str = ".partial/checkpoint.json";
+use crate::output::{self, OutputError};
 
 /// Lines over epochs.
 #[derive(Debug, Serialize)]
@@ -77,10 +74,9 @@ pub(super) fn curves(view: &View) -> Vec<Curve> {
 /// # Errors
 /// When the checkpoint cannot be read.
 pub(super) fn unfinished(folder: &Path) -> Result<Option<Part>, ReportError> {
-    let path = folder.join(CHECKPOINT);
-    if !path.exists() {
+    let Some(path) = output::unfinished(folder) else {
         return Ok(None);
-    }
+    };
     let text = std::fs::read_to_string(&path).map_err(|e| OutputError::Read(e, path.clone()))?;
     let none = |text: &str| ReportError::NoResults(folder.into(), text.to_owned());
     let notes: Value = serde_json::from_str(&text)

@@ -83,6 +83,9 @@ fn hex(hash: Sha256) -> String {
 fn settings(config: &ScoreConfig, engine: &str, layout: &Layout) -> Value {
     json!({
         "tasks": layout.tasks,
+        "mean_over": (config.mean_over.iter())
+            .map(|(name, tasks)| (name.clone(), json!(tasks)))
+            .collect::<Map<_, _>>(),
         "window": layout.lattice.window(),
         "stride": layout.lattice.stride(),
         "most_unknown": layout.lattice.most_unknown(),
