@@ -66,10 +66,15 @@ class Results:
         return f"Results({os.fspath(self.folder)!r})"
 
 
+def _into(out: File, *command: File, **options: Any) -> Results:
+    """Runs a job that writes a folder."""
+    run(*command, out=out, **options)
+    return Results(out)
+
+
 def score(bed: File, fasta: File, out: File, **options: Any) -> Results:
     """The main job, `mpra-score score`: activity and importance tracks of regions, `regions.tsv`."""
-    run("score", bed=bed, fasta=fasta, out=out, **options)
-    return Results(out)
+    return _into(out, "score", bed=bed, fasta=fasta, **options)
 
 
 def variants(vcf: File, fasta: File, out: File, **options: Any) -> Path:
@@ -80,38 +85,32 @@ def variants(vcf: File, fasta: File, out: File, **options: Any) -> Path:
 
 def overlap(kind: str, out: File, **options: Any) -> Results:
     """`mpra-score overlap KIND`: "enrichment", "by-name", "profile" or "correlate"."""
-    run("overlap", kind, out=out, **options)
-    return Results(out)
+    return _into(out, "overlap", kind, **options)
 
 
 def evaluate(out: File, **options: Any) -> Results:
     """`mpra-score evaluate`: predictions against measurements."""
-    run("evaluate", out=out, **options)
-    return Results(out)
+    return _into(out, "evaluate", **options)
 
 
 def train(out: File, **options: Any) -> Results:
     """`mpra-score train`: a network fitted to measured sequences, exported as ONNX."""
-    run("train", out=out, **options)
-    return Results(out)
+    return _into(out, "train", **options)
 
 
 def sharpr(out: File, **options: Any) -> Results:
     """`mpra-score sharpr`: activities of bases from tiled constructs."""
-    run("sharpr", out=out, **options)
-    return Results(out)
+    return _into(out, "sharpr", **options)
 
 
 def dataset(out: File, **options: Any) -> Results:
     """`mpra-score dataset`: training examples from counts."""
-    run("dataset", out=out, **options)
-    return Results(out)
+    return _into(out, "dataset", **options)
 
 
 def fdr(out: File, **options: Any) -> Results:
     """`mpra-score fdr`: q-values with scores as side information."""
-    run("fdr", out=out, **options)
-    return Results(out)
+    return _into(out, "fdr", **options)
 
 
 def report(*results: File, **options: Any) -> None:
@@ -121,5 +120,4 @@ def report(*results: File, **options: Any) -> None:
 
 def merge(*shards: File, out: File, **options: Any) -> Results:
     """`mpra-score merge`: one result of the shards of a job."""
-    run("merge", *shards, out=out, **options)
-    return Results(out)
+    return _into(out, "merge", *shards, **options)

@@ -11,6 +11,7 @@ mod fai;
 mod fasta;
 mod interval;
 mod regions;
+mod two_bit;
 mod used;
 mod windows;
 

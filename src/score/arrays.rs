@@ -9,7 +9,7 @@ use super::ScoreError;
 use crate::Error;
 use crate::encode::UNKNOWN;
 use crate::ism::{
-    Engine, EngineSettings, Engines, IsmError, Members, Scores, SequenceWindows, Want, pick_tasks,
+    Engine, EngineSettings, Engines, IsmError, Members, Scores, SequenceWindows, Want,
 };
 use crate::job::Cancel;
 use crate::model::Ensemble;
@@ -201,7 +201,6 @@ fn one(
         }
     }
     // Bases behind the last window have none.
-    let columns: Vec<usize> = (0..members.tasks).collect();
     if let Some(importance) = &mut row.importance {
         let covered = scores.importance.nrows().min(importance.nrows());
         let from = scores.importance.slice(s![..covered, ..members.tasks]);
@@ -209,8 +208,8 @@ fn one(
     }
     if let Some(effects) = &mut row.effects {
         let covered = scores.effects.dim().0.min(effects.dim().0);
-        let from = scores.effects.slice(s![..covered, .., ..]);
-        pick_tasks(from, &columns, effects.slice_mut(s![..covered, .., ..]));
+        let from = scores.effects.slice(s![..covered, .., ..members.tasks]);
+        effects.slice_mut(s![..covered, .., ..]).assign(&from);
     }
     Ok(())
 }
