@@ -1,6 +1,7 @@
 //! What must not change the numbers does not, and what is written reads back.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 use crate::support::*;
 use mpra_score::genome::{BedSource, InvalidPolicy};
@@ -429,4 +430,46 @@ fn fixtures_are_what_their_program_writes() {
             );
         }
     }
+}
+
+/// Tracks of a mean are the means of the tasks' tracks; the settings, which runs are gone on with by, say of which.
+#[test]
+fn means_over_tasks() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = config("demo.onnx", &dir.path().join("whole"));
+    run(&whole).unwrap();
+    let mut means = config("demo.onnx", &dir.path().join("means"));
+    let tasks = ["HepG2_minP", "HepG2_SV40P"];
+    means.mean_over = vec![("HepG2".to_owned(), tasks.map(str::to_owned).to_vec())];
+    run(&means).unwrap();
+    for kind in ["activity", "importance"] {
+        let of = |folder: &Path, task: &str| {
+            per_base(&bigwig(&folder.join(format!("{task}.{kind}.bw"))))
+        };
+        let mean = of(&means.out, "HepG2");
+        let [a, b] = tasks.map(|task| of(&whole.out, task));
+        assert!(mean.len() > 1000 && mean.len() == a.len(), "{kind}");
+        for (base, value) in &mean {
+            let expected = (a[base] + b[base]) / 2.0;
+            assert!(
+                (value - expected).abs() <= 1e-6 * expected.abs().max(1.0),
+                "{kind} {base:?}"
+            );
+        }
+    }
+    assert!(!means.out.join("HepG2_minP.activity.bw").exists());
+    let text = std::fs::read_to_string(means.out.join("run.json")).unwrap();
+    let written: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(written["settings"]["tasks"], serde_json::json!(["HepG2"]));
+    assert_eq!(
+        written["settings"]["mean_over"],
+        serde_json::json!({"HepG2": tasks})
+    );
+    means.mean_over.push(means.mean_over[0].clone());
+    means.out = dir.path().join("twice");
+    let error = run(&means).unwrap_err().to_string();
+    assert!(error.contains("given twice"), "{error}");
+    means.mean_over = vec![("x".to_owned(), vec!["nothing".to_owned()])];
+    assert!(run(&means).unwrap_err().to_string().contains("nothing"));
+    assert!(!means.out.exists());
 }

@@ -114,23 +114,6 @@ impl Progress for StopAfter<'_> {
     fn finish(&self) {}
 }
 
-/// The key that runs are gone on with has the settings, and so the tasks behind a mean.
-#[test]
-fn settings_say_what_means_are_of() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut of = job(dir.path(), "means", Anchor::Genome);
-    let mean = |a: &str, b: &str| vec![("mean".to_owned(), vec![a.to_owned(), b.to_owned()])];
-    of.outputs.saturation = false;
-    of.mean_over = mean("HepG2_minP", "HepG2_SV40P");
-    support::run(&of).unwrap();
-    let text = std::fs::read_to_string(of.out.join("run.json")).unwrap();
-    let written: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(
-        written["settings"]["mean_over"],
-        serde_json::json!({"mean": ["HepG2_minP", "HepG2_SV40P"]})
-    );
-}
-
 #[test]
 fn an_interrupted_run_goes_on_and_ends_with_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
