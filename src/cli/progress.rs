@@ -41,9 +41,7 @@ impl Bar {
             "{{wide_bar}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}{{left}}"
         ));
         let left = |state: &ProgressState, out: &mut dyn Write| {
-            if state.elapsed() >= FIRST && state.pos() > 0 {
-                let _ = write!(out, ", {} left", HumanDuration(state.eta()));
-            }
+            let _ = out.write_str(&left(state.elapsed(), state.pos(), state.eta()));
         };
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style.with_key("left", left));
@@ -75,6 +73,14 @@ impl Bar {
     }
 }
 
+/// What is said of the time that is left: nothing until there is something to tell it by.
+fn left(elapsed: Duration, done: u64, eta: Duration) -> String {
+    match elapsed >= FIRST && done > 0 {
+        true => format!(", {} left", HumanDuration(eta)),
+        false => String::new(),
+    }
+}
+
 impl Progress for Bar {
     fn start(&self, bases: u64) {
         self.bar.set_length(bases);
@@ -101,5 +107,19 @@ impl Progress for Bar {
 
     fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_is_foretold_at_first() {
+        let seconds = Duration::from_secs;
+        for (elapsed, done) in [(0, 0), (2, 10), (60, 0)] {
+            assert_eq!(left(seconds(elapsed), done, seconds(7200)), "");
+        }
+        assert_eq!(left(seconds(3), 10, seconds(7200)), ", 2 hours left");
     }
 }

@@ -430,6 +430,26 @@ fn column(rows: &[std::collections::BTreeMap<String, String>], name: &str) -> Ve
         .collect()
 }
 
+/// Of a run whose time goes into its background.
+#[test]
+fn seconds_are_those_of_the_whole_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = vcf(dir.path(), &single_changes()[..1]);
+    let regions = dir.path().join("open.bed");
+    std::fs::write(&regions, "chr1\t300\t1700\n").unwrap();
+    let mut job = job("demo.onnx", &input, &dir.path().join("out.vcf"));
+    job.scoring.engine = mpra_score::ism::EngineChoice::Full;
+    job.scoring.background.source = BackgroundSource::File(regions);
+    job.scoring.background.windows = 20;
+    let begun = std::time::Instant::now();
+    let seconds = run(&job).unwrap().seconds;
+    let whole = begun.elapsed().as_secs_f64();
+    assert!(
+        seconds <= whole && seconds > 0.5 * whole,
+        "{seconds} of {whole}"
+    );
+}
+
 #[test]
 fn p_and_q_follow_from_the_saved_background() {
     let dir = tempfile::tempdir().unwrap();
