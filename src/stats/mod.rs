@@ -5,6 +5,7 @@ mod classes;
 mod correlation;
 mod estimates;
 mod random;
+mod shuffle;
 
 pub use cholesky::Cholesky;
 pub use classes::{Ranking, StrataRanking, strata};
@@ -13,6 +14,7 @@ pub use correlation::{pearson, ranks, spearman};
 pub use estimates::{abs_z, log10_p};
 pub(crate) use estimates::{curvature, interval, p_from_normal, p_from_null};
 pub use random::Random;
+pub use shuffle::shuffle_keeping_pairs;
 
 /// Benjamini and Hochberg's q-values (1995); NaN stay NaN and count for nothing.
 pub fn q_values(p: &[f64]) -> Vec<f64> {
