@@ -1,3 +1,4 @@
+use crate::attribution::AttributionError;
 use crate::dataset::DatasetError;
 use crate::evaluate::EvaluateError;
 use crate::fdr::FdrError;
@@ -44,6 +45,9 @@ pub enum Error {
     /// The choice of an engine.
     #[error(transparent)]
     Ism(#[from] IsmError),
+    /// Contributions of bases.
+    #[error(transparent)]
+    Attribution(#[from] AttributionError),
     /// The output folder.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -116,6 +120,7 @@ impl Error {
             Self::Genome(e) => e.hint(),
             Self::Model(e) => e.hint(),
             Self::Ism(e) => e.hint(),
+            Self::Attribution(e) => e.hint(),
             Self::Output(e) => e.hint(),
             Self::Score(e) => e.hint(),
             Self::Track(e) => e.hint(),

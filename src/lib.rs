@@ -27,6 +27,7 @@
 //! - [`vcf`]: VCF and BCF as they are: headers, records, from one to the other.
 //!
 //! And on these:
+//! - [`attribution`]: contributions of bases by DeepLIFT, integrated gradients, gradient times input.
 //! - [`labelled`]: sequences with measured values, from Parquet, tables, BED.
 //! - [`overlap`]: tracks against annotations: enrichment, factors, profiles, agreement.
 //! - [`sharpr`]: the Sharpr-MPRA model, from tiles to per-base activities.
@@ -62,6 +63,7 @@
 //! assert_eq!(starts[0], 10_000 - 116);
 //! ```
 
+pub mod attribution;
 pub mod cli;
 pub mod counts;
 pub mod dataset;

@@ -40,6 +40,9 @@ pub struct EngineSettings {
     pub threads: NonZeroUsize,
 }
 
+/// Puts the engine of a member, by its number, behind another one.
+pub type Behind<'a> = &'a dyn Fn(usize, Box<dyn Engine>) -> Box<dyn Engine>;
+
 /// Bases of a stretch that the fast engine is checked on, and how many such stretches.
 const CHECKED_BASES: u32 = 8;
 const CHECKED: usize = 4;
@@ -202,7 +205,20 @@ impl Engines {
     /// # Errors
     /// When another session of a model cannot be opened.
     pub fn engine(&self, models: &[Model], cancel: &Cancel) -> Result<Box<dyn Engine>, IsmError> {
-        let mut each = self.each(models, cancel)?;
+        self.engine_behind(models, cancel, &|_, engine| engine)
+    }
+
+    /// The same, each member's engine put behind another one.
+    ///
+    /// # Errors
+    /// As [`engine`](Self::engine).
+    pub fn engine_behind(
+        &self,
+        models: &[Model],
+        cancel: &Cancel,
+        behind: Behind<'_>,
+    ) -> Result<Box<dyn Engine>, IsmError> {
+        let mut each = self.each(models, cancel, behind)?;
         Ok(match each.len() {
             1 => each.remove(0),
             members => {
@@ -226,9 +242,23 @@ impl Engines {
         models: &[Model],
         cancel: &Cancel,
     ) -> Result<Vec<Box<dyn Engine>>, IsmError> {
+        self.of_members_behind(threads, models, cancel, &|_, engine| engine)
+    }
+
+    /// The same, each member's engine put behind another one.
+    ///
+    /// # Errors
+    /// As [`engine`](Self::engine).
+    pub fn of_members_behind(
+        &self,
+        threads: NonZeroUsize,
+        models: &[Model],
+        cancel: &Cancel,
+        behind: Behind<'_>,
+    ) -> Result<Vec<Box<dyn Engine>>, IsmError> {
         (0..threads.get())
             .map(|_| {
-                let mut each = self.each(models, cancel)?;
+                let mut each = self.each(models, cancel, behind)?;
                 Ok(match each.len() {
                     1 => each.remove(0),
                     _ => Box::new(SideBySide::new(each)) as Box<dyn Engine>,
@@ -237,9 +267,17 @@ impl Engines {
             .collect()
     }
 
-    fn each(&self, models: &[Model], cancel: &Cancel) -> Result<Vec<Box<dyn Engine>>, IsmError> {
-        (self.members.iter().zip(models))
-            .map(|(member, model)| member.engine(&self.settings, model, cancel))
+    fn each(
+        &self,
+        models: &[Model],
+        cancel: &Cancel,
+        behind: Behind<'_>,
+    ) -> Result<Vec<Box<dyn Engine>>, IsmError> {
+        (self.members.iter().zip(models).enumerate())
+            .map(|(n, (member, model))| {
+                let engine = member.engine(&self.settings, model, cancel)?;
+                Ok(behind(n, engine))
+            })
             .collect()
     }
 }

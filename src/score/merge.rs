@@ -134,6 +134,7 @@ pub fn merge(
         with_unknown: counts.with_unknown,
         left_out: counts.left_out,
         bases: counts.bases,
+        completeness: None,
         files,
         seconds: started.elapsed().as_secs_f64(),
     })

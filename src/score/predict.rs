@@ -186,7 +186,13 @@ pub fn predict(
     if let Some(mut out) = out {
         if let Some(parts) = parts {
             let path = out.file("saturation.npz");
-            saturation::write_npz(parts, &lengths, &statuses, &layout.tasks, &path)?;
+            saturation::write_npz(
+                parts,
+                "effects",
+                (&lengths, &statuses),
+                &layout.tasks,
+                &path,
+            )?;
         }
         let mut run = RunInfo::new("predict", &config.command);
         run.input("sequences", &config.sequences);

@@ -98,6 +98,7 @@ fn settings(config: &ScoreConfig, engine: &str, layout: &Layout) -> Value {
         "strand": config.strand.as_str(),
         "engine": engine,
         "batch": config.batch,
+        "method": (config.outputs.attribution).map_or("ism", |a| a.method.as_str()),
         "outputs": config.outputs,
     })
 }

@@ -52,6 +52,7 @@ pub(super) struct Sink {
     partials: PartialSpool,
     saturation: Option<AppendFile>,
     outputs: Outputs,
+    tasks: Vec<String>,
     counts: Counts,
 }
 
@@ -84,7 +85,7 @@ impl Sink {
         };
         let activity = tracks("activity", activity_reduction(stride))?;
         let importance = match outputs.importance {
-            true => tracks("importance", importance_reduction())?,
+            true => tracks(outputs.of_bases(), importance_reduction())?,
             false => Vec::new(),
         };
         let file = |name: &str| AppendFile::open(&folder.join(name), state.length(name));
@@ -115,6 +116,7 @@ impl Sink {
                 false => None,
             },
             outputs,
+            tasks: layout.tasks.clone(),
             counts: state.counts,
         })
     }
@@ -234,11 +236,17 @@ impl Sink {
             names.extend(track.bedgraph.is_some().then(|| bedgraph_name(&track.name)));
         }
         names.extend(self.windows.is_some().then(|| WINDOWS.to_owned()));
-        names.extend(
-            self.saturation
-                .is_some()
-                .then(|| "saturation.npz".to_owned()),
-        );
+        if self.saturation.is_some() {
+            match self.outputs.modisco {
+                false => names.push("saturation.npz".into()),
+                true => {
+                    let tasks = self.tasks.iter().map(String::as_str);
+                    let arrays = std::iter::once("one_hot").chain(tasks);
+                    names.extend(arrays.map(|name| format!("modisco.{name}.npz")));
+                    names.push("modisco.regions.bed".into());
+                }
+            }
+        }
         names
     }
 
@@ -262,7 +270,7 @@ impl Sink {
         let table = out.file("regions.tsv");
         let columns = Columns {
             tasks: &layout.tasks,
-            importance: self.outputs.importance,
+            importance: self.outputs.importance.then(|| self.outputs.of_bases()),
             wide: self.outputs.wide,
             quantiles: &layout.quantiles,
         };
@@ -273,9 +281,20 @@ impl Sink {
             windows.finish()?;
         }
         if let Some(parts) = self.saturation {
-            let path = out.file("saturation.npz");
             let lengths = regions.lengths()?;
-            saturation::write_npz(parts, &lengths, &regions.status, &layout.tasks, &path)?;
+            if self.outputs.modisco {
+                let centre = self.outputs.attribution.is_none();
+                let rows = (&lengths[..], &*regions);
+                saturation::write_modisco(parts, rows, &layout.tasks, centre, out)?;
+                return Ok(self.counts);
+            }
+            let path = out.file("saturation.npz");
+            let array = match self.outputs.attribution {
+                Some(_) => "contributions",
+                None => "effects",
+            };
+            let rows = (&lengths[..], &regions.status[..]);
+            saturation::write_npz(parts, array, rows, &layout.tasks, &path)?;
         }
         Ok(self.counts)
     }

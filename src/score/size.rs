@@ -125,6 +125,8 @@ mod tests {
     fn outputs(precision: Precision) -> Outputs {
         Outputs {
             importance: true,
+            attribution: None,
+            modisco: false,
             windows: false,
             saturation: false,
             wide: false,

@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["input", "model", "output"],
     &["counts", "genome"],
     &["dataset", "intervals", "ism", "liftover", "tracks", "vcf"],
-    &["labelled", "overlap", "sharpr", "sumstats"],
+    &["attribution", "labelled", "overlap", "sharpr", "sumstats"],
     &["fdr", "variants"],
     &["evaluate", "motifs", "score"],
     &["train"],

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod attributions;
 mod closed_form;
 mod dag_engine;
 mod embedded;

@@ -52,6 +52,7 @@ mod reduce;
 mod reducer;
 mod simd;
 mod slide;
+mod slopes;
 mod sources;
 mod strand;
 mod strip;
@@ -61,7 +62,7 @@ mod trunk;
 mod view;
 
 pub use check::{Mismatch, check_against_full};
-pub use dag::{DagEngine, DagPlan, DagShared};
+pub use dag::{Backward, DagEngine, DagPlan, DagShared};
 pub use engine::FastEngine;
 pub use network::Unsupported;
 pub use plan::{FastPlan, Plan};
