@@ -47,7 +47,7 @@ use crate::ism::{Engines, Groups, Members, Scores};
 use crate::job::{self, Cancel, InputFile, JobError, Progress};
 use crate::liftover::{Rejects, Tally};
 use crate::model::{Ensemble, Quantiles};
-use crate::output::OutputDir;
+use crate::output::{OutputDir, Seal};
 
 /// What can be wrong with a scoring job beside its files.
 #[derive(Debug, thiserror::Error)]
@@ -422,14 +422,20 @@ pub fn run_with(
     };
     let sink = job.score(engines, progress, cancel)?;
     let counts = sink.counts();
+    let mut left = None;
     if config.shard.is_some() {
-        merge::leave_shard(&mut job, sink)?;
+        left = Some(merge::leave_shard(&mut job, sink)?);
     } else {
         sink.finish(&mut job.regions, &job.layout, &mut job.out)?;
     }
     let ranked = against::rank(config, (annotations, &read), &mut job, counts.bases, cancel)?;
     let seconds = started.elapsed().as_secs_f64();
-    let mut run = provenance::describe(config, &model, chosen.name(), &job, &counts, seconds);
+    let elsewhere = lift::write(config, lost.as_mut(), &mut job.out)?;
+    if let (Some(left), Some(_)) = (&mut left, &lost) {
+        left.rejected = Some(Seal::of_file(&job.out.partial().join(lift::REJECTED))?);
+    }
+    let done = (&counts, seconds);
+    let mut run = provenance::describe(config, &model, chosen.name(), &job, done, left);
     let completeness = explained.as_ref().and_then(Attributions::completeness);
     if let Some(error) = completeness {
         run.counts.extend(job::map(json!({
@@ -442,7 +448,6 @@ pub fn run_with(
             .iter()
             .map(|a| InputFile::whole("annotation", &a.path)),
     );
-    let elsewhere = lift::write(config, lost.as_mut(), &mut job.out)?;
     let not_lifted = lost.as_ref().map(Rejects::tally);
     lift::describe(config, not_lifted, &mut run);
     if let Some(ranked) = ranked {

@@ -14,7 +14,7 @@ use crate::ism::{Engine, EngineSettings, Engines, SequenceWindows, Want, pick_ta
 use crate::job::{self, Cancel, JobError, Progress, RunInfo};
 use crate::labelled::{Piece, Sequences};
 use crate::model::{Ensemble, ModelOptions, ModelSources};
-use crate::output::{AppendFile, Existing, OutputDir, OutputError, cell};
+use crate::output::{AppendFile, Existing, OutputDir, OutputError, Seal, cell};
 use crate::tracks::format_value;
 
 /// What a construct has on either side of the sequence that is tested: base codes.
@@ -124,7 +124,7 @@ pub fn predict(
             let file = std::fs::File::create(&path).map_err(|e| OutputError::Write(e, path))?;
             let parts = config.saturation.then(|| {
                 let path = out.partial().join("saturation.parts");
-                AppendFile::open(&path, 0)
+                AppendFile::open(&path, &Seal::default())
             });
             (Box::new(BufWriter::new(file)), parts.transpose()?)
         }

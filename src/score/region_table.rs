@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::genome::{RegionStatus, Regions};
 use crate::model::Quantiles;
-use crate::output::{AppendFile, OutputError};
+use crate::output::{AppendFile, OutputError, Seal};
 use crate::tracks::format_value;
 
 /// A region's share in one unit. Shares of one region are added up in the order of the units.
@@ -172,10 +172,10 @@ pub(super) struct PartialSpool {
 }
 
 impl PartialSpool {
-    /// Opens the file at a length it had.
-    pub fn open(path: &Path, length: u64, tasks: usize) -> Result<Self, OutputError> {
+    /// Opens the file as it was.
+    pub fn open(path: &Path, held: &Seal, tasks: usize) -> Result<Self, OutputError> {
         Ok(Self {
-            file: AppendFile::open(path, length)?,
+            file: AppendFile::open(path, held)?,
             tasks,
             buffer: Vec::new(),
         })
