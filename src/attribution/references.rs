@@ -92,16 +92,16 @@ mod tests {
 
     #[test]
     fn references_are_what_they_are_called() {
-        let codes = [0, 1, 1, 2, UNKNOWN, 3, 0, 0];
+        let codes = [0, 1, 1, 2, UNKNOWN, 3, 0, 0, 1, 0, 2, 0, 3, 1, 3, 2, 0];
         let of = |references: References| references.of(&codes);
-        assert_eq!(of(References::Zeros), [vec![0.0; 32]]);
+        assert_eq!(of(References::Zeros), [vec![0.0; 68]]);
         let uniform = &of(References::Uniform)[0];
         assert_eq!(uniform[..16], [0.25; 16]);
         assert_eq!(uniform[16..20], [0.0; 4]);
-        // Three of seven.
+        // Seven of sixteen.
         let gc = &of(References::Gc)[0];
-        for (found, expected) in gc[..4].iter().zip([4.0, 3.0, 3.0, 4.0]) {
-            assert!((found - expected / 14.0).abs() < 1e-7);
+        for (found, expected) in gc[..4].iter().zip([9.0, 7.0, 7.0, 9.0]) {
+            assert!((found - expected / 32.0).abs() < 1e-7);
         }
         let shuffles = References::Shuffles { count: 5, seed: 1 };
         let found = of(shuffles);
@@ -111,7 +111,7 @@ mod tests {
         for shuffled in found {
             assert_eq!(shuffled[16..20], [0.0; 4]);
             assert_eq!(shuffled[..4], columns(&codes)[..4]);
-            assert_eq!(shuffled.iter().sum::<f32>(), 7.0);
+            assert_eq!(shuffled.iter().sum::<f32>(), 16.0);
         }
     }
 }

@@ -58,8 +58,8 @@ names them, in the order of their names as bytes.
                       genome), unknown (bases), then the activity for each task (TASK.spread, too, with
                       --model A,B); bgzip-compressed
   saturation.npz      (--saturation) effects [row, position, 4 (A, C, G, T), task], float32,
-                      mutant - reference, NaN behind a region's end; one_hot [row, position, 4];
-                      lengths [row]; tasks. With another --method, contributions in the place of effects:
+                      mutant - reference, NaN behind a region's end; importance [row, position, task];
+                      one_hot [row, position, 4]; lengths [row]; tasks. With another --method, contributions in the place of effects:
                       the hypothetical ones that each letter would have there
   modisco.one_hot.npz, modisco.TASK.npz, modisco.regions.bed
                       (--saturation-format modisco) arr_0 [region, 4, position], float32: sequences, and

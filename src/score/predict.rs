@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use ndarray::{Array3, s};
+use ndarray::{Array2, Array3, s};
 use serde_json::json;
 
 use super::{Anchor, Layout, ScoreError, saturation};
@@ -356,6 +356,7 @@ impl Worker<'_> {
         let layout = self.layout;
         let columns = &layout.columns[..layout.tasks.len()];
         let mut effects = Array3::from_elem((codes.len(), 4, columns.len()), f32::NAN);
+        let mut importance = Array2::from_elem((codes.len(), columns.len()), f32::NAN);
         if status == Status::Ok {
             let engine = self.engine.as_mut();
             let scores = self.windows.score(engine, whole, false, Want::Effects)?;
@@ -365,10 +366,14 @@ impl Worker<'_> {
             let from = scores.effects.slice(s![left.min(covered)..covered, .., ..]);
             let to = s![..covered.saturating_sub(left), .., ..];
             pick_tasks(from, columns, effects.slice_mut(to));
+            let from = scores.importance.slice(s![left.min(covered)..covered, ..]);
+            let to = s![..covered.saturating_sub(left), ..];
+            pick_tasks(from, columns, importance.slice_mut(to));
         }
         let row = done.first + done.statuses.len() as u32;
-        let effects = effects.iter().copied();
-        saturation::put_part(&[row], 0, codes, effects, &mut done.saturation);
+        let (effects, importance) = (effects.iter().copied(), importance.iter().copied());
+        let to = &mut done.saturation;
+        saturation::put_part(&[row], 0, codes, effects, importance, to);
         done.lengths.push(codes.len());
         Ok(())
     }

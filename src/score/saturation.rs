@@ -13,12 +13,13 @@ use crate::genome::{RegionStatus, Regions};
 use crate::output::{AppendFile, OutputDir, OutputError};
 
 /// Appends the part of regions (of the same bases, in these rows) that begins `position` bases into
-/// them: its place, then for each base its code and its effects, `[4, tasks]`.
+/// them: its place, then of its bases the codes, the effects, `[4, tasks]` each, and the importances, `[tasks]` each.
 pub(super) fn put_part(
     rows: &[u32],
     position: u32,
     codes: &[u8],
     effects: impl Iterator<Item = f32>,
+    importance: impl Iterator<Item = f32>,
     out: &mut Vec<u8>,
 ) {
     for word in [rows.len() as u32, position, codes.len() as u32] {
@@ -26,11 +27,11 @@ pub(super) fn put_part(
     }
     out.extend(rows.iter().flat_map(|row| row.to_le_bytes()));
     out.extend_from_slice(codes);
-    out.extend(effects.flat_map(f32::to_le_bytes));
+    out.extend(effects.chain(importance).flat_map(f32::to_le_bytes));
 }
 
 /// Writes the archive from the parts of all regions (of `lengths` bases, by row; the longest is the arrays'):
-/// `array`, which is `effects` or `contributions` (float32, `[rows, longest, 4, tasks]`, NaN behind a region's end and in rows that were not scored), `one_hot`
+/// `array`, which is `effects` or `contributions` (float32, `[rows, longest, 4, tasks]`, NaN behind a region's end and in rows that were not scored), `importance` (`[rows, longest, tasks]`, likewise), `one_hot`
 /// (uint8, `[rows, longest, 4]`, zero there), `lengths` (uint32, `[rows]`) and `tasks` (names).
 pub(super) fn write_npz(
     parts: AppendFile,
@@ -51,6 +52,7 @@ pub(super) fn write_npz(
     let write = || -> io::Result<()> {
         let table = Table {
             effects: tempfile::tempfile_in(&folder)?,
+            importance: tempfile::tempfile_in(&folder)?,
             one_hot: tempfile::tempfile_in(&folder)?,
             length: longest as usize,
             tasks: tasks.len(),
@@ -94,6 +96,7 @@ pub(super) fn write_modisco(
     let table = || -> io::Result<Table> {
         let table = Table {
             effects: tempfile::tempfile_in(&folder)?,
+            importance: tempfile::tempfile_in(&folder)?,
             one_hot: tempfile::tempfile_in(&folder)?,
             length: width,
             tasks: tasks.len(),
@@ -182,6 +185,7 @@ impl One {
 /// Both arrays in temporary files, each region at the place of its row.
 struct Table {
     effects: File,
+    importance: File,
     one_hot: File,
     length: usize,
     tasks: usize,
@@ -192,7 +196,7 @@ impl Table {
         let mut reader = BufReader::with_capacity(1 << 18, parts);
         let mut read = 0;
         let (mut head, mut rows, mut codes) = ([0; 12], Vec::new(), Vec::new());
-        let (mut effects, mut one_hot) = (Vec::new(), Vec::new());
+        let (mut effects, mut importance, mut one_hot) = (Vec::new(), Vec::new(), Vec::new());
         while read < size {
             reader.read_exact(&mut head)?;
             let word = |at: usize| {
@@ -206,8 +210,11 @@ impl Table {
             codes.resize(bases, 0);
             effects.resize(bases * self.row_of_effects(), 0);
             reader.read_exact(&mut codes)?;
+            importance.resize(bases * self.row_of_importance(), 0);
             reader.read_exact(&mut effects)?;
-            read += (head.len() + rows.len() + codes.len() + effects.len()) as u64;
+            reader.read_exact(&mut importance)?;
+            let floats = effects.len() + importance.len();
+            read += (head.len() + rows.len() + codes.len() + floats) as u64;
             one_hot.clear();
             for &code in &codes {
                 one_hot.extend((0..4).map(|b| u8::from(code == b && code < UNKNOWN)));
@@ -217,6 +224,8 @@ impl Table {
                 let at = (row * self.length + word(4)) as u64;
                 self.effects
                     .write_all_at(&effects, at * self.row_of_effects() as u64)?;
+                self.importance
+                    .write_all_at(&importance, at * self.row_of_importance() as u64)?;
                 self.one_hot.write_all_at(&one_hot, at * 4)?;
             }
         }
@@ -226,6 +235,11 @@ impl Table {
     /// Bytes of a base's effects.
     fn row_of_effects(&self) -> usize {
         4 * self.tasks * size_of::<f32>()
+    }
+
+    /// Bytes of a base's importances.
+    fn row_of_importance(&self) -> usize {
+        self.tasks * size_of::<f32>()
     }
 
     fn archive(
@@ -245,7 +259,19 @@ impl Table {
         header(&mut zip, "<f4", &[rows, self.length, 4, self.tasks])?;
         let rows_of = || status.iter().copied().zip(lengths.iter().copied());
         let (base, nan) = (self.row_of_effects(), f32::NAN.to_le_bytes());
+        let of_importance = self.row_of_importance();
         copy_rows(self.effects, (self.length, base), rows_of(), &nan, &mut zip)?;
+
+        zip.start_file("importance.npy", options)?;
+        header(&mut zip, "<f4", &[rows, self.length, self.tasks])?;
+        let base = of_importance;
+        copy_rows(
+            self.importance,
+            (self.length, base),
+            rows_of(),
+            &nan,
+            &mut zip,
+        )?;
 
         zip.start_file("one_hot.npy", options)?;
         header(&mut zip, "|u1", &[rows, self.length, 4])?;

@@ -28,10 +28,18 @@ fn columns(codes: &[u8]) -> Vec<f32> {
     codes.iter().flat_map(column).collect()
 }
 
-/// A random graph that is read whole, with a sequence of its window.
-fn case(seed: u64) -> Option<(Model, Vec<u8>, Dice)> {
+/// A random graph that is read whole, with a sequence of its window; without these operators.
+fn case(seed: u64, without: &[&str]) -> Option<(Model, Vec<u8>, Dice)> {
     let mut dice = Dice(seed);
     let (bytes, window) = graph(&mut dice);
+    let has = |name: &&str| {
+        bytes
+            .windows(name.len())
+            .any(|part| part == name.as_bytes())
+    };
+    if without.iter().any(has) {
+        return None;
+    }
     let runtime = Runtime::load(None).unwrap();
     let file = ModelFile::from_bytes(Path::new("random.onnx"), bytes).unwrap();
     let model = Model::open(file, &ModelOptions::default(), &runtime).unwrap();
@@ -42,7 +50,7 @@ fn case(seed: u64) -> Option<(Model, Vec<u8>, Dice)> {
 
 /// Contributions of all bases and tasks against a few shuffles.
 fn adds_up(seed: u64) {
-    let Some((model, codes, _)) = case(seed) else {
+    let Some((model, codes, _)) = case(seed, &[]) else {
         return;
     };
     let settings = AttributionSettings {
@@ -64,9 +72,9 @@ fn adds_up(seed: u64) {
 }
 
 /// The gradient along a direction against the difference of activities a step forward and one back. Steps over kinks
-/// differ; most do not.
+/// differ; most do not. Near 0 a root's slope is too steep for any step.
 fn slopes(seed: u64) {
-    let Some((model, codes, mut dice)) = case(seed) else {
+    let Some((model, codes, mut dice)) = case(seed, &["Sqrt"]) else {
         return;
     };
     let plan = Backward::plan(model.file(), model.spec()).unwrap();
