@@ -126,9 +126,8 @@ mod tests {
         for n in 1..20usize {
             for above in 0..=n {
                 let fewer = above.min(n - above);
-                let choose = |k: usize| -> f64 {
-                    (0..k).map(|i| (n - i) as f64 / (k - i) as f64).product()
-                };
+                let choose =
+                    |k: usize| -> f64 { (0..k).map(|i| (n - i) as f64 / (k - i) as f64).product() };
                 let tail: f64 = (0..=fewer).map(choose).sum::<f64>() / 2f64.powi(n as i32);
                 close(p_from_signs(above, n - above), (2.0 * tail).min(1.0));
             }

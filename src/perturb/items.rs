@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use super::PerturbError;
 use crate::Error;
 use crate::encode::UNKNOWN;
-use crate::genome::{Aliases, BedSource, Fasta, GenomeError, InvalidPolicy, RegionStatus, read_bed};
+use crate::genome::{
+    Aliases, BedSource, Fasta, GenomeError, InvalidPolicy, RegionStatus, read_bed,
+};
 use crate::job::{Cancel, RunInfo};
 use crate::labelled::Sequences;
 use crate::output::{OutputError, Tsv};
@@ -264,7 +266,8 @@ impl Source {
             Self::Sequences { path, .. } => run.input("sequences", path),
             Self::Regions { bed, fasta, .. } => {
                 run.input("bed", bed.name().as_ref());
-                run.inputs.push(crate::job::InputFile::sized("fasta", fasta));
+                run.inputs
+                    .push(crate::job::InputFile::sized("fasta", fasta));
             }
         }
     }

@@ -87,7 +87,9 @@ impl PerturbError {
                 "a sequence needs as many bases as the model's window, and known ones (--max-unknown); \
                  --bed with --fasta widens short regions"
             }
-            Self::NoWord { .. } => "for example --motif AP1=TGASTCA; --motifs FILE reads MEME's format",
+            Self::NoWord { .. } => {
+                "for example --motif AP1=TGASTCA; --motifs FILE reads MEME's format"
+            }
             Self::DoesNotFit { .. } => {
                 "a smaller --spacing, another --position, or without --position the middle"
             }

@@ -130,11 +130,7 @@ impl Scorer {
 
     /// Scores windows that lie side by side, changes of the wanted bases if there are any. They are scored whatever
     /// they hold: who calls has looked.
-    fn score(
-        &mut self,
-        windows: &[u8],
-        changed: Option<Range<usize>>,
-    ) -> Result<(), ModelError> {
+    fn score(&mut self, windows: &[u8], changed: Option<Range<usize>>) -> Result<(), ModelError> {
         let window = self.window as u32;
         // They lie behind an empty one, so that what surrounds them is on the contig, and in none of theirs.
         let flank = self.window - 1;

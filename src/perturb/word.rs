@@ -143,7 +143,11 @@ mod tests {
         let mut motif = Motif {
             name: "MA1".into(),
             other_name: String::new(),
-            frequencies: vec![[0.1, 0.2, 0.3, 0.4], [0.3, 0.3, 0.2, 0.2], [0.0, 0.5, 0.5, 0.0]],
+            frequencies: vec![
+                [0.1, 0.2, 0.3, 0.4],
+                [0.3, 0.3, 0.2, 0.2],
+                [0.0, 0.5, 0.5, 0.0],
+            ],
             sites: 0,
         };
         assert_eq!(Word::likeliest(&motif).text(), "TAC");

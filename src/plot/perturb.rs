@@ -144,7 +144,10 @@ fn sequence(svg: &mut String, letters: &str, first: i64, cell: f64, bottom: f64)
         }
     }
     let every = [10, 20, 50, 100, 200, 500].into_iter();
-    let every = every.clone().find(|n| cell * *n as f64 >= 60.0).unwrap_or(1_000);
+    let every = every
+        .clone()
+        .find(|n| cell * *n as f64 >= 60.0)
+        .unwrap_or(1_000);
     for (i, _) in letters.chars().enumerate() {
         let place = first + i as i64;
         if place % every as i64 == 0 {
@@ -295,7 +298,10 @@ mod tests {
         assert_eq!(svg.matches("z\"/>").count(), 3);
         assert!(svg.contains("a&lt;b") && svg.contains(">N</text>") && svg.contains(">100</text>"));
         assert!(svg.contains(&shade(SHADES)) && svg.contains(&shade(-SHADES)));
-        assert_eq!((shade(0), shade(SHADES)), ("#ffffff".into(), "#d55e00".into()));
+        assert_eq!(
+            (shade(0), shade(SHADES)),
+            ("#ffffff".into(), "#d55e00".into())
+        );
     }
 
     #[test]
@@ -306,12 +312,22 @@ mod tests {
             name: name.into(),
             values: vec![(value, half)],
         };
-        let bars = [bar("x&", 3.0, 1.0), bar("y", -1.0, f64::NAN), bar("z", f64::NAN, 0.0)];
+        let bars = [
+            bar("x&", 3.0, 1.0),
+            bar("y", -1.0, f64::NAN),
+            bar("z", f64::NAN, 0.0),
+        ];
         effect_bars(&path, "t", &["task".into()], &bars).unwrap();
         let svg = fs::read_to_string(&path).unwrap();
         // From -1 to 4 over the panel: 0 lies a fifth into it.
-        assert!(svg.contains("<rect x=\"278.00\" y=\"59.0\" width=\"144.00\""), "{svg}");
-        assert!(svg.contains("<rect x=\"230.00\" y=\"75.0\" width=\"48.00\""), "{svg}");
+        assert!(
+            svg.contains("<rect x=\"278.00\" y=\"59.0\" width=\"144.00\""),
+            "{svg}"
+        );
+        assert!(
+            svg.contains("<rect x=\"230.00\" y=\"75.0\" width=\"48.00\""),
+            "{svg}"
+        );
         assert_eq!(svg.matches("height=\"10\"").count(), 2);
         assert!(svg.contains("x&amp;"));
     }

@@ -22,6 +22,7 @@ mod liftover;
 mod odd_inputs;
 mod outputs;
 mod overlap;
+mod perturb;
 mod predict;
 mod report;
 mod resume;

@@ -214,10 +214,17 @@ impl Worker<'_> {
         // The windows of the sequence as it is, then of each draw.
         for draw in 0..=self.draws {
             if let Some(draw) = draw.checked_sub(1) {
-                let place = [row as u64, bases.start as u64, bases.end as u64, draw as u64];
+                let place = [
+                    row as u64,
+                    bases.start as u64,
+                    bases.end as u64,
+                    draw as u64,
+                ];
                 let mut random = Random::at(config.seed, &place);
                 let was = &item.codes[bases.clone()];
-                config.replacement.put(was, &mut changed[bases.clone()], &mut random);
+                config
+                    .replacement
+                    .put(was, &mut changed[bases.clone()], &mut random);
                 done.changed += usize::from(changed[bases.clone()] != *was);
                 if config.sequences {
                     done.sequences.push(changed.clone());

@@ -2,8 +2,8 @@ use super::super::effects::Effect;
 use super::super::items::{self, Item};
 use super::super::npz::Npz;
 use super::super::{PerturbError, table};
-use super::targets::{Target, TargetStatus};
 use super::Ablation;
+use super::targets::{Target, TargetStatus};
 use crate::Error;
 use crate::output::{OutputDir, Tsv, write};
 use crate::plot::perturb::{EffectBar, effect_bars};
@@ -28,8 +28,18 @@ pub(super) struct Output<'a> {
 impl<'a> Output<'a> {
     pub fn new(items: &'a [Item], tasks: &'a [String], draws: usize) -> Self {
         let first = [
-            "name", "start", "end", "contig", "contig_start", "contig_end", "ablated", "strand", "p",
-            "status", "windows", "changed",
+            "name",
+            "start",
+            "end",
+            "contig",
+            "contig_start",
+            "contig_end",
+            "ablated",
+            "strand",
+            "p",
+            "status",
+            "windows",
+            "changed",
         ];
         Self {
             items,
@@ -47,7 +57,10 @@ impl<'a> Output<'a> {
     pub fn row(&mut self, target: &Target, done: &Ablation) {
         let (start, end) = target.given;
         let table = &mut self.table;
-        table.text(&target.sequence).count(start.into()).count(end.into());
+        table
+            .text(&target.sequence)
+            .count(start.into())
+            .count(end.into());
         let place = target.item.and_then(|row| {
             let item = &self.items[row];
             let (contig, first) = item.place.as_ref()?;
@@ -63,7 +76,9 @@ impl<'a> Output<'a> {
             Some((strand, p)) => table.text(&strand.to_string()).number(p),
             None => table.text(".").text("NA"),
         };
-        table.text(target.status.as_str()).count(done.windows as u64);
+        table
+            .text(target.status.as_str())
+            .count(done.windows as u64);
         table.count(done.changed as u64);
         let tasks = self.tasks.len();
         let mut bar = Vec::new();
@@ -88,7 +103,8 @@ impl<'a> Output<'a> {
         let none = std::iter::repeat(&f32::NAN);
         let (before, after) = (done.before.iter(), done.after.iter());
         self.before.extend(before.chain(none.clone()).take(tasks));
-        self.after.extend(after.chain(none).take(self.draws * tasks));
+        self.after
+            .extend(after.chain(none).take(self.draws * tasks));
         if target.status == TargetStatus::Ok {
             bar.truncate(MOST_PANELS);
             let what = target.name.as_deref().unwrap_or("");
@@ -112,7 +128,10 @@ impl<'a> Output<'a> {
         arrays.names("tasks", self.tasks)?;
         arrays.finish()?;
         if sequences {
-            let all = self.sequences.iter().map(|(name, codes)| (name.clone(), &codes[..]));
+            let all = self
+                .sequences
+                .iter()
+                .map(|(name, codes)| (name.clone(), &codes[..]));
             write(&out.file("ablated.fa"), items::fasta(all))?;
         }
         let size = |bar: &EffectBar| bar.values.iter().fold(0.0, |m: f64, v| m.max(v.0.abs()));

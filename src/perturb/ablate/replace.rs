@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::super::items::letters;
 use super::super::PerturbError;
+use super::super::items::letters;
 use crate::encode::push_codes;
 use crate::stats::{Random, shuffle_keeping_pairs};
 
@@ -103,7 +103,11 @@ mod tests {
         };
         let mut differ = [0; 3];
         for seed in 0..40 {
-            let (two, one, none) = (put("dinucleotide", seed), put("shuffle", seed), put("uniform", seed));
+            let (two, one, none) = (
+                put("dinucleotide", seed),
+                put("shuffle", seed),
+                put("uniform", seed),
+            );
             assert_eq!(pairs(two), pairs(was));
             assert_eq!(sorted(one), sorted(was));
             assert!(none.iter().all(|c| *c < 4));

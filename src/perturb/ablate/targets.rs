@@ -186,7 +186,10 @@ pub(super) fn find(targets: &Targets, items: &[Item], window: usize) -> Result<V
         let text = match targets {
             Targets::Intervals(path) => format!("{} holds no interval", path.display()),
             Targets::Hits { motifs, most_p } => {
-                format!("no motif of {} has a hit with p at most {most_p}", motifs.display())
+                format!(
+                    "no motif of {} has a hit with p at most {most_p}",
+                    motifs.display()
+                )
             }
         };
         return Err(PerturbError::Setting(text).into());

@@ -50,15 +50,14 @@ pub(super) fn make(
     let Some(count) = count else {
         return Ok((given, items));
     };
-    let shuffled = (given.iter().cycle().take(count).enumerate()).map(|(number, background)| {
-        Background {
+    let shuffled =
+        (given.iter().cycle().take(count).enumerate()).map(|(number, background)| Background {
             name: format!("{}_shuffle_{}", background.name, number / given.len() + 1),
             codes: shuffle_keeping_pairs(
                 &background.codes,
                 &mut Random::new(seed, number as u64, 1),
             ),
-        }
-    });
+        });
     Ok((shuffled.collect(), items))
 }
 

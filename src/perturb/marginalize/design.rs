@@ -48,7 +48,9 @@ impl Design {
         window: usize,
     ) -> Result<Self, PerturbError> {
         let all = motifs.iter().chain(partner.map(|p| &p.word));
-        let words: Vec<Word> = all.flat_map(|w| [w.clone(), w.reverse_complement()]).collect();
+        let words: Vec<Word> = all
+            .flat_map(|w| [w.clone(), w.reverse_complement()])
+            .collect();
         // Where so many bases begin.
         let begin = |bases: usize, what: &dyn Fn() -> String| {
             let start = position.or_else(|| (window / 2).checked_sub(bases / 2));
@@ -187,7 +189,10 @@ mod tests {
         assert_eq!(at(Some(6), 9).unwrap().rows[0].first.start, 6);
         for (position, window) in [(Some(7), 9), (None, 2), (Some(usize::MAX - 9), 9)] {
             let error = at(position, window).unwrap_err();
-            assert!(error.to_string().contains("the motif ACG (3 bases)"), "{error}");
+            assert!(
+                error.to_string().contains("the motif ACG (3 bases)"),
+                "{error}"
+            );
         }
     }
 
@@ -217,7 +222,10 @@ mod tests {
         assert_eq!(rows[28], [4, 4, 2, 3, 3, 0, 2, 4]);
         assert!(design((0, 3), 8).is_ok());
         let error = design((0, 4), 8).unwrap_err();
-        assert!(error.to_string().contains("4 bases between (9 bases)"), "{error}");
+        assert!(
+            error.to_string().contains("4 bases between (9 bases)"),
+            "{error}"
+        );
         assert!(design((2, 1), 8).is_err());
     }
 

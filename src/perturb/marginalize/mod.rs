@@ -15,11 +15,11 @@ use serde_json::json;
 
 use self::backgrounds::Background;
 use self::design::Design;
+use super::PerturbError;
 use super::effects::Test;
 use super::items::{self, Source};
 use super::scorer::{Loaded, Scorer, Scoring};
 use super::word::Word;
-use super::PerturbError;
 use crate::Error;
 use crate::job::{self, Cancel, Progress, RunInfo};
 use crate::motifs::read_meme;
@@ -134,8 +134,7 @@ pub fn marginalize(
     let partner = config.partner.as_ref();
     let design = Design::new(&words, config.reverse, partner, config.position, window)?;
     let known = (window, loaded.most_unknown());
-    let (backgrounds, read) =
-        backgrounds::make(&config.backgrounds, config.seed, known, cancel)?;
+    let (backgrounds, read) = backgrounds::make(&config.backgrounds, config.seed, known, cancel)?;
 
     let scorers = loaded.scorers(cancel)?;
     cancel.files_begin();

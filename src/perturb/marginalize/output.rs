@@ -40,7 +40,10 @@ impl Found<'_> {
         }
         let (first, second) = (self.effects(row, 1, task), self.effects(row, 2, task));
         let alone = first.iter().zip(&second).map(|(a, b)| a + b);
-        both.iter().zip(alone).map(|(both, sum)| both - sum).collect()
+        both.iter()
+            .zip(alone)
+            .map(|(both, sum)| both - sum)
+            .collect()
     }
 }
 
@@ -78,8 +81,24 @@ pub(super) fn write(
         ),
         true => (
             "spacing",
-            &["motif", "with", "orientation", "spacing", "start", "backgrounds"],
-            &["interaction", "se", "positive", "p", "q", "both", "first", "second"],
+            &[
+                "motif",
+                "with",
+                "orientation",
+                "spacing",
+                "start",
+                "backgrounds",
+            ],
+            &[
+                "interaction",
+                "se",
+                "positive",
+                "p",
+                "q",
+                "both",
+                "first",
+                "second",
+            ],
         ),
     };
     let mut rows = table::header(first, tasks, each);
@@ -87,9 +106,12 @@ pub(super) fn write(
         let (word, reverse) = design.word(row.first);
         rows.text(&word.name);
         match row.second {
-            None => rows.text(&word.text()).text(if reverse { "-" } else { "+" }),
+            None => rows
+                .text(&word.text())
+                .text(if reverse { "-" } else { "+" }),
             Some(second) => {
-                rows.text(&design.word(second).0.name).text(&orientation(design, row));
+                rows.text(&design.word(second).0.name)
+                    .text(&orientation(design, row));
                 rows.count(row.spacing as u64)
             }
         };
@@ -112,7 +134,11 @@ pub(super) fn write(
 
     let mut arrays = Npz::create(&out.file(&format!("{name}.npz")))?;
     let (backgrounds, count) = (activities.len(), tasks.len());
-    let before: Vec<f32> = activities.iter().flat_map(|a| &a[..count]).copied().collect();
+    let before: Vec<f32> = activities
+        .iter()
+        .flat_map(|a| &a[..count])
+        .copied()
+        .collect();
     arrays.array("before", &[backgrounds, count], &before)?;
     let names: &[&str] = match design.pairs {
         false => &["after"],
@@ -141,7 +167,11 @@ pub(super) fn write(
 /// `+-`: the first motif as given, the second its reverse complement.
 fn orientation(design: &Design, row: &Row) -> String {
     let sign = |put| if design.word(put).1 { '-' } else { '+' };
-    [Some(row.first), row.second].into_iter().flatten().map(sign).collect()
+    [Some(row.first), row.second]
+        .into_iter()
+        .flatten()
+        .map(sign)
+        .collect()
 }
 
 /// The motifs with the largest effects.

@@ -86,7 +86,8 @@ impl Collector {
         for (n, pairs) in pairs.enumerate() {
             let (i, d) = (n / self.distance, n % self.distance);
             if i + 1 + d < length {
-                self.interactions.add((start + i) * self.distance + d, pairs);
+                self.interactions
+                    .add((start + i) * self.distance + d, pairs);
             }
         }
     }

@@ -94,8 +94,16 @@ impl<'a> Output<'a> {
         (distance, tasks): (usize, &'a [String]),
         out: &mut OutputDir,
     ) -> Result<Self, OutputError> {
-        let scored = || items.iter().enumerate().filter(|(_, i)| !i.starts.is_empty());
-        let longest = scored().map(|(_, item)| item.codes.len()).max().unwrap_or(0);
+        let scored = || {
+            items
+                .iter()
+                .enumerate()
+                .filter(|(_, i)| !i.starts.is_empty())
+        };
+        let longest = scored()
+            .map(|(_, item)| item.codes.len())
+            .max()
+            .unwrap_or(0);
         let (pairs_path, sequences_path) = (out.file("pairs.tsv"), out.file("sequences.tsv"));
         let mut arrays = match config.arrays {
             true => Some(Npz::create(&out.file("pairs.npz"))?),
@@ -149,14 +157,19 @@ impl<'a> Output<'a> {
         for (task, pairs) in best.iter().enumerate() {
             table::put(&mut self.sequences, found.activity[task]);
             let of_task = found.interactions.iter().skip(task).step_by(tasks);
-            let changes = of_task.filter(|v| !v.is_nan() && **v != 0.0).map(|v| v.abs());
+            let changes = of_task
+                .filter(|v| !v.is_nan() && **v != 0.0)
+                .map(|v| v.abs());
             let (sum, n) = changes.fold((0.0f64, 0u64), |(s, n), v| (s + f64::from(v), n + 1));
             // Those that are exactly 0 count, too.
             let all = (pairs.len() as u64 * 9).max(n);
             table::put(&mut self.sequences, (sum / all as f64) as f32);
-            let largest = (pairs.iter())
-                .max_by(|a, b| a.interaction.abs().total_cmp(&b.interaction.abs()));
-            table::put(&mut self.sequences, largest.map_or(f32::NAN, |p| p.interaction));
+            let largest =
+                (pairs.iter()).max_by(|a, b| a.interaction.abs().total_cmp(&b.interaction.abs()));
+            table::put(
+                &mut self.sequences,
+                largest.map_or(f32::NAN, |p| p.interaction),
+            );
             for pair in pairs {
                 self.strongest[task].add(*pair);
             }
@@ -248,7 +261,10 @@ impl<'a> Output<'a> {
         let first = item.place.as_ref().map_or(0, |(_, start)| *start);
         pair_map(
             path,
-            &format!("{}: the strongest interaction of each pair of bases", item.name),
+            &format!(
+                "{}: the strongest interaction of each pair of bases",
+                item.name
+            ),
             (&letters(&item.codes), first, self.distance),
             &panels,
         )
@@ -273,7 +289,10 @@ impl<'a> Output<'a> {
             arrays.begin("one_hot", "|u1", &[rows, longest, 4])?;
             for item in self.items {
                 let codes = if scored(item) { &item.codes[..] } else { &[] };
-                let columns = codes.iter().chain(std::iter::repeat(&UNKNOWN)).take(longest);
+                let columns = codes
+                    .iter()
+                    .chain(std::iter::repeat(&UNKNOWN))
+                    .take(longest);
                 let one_hot = columns.flat_map(|c| (0..4).map(move |b| u8::from(*c == b)));
                 arrays.put(&one_hot.collect::<Vec<u8>>())?;
             }
@@ -282,8 +301,22 @@ impl<'a> Output<'a> {
         }
         self.sequences.write(&self.sequences_path)?;
         let mut pairs = Tsv::new(&[
-            "task", "rank", "name", "position_a", "ref_a", "alt_a", "position_b", "ref_b", "alt_b",
-            "distance", "contig", "contig_a", "contig_b", "windows", "effect_a", "effect_b",
+            "task",
+            "rank",
+            "name",
+            "position_a",
+            "ref_a",
+            "alt_a",
+            "position_b",
+            "ref_b",
+            "alt_b",
+            "distance",
+            "contig",
+            "contig_a",
+            "contig_b",
+            "windows",
+            "effect_a",
+            "effect_b",
             "interaction",
         ]);
         for (task, strongest) in self.tasks.iter().zip(&mut self.strongest) {
@@ -292,7 +325,9 @@ impl<'a> Output<'a> {
                 let item = &self.items[pair.row];
                 pairs.text(task).count(rank as u64 + 1).text(&item.name);
                 for (at, to) in pair.at.iter().zip(pair.to) {
-                    pairs.count(*at as u64).text(&letters(&item.codes[*at..at + 1]));
+                    pairs
+                        .count(*at as u64)
+                        .text(&letters(&item.codes[*at..at + 1]));
                     pairs.text(&BASES[to].to_string());
                 }
                 pairs.count((pair.at[1] - pair.at[0]) as u64);

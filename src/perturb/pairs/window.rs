@@ -58,7 +58,9 @@ pub(super) fn by_effects(
                     scorer.effects(&mutant, behind.clone(), &mut under)?;
                 }
             }
-            let effects = under.chunks_exact(4 * tasks).zip(alone.chunks_exact(4 * tasks));
+            let effects = under
+                .chunks_exact(4 * tasks)
+                .zip(alone.chunks_exact(4 * tasks));
             for (d, (under, alone)) in effects.enumerate() {
                 let at = ((i * distance + d) * 4 + usize::from(first)) * 4 * tasks;
                 let to = &mut out.interactions[at..at + 4 * tasks];
@@ -164,7 +166,8 @@ pub(super) fn by_activities(
                 let pair = (i * distance + j - i - 1) * 16 + usize::from(a) * 4 + usize::from(b);
                 for (task, both) in activity.iter().enumerate() {
                     let both = f64::from(*both) - f64::from(reference[task]);
-                    let alone = [change.at, (j, b)].map(|c| f64::from(out.effects[place(c) + task]));
+                    let alone =
+                        [change.at, (j, b)].map(|c| f64::from(out.effects[place(c) + task]));
                     out.interactions[pair * tasks + task] =
                         (both - alone[0] - alone[1]) as f32 + 0.0;
                 }
@@ -194,7 +197,11 @@ mod tests {
     fn joint(places: [usize; 2], bases: [u8; 2], task: usize) -> f64 {
         match bases.contains(&4) {
             true => 0.0,
-            false => weight(places[0] * 5 + places[1] * 3, (bases[0] * 2 + bases[1]) % 4, task),
+            false => weight(
+                places[0] * 5 + places[1] * 3,
+                (bases[0] * 2 + bases[1]) % 4,
+                task,
+            ),
         }
     }
 
