@@ -12,6 +12,7 @@ use crate::model::ModelError;
 use crate::motifs::MotifError;
 use crate::output::OutputError;
 use crate::overlap::OverlapError;
+use crate::perturb::PerturbError;
 use crate::report::ReportError;
 use crate::score::ScoreError;
 use crate::sharpr::SharprError;
@@ -72,6 +73,9 @@ pub enum Error {
     /// Filters as motifs.
     #[error(transparent)]
     Motifs(#[from] MotifError),
+    /// Sequences changed on purpose.
+    #[error(transparent)]
+    Perturb(#[from] PerturbError),
     /// A k-mer regression.
     #[error(transparent)]
     Kmer(#[from] KmerError),
@@ -129,6 +133,7 @@ impl Error {
             Self::Overlap(e) => e.hint(),
             Self::Evaluate(e) => e.hint(),
             Self::Motifs(e) => e.hint(),
+            Self::Perturb(e) => e.hint(),
             Self::Kmer(e) => e.hint(),
             Self::Variant(e) => e.hint(),
             Self::Report(e) => e.hint(),

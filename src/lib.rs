@@ -42,6 +42,8 @@
 //! - [`motifs`]: what a network's first layer looks for.
 //! - [`score`]: the main job, from regions to tracks and tables.
 //!
+//! And [`perturb`]: sequences changed on purpose: pairs of changes, motifs put in, stretches taken away.
+//!
 //! And [`train`]: models fitted to labelled sequences, or to a teacher's outputs.
 //!
 //! And [`report`]: one page that shows what jobs have done.
@@ -82,6 +84,7 @@ pub mod model;
 pub mod motifs;
 pub mod output;
 pub mod overlap;
+pub mod perturb;
 pub mod plot;
 pub mod report;
 pub mod score;

@@ -3,14 +3,18 @@
 //!
 //! [`main`] is the program. [`run`] is the same for another program that has it inside, such as the Python module.
 
+mod ablate;
 mod dataset;
 mod evaluate;
 mod fdr;
 mod interrupt;
+mod marginalize;
 mod merge;
 mod model;
 mod motifs;
 mod overlap;
+mod pairs;
+mod perturb;
 mod predict;
 mod progress;
 mod quantiles;
@@ -63,6 +67,9 @@ enum Command {
     Score(Box<score::ScoreArgs>),
     Merge(merge::MergeArgs),
     Predict(Box<predict::PredictArgs>),
+    Pairs(Box<pairs::PairsArgs>),
+    Marginalize(Box<marginalize::MarginalizeArgs>),
+    Ablate(Box<ablate::AblateArgs>),
     Dataset(dataset::DatasetArgs),
     Sharpr(sharpr::SharprArgs),
     Overlap(overlap::OverlapArgs),
@@ -110,6 +117,9 @@ impl Cli {
             Some(Command::Merge(args)) => merge::run(args, quiet),
             Some(Command::Model(args)) => model::run(args, quiet),
             Some(Command::Predict(args)) => args.run(quiet),
+            Some(Command::Pairs(args)) => args.run(quiet),
+            Some(Command::Marginalize(args)) => args.run(quiet),
+            Some(Command::Ablate(args)) => args.run(quiet),
             Some(Command::Dataset(args)) => args.run(quiet),
             Some(Command::Overlap(args)) => args.run(quiet),
             Some(Command::Evaluate(args)) => args.run(quiet),

@@ -4,6 +4,7 @@
 mod forest;
 pub mod logo;
 mod overlap;
+pub mod perturb;
 pub mod variant;
 
 pub use forest::{Forest, ForestPanel, ForestRow, forest};

@@ -189,7 +189,8 @@ fn methods(run: &RunInfo) -> String {
             setting("strand"),
         ),
         job => format!(
-            "Computed with mpra-score {} ({job}){}.",
+            "{} with mpra-score {} ({job}){}.",
+            super::perturb::methods(run).unwrap_or_else(|| "Computed".into()),
             run.version,
             match models.is_empty() {
                 true => String::new(),

@@ -15,6 +15,7 @@ mod factors;
 mod facts;
 mod measured;
 mod page;
+mod perturb;
 mod pictures;
 mod score;
 mod serve;
@@ -250,9 +251,10 @@ fn part(
                 svg: page::base64(&svg),
             });
         } else if name.ends_with(".tsv") && name != "regions.tsv" && part.tables.len() < 8 {
-            let Some(view) = View::read(&inside, name)? else {
+            let Some(mut view) = View::read(&inside, name)? else {
                 continue;
             };
+            perturb::note(&run, &mut view);
             if run.job.starts_with("train") {
                 part.curves.extend(training::curves(&view));
             }

@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["attribution", "labelled", "overlap", "sharpr", "sumstats"],
     &["fdr", "variants"],
     &["evaluate", "motifs", "score"],
-    &["train"],
+    &["perturb", "train"],
     &["report"],
     &["error", "cli"],
 ];

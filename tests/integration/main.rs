@@ -23,6 +23,7 @@ mod liftover;
 mod odd_inputs;
 mod outputs;
 mod overlap;
+mod perturb;
 mod predict;
 mod report;
 mod resume;

@@ -11,7 +11,7 @@ use super::{fixture, genome, letter};
 
 /// Name of a job in `run.json`, and its arguments but `--out`; relative to [`folder`]. They run in
 /// this order: some read what others wrote into `out/` + the name with `_` for blanks.
-pub const JOBS: [(&str, &str); 18] = [
+pub const JOBS: [(&str, &str); 21] = [
     ("dataset", DATASET),
     (
         "sharpr",
@@ -69,6 +69,15 @@ pub const JOBS: [(&str, &str); 18] = [
     (
         "fdr",
         "fdr --pvalues p.tsv --covariate scored.vcf --bins 1 --bin-size 1",
+    ),
+    ("pairs", "pairs data.tsv --model count.onnx --distance 1"),
+    (
+        "marginalize",
+        "marginalize data.tsv --model count.onnx --motif ACGT --with TTR --spacing 0-3",
+    ),
+    (
+        "ablate",
+        "ablate data.tsv --model count.onnx --intervals within.bed --shuffles 2",
     ),
 ];
 
@@ -143,6 +152,7 @@ pub fn folder() -> TempDir {
     }
     write("sites.bed", &sites);
     write("data.tsv", &data);
+    write("within.bed", "w0\t10\t30\nw7\t0\t145\n");
     for (seed, name) in [(11u32, "a.bedGraph"), (17, "b.bedGraph")] {
         let value = |at: u32| f64::from((at * seed * 7919 + at * at) % 1009) / 500.0 - 1.0;
         let line = |at: u32| format!("chr1\t{at}\t{}\t{}\n", at + 1, value(at));
