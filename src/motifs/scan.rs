@@ -56,6 +56,15 @@ impl Scanner {
         }
     }
 
+    /// The lowest score of a hit, bits; NaN for a motif whose best word is likelier than a hit may be.
+    pub fn least_score(&self, motif: usize) -> f64 {
+        let matrix = &self.matrices[motif];
+        match matrix.tail.is_empty() {
+            true => f64::NAN,
+            false => f64::from(matrix.threshold) / PER_BIT,
+        }
+    }
+
     /// Hits on both strands of base codes, in order of motif, place and strand. Words with unknown bases are
     /// none.
     pub fn hits(&self, codes: &[u8]) -> Vec<Hit> {
