@@ -25,7 +25,7 @@ pub use compare::{Match, best_match};
 pub use filters::Filters;
 pub use meme::{Motif, read_motifs, write_meme};
 pub use run::{Config, Sequences, Summary, run};
-pub use scan::{Hit, Scanner};
+pub use scan::{Hit, Prepared, Scanner};
 pub use sites::{Sites, WIDEST, Words, sites};
 
 use std::path::PathBuf;

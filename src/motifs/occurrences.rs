@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::seqlets::letters;
-use super::{Hit, Motif, MotifError, Scanner, Sequences, read_motifs};
+use super::{Hit, Motif, MotifError, Prepared, Scanner, Sequences, read_motifs};
 use crate::Error;
 use crate::encode::UNKNOWN;
 use crate::genome::{ContigId, Fasta, InvalidPolicy, RegionStatus, read_bed};
@@ -200,9 +200,7 @@ fn scan(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result<Sum
         let batch: Vec<(&Piece, Vec<u8>)> = (pieces[from..to].iter())
             .map(|piece| Ok((piece, codes.of(piece, piece.until)?.to_vec())))
             .collect::<Result<_, Error>>()?;
-        let found: Vec<Vec<Hit>> = (batch.par_iter())
-            .map(|(piece, codes)| hits(&scanner, piece, codes))
-            .collect();
+        let found = hits(&scanner, motifs.len(), &batch);
         for ((piece, codes), hits) in batch.iter().zip(found) {
             let contig = &fasta.contigs().get(piece.contig).name;
             for hit in &hits {
@@ -387,12 +385,24 @@ impl Codes {
     }
 }
 
-/// The hits that begin in a piece, by place, motif and strand.
-fn hits(scanner: &Scanner, piece: &Piece, codes: &[u8]) -> Vec<Hit> {
-    let mut hits = scanner.hits(codes);
-    hits.retain(|hit| hit.start < (piece.end - piece.start) as usize);
-    hits.sort_by_key(|hit| (hit.start, hit.motif, hit.reverse));
-    hits
+/// The hits that begin in each piece, by place, motif and strand.
+fn hits(scanner: &Scanner, motifs: usize, batch: &[(&Piece, Vec<u8>)]) -> Vec<Vec<Hit>> {
+    let prepared: Vec<Prepared<'_>> = batch.par_iter().map(|(_, c)| Prepared::new(c)).collect();
+    let by_motif: Vec<Vec<(usize, Hit)>> = (0..motifs)
+        .into_par_iter()
+        .map(|motif| scanner.hits_of(motif, &prepared))
+        .collect();
+    let mut found = vec![Vec::new(); batch.len()];
+    for (piece, hit) in by_motif.into_iter().flatten() {
+        let bases = batch[piece].0.end - batch[piece].0.start;
+        if hit.start < bases as usize {
+            found[piece].push(hit);
+        }
+    }
+    found.par_iter_mut().for_each(|hits: &mut Vec<Hit>| {
+        hits.sort_by_key(|hit| (hit.start, hit.motif, hit.reverse))
+    });
+    found
 }
 
 fn line(

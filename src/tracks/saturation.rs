@@ -298,3 +298,6 @@ fn places(folder: &Path, lengths: &[u32]) -> Result<Vec<RowPlace>, TrackError> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

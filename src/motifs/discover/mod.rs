@@ -15,3 +15,6 @@ mod run;
 
 pub use patterns::{Pattern, Site};
 pub use run::{Config, Summary, run};
+
+#[cfg(test)]
+mod tests;

@@ -59,7 +59,8 @@ impl Worths<'_> {
             .unzip()
     }
 
-    /// The matrix of a site.
+    /// The matrix of a site. Bases that work against what is looked for are left out: a neighbour of the other sign would else
+    /// make the pattern.
     pub(super) fn matrix(&self, site: Site, width: usize) -> Matrix {
         Matrix::new((0..width).map(|column| {
             let (all, code) = self.column(site, width, column).unwrap_or(([0.0; 4], 4));
@@ -67,9 +68,19 @@ impl Worths<'_> {
             if code < 4 {
                 own[usize::from(code)] = all[usize::from(code)];
             }
-            (all, own)
+            match own.iter().sum::<f32>() > 0.0 {
+                true => (all, own),
+                false => ([0.0; 4], [0.0; 4]),
+            }
         }))
     }
+}
+
+/// A seqlet with its matrix and the same turned over.
+#[derive(Clone, Copy)]
+pub(super) struct Laying<'a> {
+    pub(super) site: Site,
+    pub(super) matrices: &'a (Matrix, Matrix),
 }
 
 /// Seqlets laid upon each other.
@@ -119,13 +130,9 @@ impl Pattern {
 
     /// The columns between the first and the last that are worth much.
     pub fn core(&self) -> std::ops::Range<usize> {
-        let worth: Vec<f64> = self
-            .own
-            .iter()
-            .map(|c| c.iter().sum::<f64>().abs())
-            .collect();
+        let worth: Vec<f64> = self.own.iter().map(|c| c.iter().sum()).collect();
         let most = worth.iter().copied().fold(0.0, f64::max);
-        let much = |w: &f64| *w >= WORTHLESS * most;
+        let much = |w: &f64| *w > 0.0 && *w >= WORTHLESS * most;
         match (worth.iter().position(much), worth.iter().rposition(much)) {
             (Some(from), Some(to)) => from..to + 1,
             _ => 0..0,
@@ -170,22 +177,20 @@ impl Pattern {
     }
 }
 
-/// Lays seqlets upon the matrix of a pattern's whole frame: where the pattern then lies, and how like each is.
-fn laid(worths: &Worths<'_>, pattern: &Pattern, seqlets: &[Site]) -> Vec<(Site, f32)> {
+/// Lays seqlets upon the core of a pattern: where the pattern then lies, and how like each is.
+fn laid(pattern: &Pattern, seqlets: &[Laying<'_>]) -> Vec<(Site, f32)> {
     let core = pattern.core();
     if core.is_empty() {
         return Vec::new();
     }
     let (matrix, _) = pattern.matrices();
+    let most = SHIFT + (WIDE as i32 + core.len() as i32) / 4;
     (seqlets.par_iter())
-        .map(|&seqlet| {
-            let ours = worths.matrix(seqlet, WIDE);
-            let fit = matrix.fit(
-                &ours,
-                &ours.reversed(),
-                SHIFT + (WIDE as i32 + core.len() as i32) / 4,
-            );
-            (moved(seqlet, fit.offset, fit.reverse, &core), fit.likeness)
+        .map(|seqlet| {
+            let (ours, turned) = seqlet.matrices;
+            let fit = matrix.fit(ours, turned, most);
+            let site = moved(seqlet.site, fit.offset, fit.reverse, &core);
+            (site, fit.likeness)
         })
         .collect()
 }
@@ -203,10 +208,11 @@ fn moved(seqlet: Site, offset: i32, reverse: bool, core: &std::ops::Range<usize>
 }
 
 /// A pattern of a group: its members laid upon the one that is most like the others (the first), then twice upon their mean.
-pub(super) fn of_group(worths: &Worths<'_>, members: &[Site]) -> Pattern {
-    let mut pattern = Pattern::new(worths, members[..1].to_vec());
+pub(super) fn of_group(worths: &Worths<'_>, members: &[Laying<'_>]) -> Pattern {
+    let first = members.iter().take(1).map(|m| m.site);
+    let mut pattern = Pattern::new(worths, first.collect());
     for _ in 0..3 {
-        let laid = laid(worths, &pattern, members);
+        let laid = laid(&pattern, members);
         pattern = Pattern::new(worths, laid.into_iter().map(|l| l.0).collect());
     }
     pattern
@@ -277,12 +283,12 @@ fn joined(worths: &Worths<'_>, a: &Pattern, b: &Pattern, fit: Fit) -> Pattern {
 pub(super) fn share_out(
     worths: &Worths<'_>,
     patterns: &[Pattern],
-    seqlets: &[Site],
+    seqlets: &[Laying<'_>],
     enough: f32,
 ) -> Vec<Pattern> {
     let mut best: Vec<Option<(usize, Site, f32)>> = vec![None; seqlets.len()];
     for (number, pattern) in patterns.iter().enumerate() {
-        for (best, (site, likeness)) in best.iter_mut().zip(laid(worths, pattern, seqlets)) {
+        for (best, (site, likeness)) in best.iter_mut().zip(laid(pattern, seqlets)) {
             if likeness >= enough && best.is_none_or(|b| likeness > b.2) {
                 *best = Some((number, site, likeness));
             }

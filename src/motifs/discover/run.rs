@@ -9,7 +9,7 @@ use super::graph::{Graph, groups};
 use super::matrix::Matrix;
 use super::neighbours::{nearest, words};
 use super::output::{Found, Written};
-use super::patterns::{Pattern, SHIFT, Site, WIDE, Worths, join, of_group, share_out};
+use super::patterns::{Laying, Pattern, SHIFT, Site, WIDE, Worths, join, of_group, share_out};
 use crate::Error;
 use crate::job::{self, Cancel, Progress, RunInfo};
 use crate::motifs::known::Tomtom;
@@ -106,7 +106,8 @@ fn discover(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result
         for (seqlets, sign) in seqlets.into_iter().zip([1.0, -1.0]) {
             let worths = Worths { data: &data, sign };
             let sites = strongest(seqlets, config.most_seqlets);
-            let patterns = patterns(&worths, &sites, config.least_seqlets, cancel)?;
+            let narrowest = config.rules.shortest;
+            let patterns = patterns(&worths, &sites, narrowest, config.least_seqlets, cancel)?;
             let word = if sign > 0.0 { "positive" } else { "negative" };
             let members = patterns.iter().map(|p| p.sites.len()).sum();
             summary.found.push((
@@ -164,7 +165,7 @@ fn discover(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result
 }
 
 /// The middles of the seqlets of the smallest p-values, in order of row and place.
-fn strongest(mut seqlets: Vec<Seqlet>, most: usize) -> Vec<Site> {
+pub(super) fn strongest(mut seqlets: Vec<Seqlet>, most: usize) -> Vec<Site> {
     seqlets.sort_by(|a, b| {
         let place = (a.row, a.start).cmp(&(b.row, b.start));
         a.p.total_cmp(&b.p)
@@ -183,10 +184,11 @@ fn strongest(mut seqlets: Vec<Seqlet>, most: usize) -> Vec<Site> {
     sites
 }
 
-/// The patterns of seqlets, those of most sites first.
-fn patterns(
+/// The patterns of seqlets whose core has `narrowest` columns, of `least` sites, those of most sites first.
+pub(super) fn patterns(
     worths: &Worths<'_>,
     seqlets: &[Site],
+    narrowest: usize,
     least: usize,
     cancel: &Cancel,
 ) -> Result<Vec<Pattern>, Error> {
@@ -204,6 +206,9 @@ fn patterns(
         })
         .collect();
     cancel.check()?;
+    let layings: Vec<Laying<'_>> = (seqlets.iter().zip(&matrices))
+        .map(|(&site, matrices)| Laying { site, matrices })
+        .collect();
     let near = nearest(&words, &matrices, CANDIDATES, NEIGHBOURS, SHIFT);
     cancel.check()?;
     let mut graph: Graph = vec![BTreeMap::new(); seqlets.len()];
@@ -226,15 +231,15 @@ fn patterns(
     let mut found: Vec<Pattern> = (members.into_values().collect::<Vec<_>>().into_par_iter())
         .map(|mut members| {
             members.sort_by(|a, b| degree(b).total_cmp(&degree(a)).then(a.cmp(b)));
-            let sites: Vec<Site> = members.iter().map(|&m| seqlets[m]).collect();
-            of_group(worths, &sites)
+            let members: Vec<Laying<'_>> = members.iter().map(|&m| layings[m]).collect();
+            of_group(worths, &members)
         })
         .collect();
     for _ in 0..2 {
         cancel.check()?;
         found = join(worths, found, ONE);
-        found = share_out(worths, &found, seqlets, LEAST_MEMBER);
-        found.retain(|p| p.sites.len() >= least);
+        found = share_out(worths, &found, &layings, LEAST_MEMBER);
+        found.retain(|p| p.sites.len() >= least && p.core().len() >= narrowest);
     }
     found.sort_by(|a, b| {
         b.sites

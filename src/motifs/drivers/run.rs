@@ -10,7 +10,7 @@ use crate::Error;
 use crate::encode::UNKNOWN;
 use crate::job::{self, Cancel, Progress, RunInfo};
 use crate::motifs::seqlets::{rounded, shown_name};
-use crate::motifs::{Attributions, Motif, MotifError, Scanner, Worth, read_motifs};
+use crate::motifs::{Attributions, Motif, MotifError, Prepared, Scanner, Worth, read_motifs};
 use crate::output::{Existing, OutputDir, Tsv};
 use crate::plot::{Bar, BarPanel, Labelled, Scatter, Style, bar_chart, scatter};
 use crate::stats::{Random, p_from_null, q_values};
@@ -242,25 +242,21 @@ fn occurrences(
     motifs: usize,
     cancel: &Cancel,
 ) -> Result<Vec<Vec<(usize, usize)>>, Error> {
-    let found: Vec<Vec<(usize, usize)>> = (data.rows.par_iter().zip(rows))
-        .map(|(row, sums)| {
+    let prepared: Vec<Prepared<'_>> = (data.rows.par_iter())
+        .map(|row| Prepared::new(&row.codes))
+        .collect();
+    (0..motifs)
+        .into_par_iter()
+        .map(|motif| {
             cancel.check()?;
-            let mut hits: Vec<(usize, usize)> = (scanner.hits(&row.codes).iter())
-                .filter(|hit| sums.has(hit.start, hit.end - hit.start))
-                .map(|hit| (hit.motif, hit.start))
+            let mut hits: Vec<(usize, usize)> = (scanner.hits_of(motif, &prepared).iter())
+                .filter(|(row, hit)| rows[*row].has(hit.start, hit.end - hit.start))
+                .map(|(row, hit)| (*row, hit.start))
                 .collect();
-            hits.sort_unstable();
             hits.dedup();
             Ok(hits)
         })
-        .collect::<Result<_, Error>>()?;
-    let mut by_motif = vec![Vec::new(); motifs];
-    for (row, hits) in found.into_iter().enumerate() {
-        for (motif, start) in hits {
-            by_motif[motif].push((row, start));
-        }
-    }
-    Ok(by_motif)
+        .collect()
 }
 
 /// What is said of one motif, for each kind of value.

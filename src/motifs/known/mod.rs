@@ -4,3 +4,6 @@ mod columns;
 mod tomtom;
 
 pub use tomtom::{Likeness, Tomtom};
+
+#[cfg(test)]
+mod tests;
