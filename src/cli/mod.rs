@@ -7,6 +7,7 @@ mod ablate;
 mod dataset;
 mod evaluate;
 mod fdr;
+mod filters;
 mod interrupt;
 mod marginalize;
 mod merge;
@@ -77,6 +78,7 @@ enum Command {
     Evaluate(Box<evaluate::EvaluateArgs>),
     Variants(Box<variants::VariantsArgs>),
     Fdr(Box<fdr::FdrArgs>),
+    Motifs(motifs::MotifsArgs),
     Report(report::ReportArgs),
     Serve(serve::ServeArgs),
     /// Look into model files
@@ -125,6 +127,7 @@ impl Cli {
             Some(Command::Evaluate(args)) => args.run(quiet),
             Some(Command::Variants(args)) => args.run(quiet),
             Some(Command::Fdr(args)) => args.run(quiet),
+            Some(Command::Motifs(args)) => args.run(quiet),
             Some(Command::Report(args)) => args.run(quiet),
             Some(Command::Serve(args)) => args.run(quiet),
             Some(Command::Sharpr(args)) => args.run(quiet),

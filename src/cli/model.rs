@@ -7,7 +7,7 @@ use crate::model::{Model, ModelError, ModelSource, Runtime};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use super::motifs::MotifsArgs;
+use super::filters::FiltersArgs;
 use super::quantiles::QuantilesArgs;
 use super::shared::ModelFlags;
 
@@ -23,7 +23,7 @@ enum ModelCommand {
     ///
     /// The exit code is 1 when it cannot, with the reason on standard error.
     Info(InfoArgs),
-    Motifs(MotifsArgs),
+    Motifs(FiltersArgs),
     Quantiles(QuantilesArgs),
 }
 

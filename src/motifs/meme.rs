@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::MotifError;
+use super::{MotifError, jaspar};
 use crate::input::Lines;
 
 /// A motif: shares of A, C, G, T, column by column.
@@ -40,13 +40,26 @@ pub fn write_meme(background: [f64; 4], motifs: &[Motif]) -> String {
     text
 }
 
-/// Reads a file in MEME's minimal format (JASPAR, HOCOMOCO and others offer it), plain or gzip.
-/// Columns are scaled to sum to 1.
+/// Reads motifs, plain or gzip: MEME's minimal format (JASPAR, HOCOMOCO and others offer it), or JASPAR's own (rows of counts below
+/// `>` and a name). Columns are scaled to sum to 1.
 ///
 /// # Errors
-/// When the file cannot be read, is not of the DNA alphabet, or a matrix is damaged.
-pub fn read_meme(path: &Path) -> Result<Vec<Motif>, MotifError> {
+/// When the file cannot be read, is not of the DNA alphabet, holds no motif, or a matrix is damaged.
+pub fn read_motifs(path: &Path) -> Result<Vec<Motif>, MotifError> {
     let mut lines = Lines::open(path)?;
+    let counts = |line: &str| {
+        line.starts_with(|c: char| ">[".contains(c) || c.is_ascii_digit())
+            || ["A", "C", "G", "T"].contains(&line.split_whitespace().next().unwrap_or(""))
+    };
+    let first = lines.next_filled()?;
+    lines.unread();
+    match first.is_some_and(|line| counts(line.trim())) {
+        true => jaspar::read(lines),
+        false => read_meme(path, lines),
+    }
+}
+
+fn read_meme(path: &Path, mut lines: Lines) -> Result<Vec<Motif>, MotifError> {
     let mut motifs: Vec<Motif> = Vec::new();
     // Rows still to come of the matrix that is being read.
     let mut left = 0usize;
@@ -76,7 +89,7 @@ pub fn read_meme(path: &Path) -> Result<Vec<Motif>, MotifError> {
                 return Err(fail(
                     number,
                     format!("{line:?}"),
-                    "\"MEME version\" and a number",
+                    "\"MEME version\" and a number, or `>` and a motif's name",
                 ));
             }
         } else if left > 0 {

@@ -1,19 +1,31 @@
 //! What a network's first layer looks for: each filter of its first convolution as a position weight
 //! matrix of the words that activate it (paper, conclusion), with the known motif it is most like; and where known
-//! motifs occur in sequences (`scan`).
+//! motifs occur in sequences (`scan`, `occurrences`).
+//!
+//! What a whole network has learned, from the effects of all changes in a folder of results: what each base is worth
+//! (`attributions`), stretches of significant importance (`seqlets`) with the known motifs they are like (`known`), known motifs under which
+//! importance lies (`drivers`), and motifs made of the seqlets (`discover`).
 
+mod attributions;
 mod compare;
+pub mod discover;
+pub mod drivers;
 mod filters;
+mod jaspar;
+pub mod known;
 mod meme;
+pub mod occurrences;
 mod run;
 mod scan;
+pub mod seqlets;
 mod sites;
 
+pub use attributions::{Attributions, Row, Worth};
 pub use compare::{Match, best_match};
 pub use filters::Filters;
-pub use meme::{Motif, read_meme, write_meme};
+pub use meme::{Motif, read_motifs, write_meme};
 pub use run::{Config, Sequences, Summary, run};
-pub use scan::{Hit, Scanner};
+pub use scan::{Hit, Prepared, Scanner};
 pub use sites::{Sites, WIDEST, Words, sites};
 
 use std::path::PathBuf;
@@ -46,6 +58,25 @@ pub enum MotifError {
     /// More different words than fit the memory.
     #[error("the sequences hold over 100 million different words of {0} bases")]
     TooManyWords(usize),
+    /// A folder of results in which nothing was scored.
+    #[error("{0} has no row with a value")]
+    NoScoredRow(PathBuf),
+    /// A task that the results do not have.
+    #[error("task {task:?} is not in the results; they have {known}")]
+    UnknownTask {
+        /// The task.
+        task: String,
+        /// The tasks there are.
+        known: String,
+    },
+    /// All values of a task are the same.
+    #[error("all bases have the same {what} for {task}: nothing stands out")]
+    Flat {
+        /// The task.
+        task: String,
+        /// Importance or contribution.
+        what: &'static str,
+    },
     /// A setting outside its range.
     #[error("{0}")]
     Setting(String),
@@ -77,7 +108,13 @@ impl MotifError {
             Self::Genome(e) => e.hint(),
             Self::Text(e) => e.hint(),
             Self::TooManyWords(_) => Some("--bed limits a genome to its regions".into()),
-            Self::Meme { .. } => Some("motifs are read in MEME's minimal format".into()),
+            Self::Meme { .. } => {
+                Some("motifs are read in MEME's minimal format, or in JASPAR's".into())
+            }
+            Self::NoScoredRow(_) => {
+                Some("`status` in the table beside it says why rows were not scored".into())
+            }
+            Self::UnknownTask { .. } => Some("--tasks names those of the results".into()),
             _ => None,
         }
     }

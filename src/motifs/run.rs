@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{
-    Filters, Motif, MotifError, Sites, WIDEST, Words, best_match, read_meme, sites, write_meme,
+    Filters, Motif, MotifError, Sites, WIDEST, Words, best_match, read_motifs, sites, write_meme,
 };
 use crate::Error;
 use crate::genome::{Aliases, BedSource, Fasta, InvalidPolicy, read_bed};
@@ -93,7 +93,7 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
         ))
         .into());
     }
-    let known = config.known.as_deref().map(read_meme).transpose()?;
+    let known = config.known.as_deref().map(read_motifs).transpose()?;
     let words = words(&config.sequences, filters.width, cancel)?;
     if words.is_empty() {
         return Err(MotifError::NoWords(filters.width).into());

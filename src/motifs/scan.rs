@@ -56,13 +56,74 @@ impl Scanner {
         }
     }
 
+    /// The lowest score of a hit, bits; NaN for a motif whose best word is likelier than a hit may be.
+    pub fn least_score(&self, motif: usize) -> f64 {
+        let matrix = &self.matrices[motif];
+        match matrix.tail.is_empty() {
+            true => f64::NAN,
+            false => f64::from(matrix.threshold) / PER_BIT,
+        }
+    }
+
     /// Hits on both strands of base codes, in order of motif, place and strand. Words with unknown bases are
     /// none.
     pub fn hits(&self, codes: &[u8]) -> Vec<Hit> {
-        (self.matrices.par_iter().enumerate())
-            .flat_map_iter(|(motif, matrix)| matrix.hits(motif, codes))
+        let sequences = [Prepared::new(codes)];
+        let of_motif = |motif| self.hits_of(motif, &sequences).into_iter().map(|h| h.1);
+        (0..self.matrices.len())
+            .into_par_iter()
+            .flat_map_iter(of_motif)
             .collect()
     }
+
+    /// Hits of one motif in many sequences, each with the sequence's number, in order of sequence, place and strand.
+    pub fn hits_of(&self, motif: usize, sequences: &[Prepared<'_>]) -> Vec<(usize, Hit)> {
+        let matrix = &self.matrices[motif];
+        let blocks = matrix.blocks();
+        let mut hits = Vec::new();
+        for (number, sequence) in sequences.iter().enumerate() {
+            matrix.hits(motif, &blocks, sequence, |hit| hits.push((number, hit)));
+        }
+        hits
+    }
+}
+
+/// Bases that are looked up at once.
+const BLOCK: usize = 6;
+/// The word of bases that are not all known.
+const NO_WORD: u16 = u16::MAX;
+
+/// A sequence that is ready to be scanned for many motifs.
+#[derive(Debug)]
+pub struct Prepared<'a> {
+    codes: &'a [u8],
+    /// Number of the word of [`BLOCK`] bases that begins at each base.
+    words: Vec<u16>,
+}
+
+impl<'a> Prepared<'a> {
+    /// Of base codes.
+    pub fn new(codes: &'a [u8]) -> Self {
+        const ALL: u16 = (1 << (2 * BLOCK)) - 1;
+        let (mut word, mut known) = (0u16, 0);
+        let mut words = Vec::with_capacity(codes.len());
+        for &code in codes {
+            known = if code < UNKNOWN { known + 1 } else { 0 };
+            word = (word << 2 | u16::from(code & 3)) & ALL;
+            words.push(if known >= BLOCK { word } else { NO_WORD });
+        }
+        words.drain(..(BLOCK - 1).min(words.len()));
+        Self { codes, words }
+    }
+}
+
+/// The scores of all words at a motif's most telling columns: few windows pass this first look.
+struct Block {
+    /// The first of its columns.
+    start: usize,
+    scores: Vec<i32>,
+    /// The lowest with which a window can still be a hit.
+    least: i32,
 }
 
 impl Matrix {
@@ -99,15 +160,54 @@ impl Matrix {
         }
     }
 
-    fn hits(&self, motif: usize, codes: &[u8]) -> Vec<Hit> {
+    /// For each strand; `None` where the motif is narrower.
+    fn blocks(&self) -> [Option<Block>; 2] {
+        std::array::from_fn(|strand| {
+            let columns = &self.columns[strand];
+            let most = |c: &[i32; 4]| c.iter().max().copied().unwrap_or(0);
+            // Columns tell the more, the lower their mean lies below their best.
+            let tells = |c: &[i32; 4]| 4 * most(c) - c.iter().sum::<i32>();
+            let telling = |at: &usize| -> i32 { columns[*at..at + BLOCK].iter().map(tells).sum() };
+            let starts = 0..(columns.len() + 1).saturating_sub(BLOCK);
+            let start = starts.max_by_key(telling)?;
+            let mut scores = vec![0];
+            for column in &columns[start..start + BLOCK] {
+                let longer = scores
+                    .iter()
+                    .flat_map(|s| column.iter().map(move |v| s + v));
+                scores = longer.collect();
+            }
+            let inside: i32 = columns[start..start + BLOCK].iter().map(most).sum();
+            Some(Block {
+                start,
+                scores,
+                least: self.threshold - (self.rest[strand][0] - inside),
+            })
+        })
+    }
+
+    fn hits(
+        &self,
+        motif: usize,
+        blocks: &[Option<Block>; 2],
+        sequence: &Prepared<'_>,
+        mut found: impl FnMut(Hit),
+    ) {
         let width = self.columns[0].len();
-        let mut hits = Vec::new();
-        for (start, word) in codes.windows(width).enumerate() {
-            for (strand, (columns, rest)) in self.columns.iter().zip(&self.rest).enumerate() {
-                let Some(score) = self.score(columns, rest, word) else {
+        for (start, word) in sequence.codes.windows(width).enumerate() {
+            for (strand, block) in blocks.iter().enumerate() {
+                if let Some(block) = block {
+                    let number = sequence.words[start + block.start];
+                    let score = block.scores.get(usize::from(number));
+                    if score.is_none_or(|score| *score < block.least) {
+                        continue;
+                    }
+                }
+                let Some(score) = self.score(&self.columns[strand], &self.rest[strand], word)
+                else {
                     continue;
                 };
-                hits.push(Hit {
+                found(Hit {
                     motif,
                     start,
                     end: start + width,
@@ -117,7 +217,6 @@ impl Matrix {
                 });
             }
         }
-        hits
     }
 
     /// The score of a word that reaches the threshold.
@@ -215,6 +314,48 @@ mod tests {
         for (score, p, _) in &scored {
             let share: f64 = scored.iter().filter(|s| s.0 >= *score).map(|s| s.2).sum();
             assert!((share - p).abs() < 1e-12, "{score}: {share} {p}");
+        }
+    }
+
+    /// Wide motifs, looked up by blocks first, hit where adding column by column says so.
+    #[test]
+    fn blocks_pass_all_hits() {
+        use crate::stats::Random;
+        let mut random = Random::new(9, 0, 0);
+        let codes: Vec<u8> = (0..20_000)
+            .map(|_| [0, 1, 2, 3, 3, 2, 1, 0, 1, UNKNOWN][random.index(10)])
+            .collect();
+        for width in [5, 6, 7, 12] {
+            let columns = (0..width).map(|_| {
+                let mut column = [0, 1, 2, 3].map(|_| random.uniform() + 0.01);
+                column[random.index(4)] += 3.0;
+                let sum: f64 = column.iter().sum();
+                column.map(|v| v / sum)
+            });
+            let motif = motif(columns.collect());
+            let scanner = Scanner::new(&[motif], [0.3, 0.2, 0.2, 0.3], 0.01);
+            let matrix = &scanner.matrices[0];
+            let mut expected = Vec::new();
+            for (start, word) in codes.windows(width).enumerate() {
+                for (strand, columns) in matrix.columns.iter().enumerate() {
+                    if word.contains(&UNKNOWN) {
+                        continue;
+                    }
+                    let score: i32 = columns
+                        .iter()
+                        .zip(word)
+                        .map(|(c, b)| c[usize::from(*b)])
+                        .sum();
+                    if score >= matrix.threshold {
+                        expected.push((start, strand == 1, f64::from(score) / PER_BIT));
+                    }
+                }
+            }
+            let found: Vec<(usize, bool, f64)> = (scanner.hits(&codes).iter())
+                .map(|h| (h.start, h.reverse, h.score))
+                .collect();
+            assert!(found.len() > 20);
+            assert_eq!(found, expected, "{width}");
         }
     }
 

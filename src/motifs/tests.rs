@@ -125,7 +125,7 @@ fn meme_files_are_read_back() {
         },
     ];
     fs::write(&path, write_meme([0.25; 4], &motifs)).unwrap();
-    assert_eq!(read_meme(&path).unwrap(), motifs);
+    assert_eq!(read_motifs(&path).unwrap(), motifs);
     let whole = write_meme([0.25; 4], &motifs[..1]);
     for (text, expected) in [
         (whole.replace("MEME version 5", "HMMER"), "line 1"),
@@ -139,7 +139,7 @@ fn meme_files_are_read_back() {
         (whole[..whole.find("MOTIF").unwrap()].to_owned(), "no motif"),
     ] {
         fs::write(&path, &text).unwrap();
-        let error = read_meme(&path).unwrap_err().to_string();
+        let error = read_motifs(&path).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -219,7 +219,7 @@ fn planted_motifs_come_out() {
         (rows[2][6], rows[2][7], rows[2][9]),
         ("CAGGTGC", "E-box", "-")
     );
-    let meme = read_meme(&config.out.join("motifs.meme")).unwrap();
+    let meme = read_motifs(&config.out.join("motifs.meme")).unwrap();
     assert_eq!(meme[0].frequencies[0], [0.0, 0.0, 0.0, 1.0]);
     assert_eq!(meme.len(), summary.active);
     let svg = fs::read_to_string(config.out.join("logos.svg")).unwrap();

@@ -1,12 +1,14 @@
 //! Small figures as SVG: lines, histograms, two-dimensional densities. They show what a table says;
 //! the table is what to compute with.
 
+mod bars;
 mod forest;
 pub mod logo;
 mod overlap;
 pub mod perturb;
 pub mod variant;
 
+pub use bars::{Bar, BarPanel, bar_chart};
 pub use forest::{Forest, ForestPanel, ForestRow, forest};
 pub use overlap::{Heat, Hexes, Labelled, Ranked, Scatter, heat, hexes, profiles, ranked, scatter};
 

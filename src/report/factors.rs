@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::motifs::{Hit, MotifError, Scanner, read_meme};
+use crate::motifs::{Hit, MotifError, Scanner, read_motifs};
 
 /// Largest p-value of a hit.
 const MOST_P: f64 = 1e-4;
@@ -32,7 +32,7 @@ impl Factors {
     /// # Errors
     /// When the file cannot be read, or is no such file.
     pub fn open(path: &Path) -> Result<Self, MotifError> {
-        let motifs = read_meme(path)?;
+        let motifs = read_motifs(path)?;
         let name = |m: &crate::motifs::Motif| match m.other_name.is_empty() {
             true => m.name.clone(),
             false => m.other_name.clone(),

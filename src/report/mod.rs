@@ -14,6 +14,7 @@ mod elsewhere;
 mod factors;
 mod facts;
 mod measured;
+mod motifs;
 mod page;
 mod perturb;
 mod pictures;
@@ -242,6 +243,12 @@ fn part(
     if ["score", "merge"].contains(&&run.job[..]) && path.join("regions.tsv").exists() {
         elements = score::fill(&mut part, path, &run, config, cancel)?;
     }
+    let of_motifs = motifs::tables(path, &run)?;
+    let tables_done = of_motifs.is_some();
+    part.tables.extend(of_motifs.into_iter().flatten());
+    if let Some(methods) = motifs::methods(&run) {
+        part.run.methods = methods;
+    }
     for name in &run.outputs {
         let inside = path.join(name);
         if name.ends_with(".svg") && part.figures.len() < 60 {
@@ -250,6 +257,8 @@ fn part(
                 title: name.clone(),
                 svg: page::base64(&svg),
             });
+        } else if tables_done {
+            continue;
         } else if name.ends_with(".tsv") && name != "regions.tsv" && part.tables.len() < 8 {
             let Some(mut view) = View::read(&inside, name)? else {
                 continue;

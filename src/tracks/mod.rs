@@ -8,12 +8,14 @@ mod bedgraph;
 mod bigbed;
 pub mod bigwig;
 mod precision;
+mod saturation;
 mod scores;
 
 pub use bedgraph::{format_value, write_bedgraph};
 pub use bigbed::{BedItem, write_bigbed};
 
 pub use precision::Precision;
+pub use saturation::{RowPlace, Saturation, SaturationRow};
 pub use scores::{Reader, Scores};
 
 use std::path::PathBuf;
@@ -82,6 +84,17 @@ pub enum TrackError {
         /// Base.
         position: u32,
     },
+    /// A folder without `saturation.npz`.
+    #[error("{0} has no saturation.npz")]
+    NoSaturation(PathBuf),
+    /// An archive of effects that this program did not write, or that is damaged.
+    #[error("{path} is not a whole saturation.npz of this program: {problem}")]
+    Saturation {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// No score at all.
     #[error("{0} holds no score{where_}", where_ = if *.1 { " in the regions" } else { "" })]
     NoScores(PathBuf, bool),
@@ -101,6 +114,12 @@ impl TrackError {
             }
             Self::Coordinates { .. } => {
                 "--coordinates must name every region of the table, with as many bases as it has values".into()
+            }
+            Self::NoSaturation(_) => {
+                "run the job with --saturation: the effects of all changes are needed".into()
+            }
+            Self::Saturation { .. } => {
+                "write it anew: `mpra-score --bed ... --fasta ... --saturation`".into()
             }
             Self::NotFinite { .. } => "bases without a score are left out of a track".into(),
             _ => return None,

@@ -20,6 +20,7 @@ mod interrupts;
 mod invariants;
 mod judged_models;
 mod liftover;
+mod motifs;
 mod odd_inputs;
 mod outputs;
 mod overlap;
