@@ -1,4 +1,5 @@
 use crate::dataset::DatasetError;
+use crate::design::DesignError;
 use crate::evaluate::EvaluateError;
 use crate::fdr::FdrError;
 use crate::genome::GenomeError;
@@ -74,6 +75,9 @@ pub enum Error {
     /// Variants.
     #[error(transparent)]
     Variant(#[from] VariantError),
+    /// Designed sequences.
+    #[error(transparent)]
+    Design(#[from] DesignError),
     /// A page of results.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -126,6 +130,7 @@ impl Error {
             Self::Motifs(e) => e.hint(),
             Self::Kmer(e) => e.hint(),
             Self::Variant(e) => e.hint(),
+            Self::Design(e) => e.hint(),
             Self::Report(e) => e.hint(),
             Self::Vcf(e) => e.hint(),
             Self::Train(e) => e.hint(),

@@ -41,7 +41,9 @@
 //! - [`motifs`]: what a network's first layer looks for.
 //! - [`score`]: the main job, from regions to tracks and tables.
 //!
-//! And [`train`]: models fitted to labelled sequences, or to a teacher's outputs.
+//! And these:
+//! - [`design`]: sequences changed base by base towards an objective.
+//! - [`train`]: models fitted to labelled sequences, or to a teacher's outputs.
 //!
 //! And [`report`]: one page that shows what jobs have done.
 //!
@@ -65,6 +67,7 @@
 pub mod cli;
 pub mod counts;
 pub mod dataset;
+pub mod design;
 pub mod encode;
 mod error;
 pub mod evaluate;

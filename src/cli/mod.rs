@@ -4,6 +4,7 @@
 //! [`main`] is the program. [`run`] is the same for another program that has it inside, such as the Python module.
 
 mod dataset;
+mod design;
 mod evaluate;
 mod fdr;
 mod interrupt;
@@ -63,6 +64,7 @@ enum Command {
     Score(Box<score::ScoreArgs>),
     Merge(merge::MergeArgs),
     Predict(Box<predict::PredictArgs>),
+    Design(Box<design::DesignArgs>),
     Dataset(dataset::DatasetArgs),
     Sharpr(sharpr::SharprArgs),
     Overlap(overlap::OverlapArgs),
@@ -110,6 +112,7 @@ impl Cli {
             Some(Command::Merge(args)) => merge::run(args, quiet),
             Some(Command::Model(args)) => model::run(args, quiet),
             Some(Command::Predict(args)) => args.run(quiet),
+            Some(Command::Design(args)) => args.run(quiet),
             Some(Command::Dataset(args)) => args.run(quiet),
             Some(Command::Overlap(args)) => args.run(quiet),
             Some(Command::Evaluate(args)) => args.run(quiet),

@@ -4,10 +4,12 @@
 mod forest;
 pub mod logo;
 mod overlap;
+mod steps;
 pub mod variant;
 
 pub use forest::{Forest, ForestPanel, ForestRow, forest};
 pub use overlap::{Heat, Hexes, Labelled, Ranked, Scatter, heat, hexes, profiles, ranked, scatter};
+pub use steps::steps;
 
 use std::fs;
 use std::io;
