@@ -3,6 +3,7 @@ use crate::design::DesignError;
 use crate::evaluate::EvaluateError;
 use crate::fdr::FdrError;
 use crate::genome::GenomeError;
+use crate::haplotypes::HaplotypeError;
 use crate::input::InputError;
 use crate::intervals::IntervalError;
 use crate::ism::IsmError;
@@ -78,6 +79,9 @@ pub enum Error {
     /// Designed sequences.
     #[error(transparent)]
     Design(#[from] DesignError),
+    /// Haplotypes.
+    #[error(transparent)]
+    Haplotype(#[from] HaplotypeError),
     /// A page of results.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -101,6 +105,7 @@ impl Error {
             | Self::Sharpr(SharprError::Job(e))
             | Self::Overlap(OverlapError::Job(e))
             | Self::Variant(VariantError::Job(e))
+            | Self::Haplotype(HaplotypeError::Job(e))
             | Self::Fdr(FdrError::Job(e)) => e,
             _ => return None,
         };
@@ -131,6 +136,7 @@ impl Error {
             Self::Kmer(e) => e.hint(),
             Self::Variant(e) => e.hint(),
             Self::Design(e) => e.hint(),
+            Self::Haplotype(e) => e.hint(),
             Self::Report(e) => e.hint(),
             Self::Vcf(e) => e.hint(),
             Self::Train(e) => e.hint(),

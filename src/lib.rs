@@ -43,6 +43,7 @@
 //!
 //! And these:
 //! - [`design`]: sequences changed base by base towards an objective.
+//! - [`haplotypes`]: what a person carries on each chromosome, over regions.
 //! - [`train`]: models fitted to labelled sequences, or to a teacher's outputs.
 //!
 //! And [`report`]: one page that shows what jobs have done.
@@ -73,6 +74,7 @@ mod error;
 pub mod evaluate;
 pub mod fdr;
 pub mod genome;
+pub mod haplotypes;
 pub mod input;
 pub mod intervals;
 pub mod ism;

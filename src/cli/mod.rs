@@ -7,6 +7,7 @@ mod dataset;
 mod design;
 mod evaluate;
 mod fdr;
+mod haplotypes;
 mod interrupt;
 mod merge;
 mod model;
@@ -71,6 +72,7 @@ enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(Box<evaluate::EvaluateArgs>),
     Variants(Box<variants::VariantsArgs>),
+    Haplotypes(Box<haplotypes::HaplotypesArgs>),
     Fdr(Box<fdr::FdrArgs>),
     Report(report::ReportArgs),
     Serve(serve::ServeArgs),
@@ -117,6 +119,7 @@ impl Cli {
             Some(Command::Overlap(args)) => args.run(quiet),
             Some(Command::Evaluate(args)) => args.run(quiet),
             Some(Command::Variants(args)) => args.run(quiet),
+            Some(Command::Haplotypes(args)) => args.run(quiet),
             Some(Command::Fdr(args)) => args.run(quiet),
             Some(Command::Report(args)) => args.run(quiet),
             Some(Command::Serve(args)) => args.run(quiet),

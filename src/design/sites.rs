@@ -51,9 +51,11 @@ impl Site {
         let (name, letters) = enzyme.copied().unwrap_or((text, text));
         let masks: Option<Vec<u8>> = letters.bytes().map(mask).collect();
         let Some(masks) = masks.filter(|m| !m.is_empty()) else {
-            let like = |(name, _): &&(&str, &str)| {
-                strsim::jaro_winkler(&name.to_lowercase(), &text.to_lowercase())
-            };
+            // Roman numbers are often written as digits.
+            let roman = [("1", "i"), ("2", "ii"), ("3", "iii"), ("5", "v")];
+            let plain = (roman.iter()).fold(text.to_lowercase(), |t, (d, r)| t.replace(d, r));
+            let like =
+                |(name, _): &&(&str, &str)| strsim::jaro_winkler(&name.to_lowercase(), &plain);
             let near = ENZYMES.iter().map(|e| (like(&e), e.0));
             let best = near
                 .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["labelled", "overlap", "sharpr", "sumstats"],
     &["fdr", "variants"],
     &["evaluate", "motifs", "score"],
-    &["design", "train"],
+    &["design", "haplotypes", "train"],
     &["report"],
     &["error", "cli"],
 ];

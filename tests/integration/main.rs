@@ -5,6 +5,7 @@ mod support;
 
 mod closed_form;
 mod dag_engine;
+mod design;
 mod embedded;
 mod engines;
 mod ensemble;
@@ -13,6 +14,7 @@ mod failures;
 mod fast_engine;
 mod fdr;
 mod gwas;
+mod haplotypes;
 mod imports;
 mod inputs;
 mod interrupts;
