@@ -1,8 +1,10 @@
 use crate::attribution::AttributionError;
 use crate::dataset::DatasetError;
+use crate::design::DesignError;
 use crate::evaluate::EvaluateError;
 use crate::fdr::FdrError;
 use crate::genome::GenomeError;
+use crate::haplotypes::HaplotypeError;
 use crate::input::InputError;
 use crate::intervals::IntervalError;
 use crate::ism::IsmError;
@@ -82,6 +84,12 @@ pub enum Error {
     /// Variants.
     #[error(transparent)]
     Variant(#[from] VariantError),
+    /// Designed sequences.
+    #[error(transparent)]
+    Design(#[from] DesignError),
+    /// Haplotypes.
+    #[error(transparent)]
+    Haplotype(#[from] HaplotypeError),
     /// A page of results.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -105,6 +113,7 @@ impl Error {
             | Self::Sharpr(SharprError::Job(e))
             | Self::Overlap(OverlapError::Job(e))
             | Self::Variant(VariantError::Job(e))
+            | Self::Haplotype(HaplotypeError::Job(e))
             | Self::Fdr(FdrError::Job(e)) => e,
             _ => return None,
         };
@@ -136,6 +145,8 @@ impl Error {
             Self::Perturb(e) => e.hint(),
             Self::Kmer(e) => e.hint(),
             Self::Variant(e) => e.hint(),
+            Self::Design(e) => e.hint(),
+            Self::Haplotype(e) => e.hint(),
             Self::Report(e) => e.hint(),
             Self::Vcf(e) => e.hint(),
             Self::Train(e) => e.hint(),

@@ -42,9 +42,11 @@
 //! - [`motifs`]: what a network's first layer looks for.
 //! - [`score`]: the main job, from regions to tracks and tables.
 //!
-//! And [`perturb`]: sequences changed on purpose: pairs of changes, motifs put in, stretches taken away.
-//!
-//! And [`train`]: models fitted to labelled sequences, or to a teacher's outputs.
+//! And these:
+//! - [`design`]: sequences changed base by base towards an objective.
+//! - [`haplotypes`]: what a person carries on each chromosome, over regions.
+//! - [`perturb`]: sequences changed on purpose: pairs of changes, motifs put in, stretches taken away.
+//! - [`train`]: models fitted to labelled sequences, or to a teacher's outputs.
 //!
 //! And [`report`]: one page that shows what jobs have done.
 //!
@@ -69,11 +71,13 @@ pub mod attribution;
 pub mod cli;
 pub mod counts;
 pub mod dataset;
+pub mod design;
 pub mod encode;
 mod error;
 pub mod evaluate;
 pub mod fdr;
 pub mod genome;
+pub mod haplotypes;
 pub mod input;
 pub mod intervals;
 pub mod ism;

@@ -5,9 +5,11 @@
 
 mod ablate;
 mod dataset;
+mod design;
 mod evaluate;
 mod fdr;
 mod filters;
+mod haplotypes;
 mod interrupt;
 mod marginalize;
 mod merge;
@@ -71,12 +73,14 @@ enum Command {
     Pairs(Box<pairs::PairsArgs>),
     Marginalize(Box<marginalize::MarginalizeArgs>),
     Ablate(Box<ablate::AblateArgs>),
+    Design(Box<design::DesignArgs>),
     Dataset(dataset::DatasetArgs),
     Sharpr(sharpr::SharprArgs),
     Overlap(overlap::OverlapArgs),
     Train(Box<train::TrainArgs>),
     Evaluate(Box<evaluate::EvaluateArgs>),
     Variants(Box<variants::VariantsArgs>),
+    Haplotypes(Box<haplotypes::HaplotypesArgs>),
     Fdr(Box<fdr::FdrArgs>),
     Motifs(motifs::MotifsArgs),
     Report(report::ReportArgs),
@@ -122,10 +126,12 @@ impl Cli {
             Some(Command::Pairs(args)) => args.run(quiet),
             Some(Command::Marginalize(args)) => args.run(quiet),
             Some(Command::Ablate(args)) => args.run(quiet),
+            Some(Command::Design(args)) => args.run(quiet),
             Some(Command::Dataset(args)) => args.run(quiet),
             Some(Command::Overlap(args)) => args.run(quiet),
             Some(Command::Evaluate(args)) => args.run(quiet),
             Some(Command::Variants(args)) => args.run(quiet),
+            Some(Command::Haplotypes(args)) => args.run(quiet),
             Some(Command::Fdr(args)) => args.run(quiet),
             Some(Command::Motifs(args)) => args.run(quiet),
             Some(Command::Report(args)) => args.run(quiet),

@@ -180,7 +180,12 @@ impl AppendFile {
     ///
     /// # Errors
     /// When it cannot be read or this one not be written, or it is not what it was.
-    pub fn append_file(&mut self, from: &Path, offset: u64, held: &Seal) -> Result<(), OutputError> {
+    pub fn append_file(
+        &mut self,
+        from: &Path,
+        offset: u64,
+        held: &Seal,
+    ) -> Result<(), OutputError> {
         // Before a byte of it is taken.
         held.verify(from)?;
         let read = |e| OutputError::Read(e, from.into());

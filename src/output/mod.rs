@@ -40,7 +40,8 @@ pub fn unfinished(folder: &Path) -> Option<PathBuf> {
 
 /// Notes as they stand in a file: with the SHA-256 of their text.
 fn sealed(notes: &[u8]) -> Vec<u8> {
-    let mut text = format!("{{\"sha256\":\"{}\",\"notes\":", crate::job::sha256(notes)).into_bytes();
+    let mut text =
+        format!("{{\"sha256\":\"{}\",\"notes\":", crate::job::sha256(notes)).into_bytes();
     text.extend_from_slice(notes);
     text.push(b'}');
     text
@@ -165,9 +166,10 @@ impl OutputError {
             Self::Write(e, _) | Self::Folder(e, _) => write_hint(e),
             Self::Foreign(_) => Some("move it away".into()),
             Self::Stdout => Some("--out DIR names one; `--out ./-` is a folder called -".into()),
-            Self::Damaged { .. } | Self::Checkpoint { .. } => {
-                Some("what was computed cannot be trusted: run the job (or shard) again with --force".into())
-            }
+            Self::Damaged { .. } | Self::Checkpoint { .. } => Some(
+                "what was computed cannot be trusted: run the job (or shard) again with --force"
+                    .into(),
+            ),
             Self::Unfinished(_) => Some("--resume goes on with it, --force begins anew".into()),
             Self::Locked(_) => Some("wait for it, or name another folder with --out".into()),
             Self::NotAFolder(_) => Some("--out DIR names a folder".into()),

@@ -8,6 +8,7 @@
 //! Names come from files that anyone may have made: they reach the page as JSON, in which `<`, `>` and `&` are escaped, and the
 //! script makes text of them, never markup.
 
+mod design;
 mod effects;
 mod elements;
 mod elsewhere;
@@ -275,6 +276,7 @@ fn part(
                 .extend(view.iter().flat_map(measured::by_judge));
         }
     }
+    design::fill(&mut part, path, &run.job)?;
     Ok((part, elements))
 }
 

@@ -240,7 +240,9 @@ impl LabelCache {
         let n = shape.0 * shape.1 * shape.2;
         let damaged = || TrainError::Data {
             path: self.path.clone(),
-            problem: "these are not the labels that were written; remove it, and they are made anew".into(),
+            problem:
+                "these are not the labels that were written; remove it, and they are made anew"
+                    .into(),
         };
         if !bytes.starts_with(self.key.as_bytes()) {
             return Ok(false);

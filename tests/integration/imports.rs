@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["attribution", "labelled", "overlap", "sharpr", "sumstats"],
     &["fdr", "variants"],
     &["evaluate", "motifs", "score"],
-    &["perturb", "train"],
+    &["design", "haplotypes", "perturb", "train"],
     &["report"],
     &["error", "cli"],
 ];

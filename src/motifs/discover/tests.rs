@@ -121,6 +121,10 @@ fn words_that_repress_are_found_with_the_sign_turned() {
     assert_eq!(found.len(), 2);
     assert!(found.iter().all(|p| p.contribution() > 0.0));
     // None are left where more seqlets are asked for than there are.
-    assert!(patterns(&worths, &sites, 4, 500, &cancel).unwrap().is_empty());
+    assert!(
+        patterns(&worths, &sites, 4, 500, &cancel)
+            .unwrap()
+            .is_empty()
+    );
     assert!(patterns(&worths, &[], 4, 20, &cancel).unwrap().is_empty());
 }

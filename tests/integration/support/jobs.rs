@@ -11,7 +11,7 @@ use super::{fixture, genome, letter};
 
 /// Name of a job in `run.json`, and its arguments but `--out`; relative to [`folder`]. They run in
 /// this order: some read what others wrote into `out/` + the name with `_` for blanks.
-pub const JOBS: [(&str, &str); 21] = [
+pub const JOBS: [(&str, &str); 23] = [
     ("dataset", DATASET),
     (
         "sharpr",
@@ -78,6 +78,14 @@ pub const JOBS: [(&str, &str); 21] = [
     (
         "ablate",
         "ablate data.tsv --model count.onnx --intervals within.bed --shuffles 2",
+    ),
+    (
+        "design",
+        "design data.tsv --objective G-T --edits 2 --model count.onnx --keep-motif known.meme",
+    ),
+    (
+        "haplotypes",
+        "haplotypes --vcf phased.vcf --bed regions.bed --fasta genome.fa --model count.onnx --sequences",
     ),
 ];
 
@@ -175,6 +183,12 @@ pub fn folder() -> TempDir {
         p += &format!("chr1\t{at}\trs{i}\t0.{}\n", i * 7 % 10);
     }
     write("in.vcf", &vcf);
+    let person = |line: &str| match line.starts_with("##") {
+        true => format!("{line}\n"),
+        false if line.starts_with('#') => format!("{line}\tFORMAT\tperson\n"),
+        false => format!("{line}\tGT\t0|1\n"),
+    };
+    write("phased.vcf", &vcf.lines().map(person).collect::<String>());
     write("scored.vcf", &scored);
     write("measured.tsv", &measured);
     write("p.tsv", &p);
