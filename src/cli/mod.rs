@@ -3,6 +3,7 @@
 //!
 //! [`main`] is the program. [`run`] is the same for another program that has it inside, such as the Python module.
 
+mod convert;
 mod dataset;
 mod evaluate;
 mod fdr;

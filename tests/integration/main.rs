@@ -18,6 +18,7 @@ mod inputs;
 mod interrupts;
 mod invariants;
 mod judged_models;
+mod kmer_engine;
 mod liftover;
 mod odd_inputs;
 mod outputs;
