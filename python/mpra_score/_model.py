@@ -45,7 +45,7 @@ class Model:
     ) -> Model:
         """Opens a model.
 
-        `model`: an ONNX file, or the name of one that the program carries ("default", "paper", "distilled"); several are an
+        `model`: an ONNX file, a table of k-mers, a gkm-SVM model, or the name of one that the program carries ("default", "paper", "distilled"); several are an
         ensemble, whose mean is given. `threads`: all cores where None. `engine`: "auto", "fast" or "full". `strand`: "forward",
         or "both" for the mean with the reverse complement. The others are the flags of `mpra-score score`: what the model's file does not say.
 

@@ -4,6 +4,7 @@
 //! [`main`] is the program. [`run`] is the same for another program that has it inside, such as the Python module.
 
 mod ablate;
+mod convert;
 mod dataset;
 mod design;
 mod evaluate;

@@ -281,7 +281,8 @@ struct ScoringArgs {
     // Optional for Rust only: under `enrich` these flags come a second time.
     #[arg(long, value_name = "FILE", required = true)]
     fasta: Option<PathBuf>,
-    /// The model: an ONNX file, or one that the program carries: `default`, `distilled` or `paper`;
+    /// The model: an ONNX file, a table of k-mers, a gkm-SVM model, or one that the program carries: `default`,
+    /// `distilled` or `paper`;
     /// several, joined by commas, are an ensemble of which the mean is taken
     /// [default: default]
     #[arg(long, value_name = "FILE[,FILE...]")]

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, Weak};
 
 use super::ensemble::{Mean, SideBySide};
 use super::fast::{
-    DagEngine, DagPlan, DagShared, FastEngine, FastPlan, Mismatch, Tables, check_against_full,
+    DagEngine, DagPlan, DagShared, FastEngine, FastPlan, KmerEngine, KmerTables, Mismatch, Tables,
+    check_against_full,
 };
 use super::{Engine, FullEngine, IsmError, Members, Scores, Strand, Stretch, Want};
 use crate::genome::Interval;
@@ -73,6 +74,7 @@ enum Kind {
 enum Fast {
     Chain(Arc<Tables>),
     Graph(Arc<DagShared>),
+    Kmers(Arc<KmerTables>),
 }
 
 impl Kind {
@@ -89,6 +91,7 @@ impl Kind {
                 tracing::info!("engine fast: {}", plan.describe());
                 let fast = match plan {
                     FastPlan::Chain(plan) => Fast::Chain(Tables::build(&plan)),
+                    FastPlan::Kmers(plan) => Fast::Kmers(KmerTables::build(plan, settings.strand)),
                     FastPlan::Graph(plan) => {
                         let (threads, batch) = (settings.threads, settings.batch);
                         let cut = plan.is_cut() && settings.choice == EngineChoice::Auto;
@@ -131,12 +134,17 @@ impl Member {
                 fast: match fast {
                     Fast::Chain(tables) => Box::new(FastEngine::new(tables, settings.strand)),
                     Fast::Graph(shared) => Box::new(DagEngine::new(shared, settings.strand)),
+                    Fast::Kmers(tables) => Box::new(KmerEngine::new(tables)),
                 },
                 model: Checkable {
                     file: model.file().clone(),
                     spec: model.spec().clone(),
                     runtime: model.runtime().clone(),
                     batch: settings.batch,
+                    kmers: match fast {
+                        Fast::Kmers(tables) => Some(tables.clone()),
+                        _ => None,
+                    },
                 },
                 full: Some(self.full(settings, model, cancel)?),
                 left: left.clone(),
@@ -299,6 +307,8 @@ struct Checkable {
     spec: Arc<ModelSpec>,
     runtime: Runtime,
     batch: NonZeroUsize,
+    /// Of a table of k-mers, which is no graph of convolutions.
+    kmers: Option<Arc<KmerTables>>,
 }
 
 impl Checkable {
@@ -335,6 +345,9 @@ impl Checked {
             };
             let graph = OnceCell::new();
             let rounding = |codes: &[u8]| {
+                if let Some(kmers) = &self.model.kmers {
+                    return kmers.rounding(codes);
+                }
                 let graph = graph.get_or_init(|| self.model.graph());
                 let found = graph.as_ref().and_then(|graph| graph.rounding(codes).ok());
                 found.unwrap_or_default()

@@ -83,7 +83,7 @@ fn slopes(seed: u64) {
     backward.input(&input);
     let mut gradients = vec![0.0; 2 * input.len()];
     backward.gradients(&[0, 1], &mut gradients);
-    const STEP: f32 = 1.0 / 256.0;
+    const STEP: f32 = 1.0 / 4096.0;
     let mut errors: Vec<f32> = (0..15)
         .flat_map(|_| {
             let way = dice.weights(input.len(), 1.0);

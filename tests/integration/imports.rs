@@ -9,8 +9,8 @@ use std::path::Path;
 /// errors of all of them for callers that run several stages, and `crate::VERSION`.
 const FLOORS: &[&[&str]] = &[
     &["encode", "job", "plot", "stats"],
-    &["input", "model", "output"],
-    &["counts", "genome"],
+    &["input", "output"],
+    &["counts", "genome", "model"],
     &["dataset", "intervals", "ism", "liftover", "tracks", "vcf"],
     &["attribution", "labelled", "overlap", "sharpr", "sumstats"],
     &["fdr", "variants"],

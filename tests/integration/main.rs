@@ -21,6 +21,7 @@ mod inputs;
 mod interrupts;
 mod invariants;
 mod judged_models;
+mod kmer_engine;
 mod liftover;
 mod motifs;
 mod odd_inputs;
