@@ -5,7 +5,7 @@ use super::rules::{KeptMotifs, Limits};
 use super::{DesignError, Goal, Method, Site, Starts};
 use crate::ism::EngineSettings;
 use crate::model::{ModelOptions, ModelSources};
-use crate::motifs::read_meme;
+use crate::motifs::read_motifs;
 
 /// A motif whose hits in a start stay hits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl DesignConfig {
         for motif in &self.keep_motifs {
             match motif {
                 KeepMotif::Site(site) => kept_sites.push(site.clone()),
-                KeepMotif::Meme(path) => motifs.extend(read_meme(path)?),
+                KeepMotif::Meme(path) => motifs.extend(read_motifs(path)?),
             }
         }
         Ok(Limits {

@@ -130,7 +130,7 @@ impl AppendFile {
     pub fn open(path: &Path, held: &Seal) -> Result<Self, OutputError> {
         let length = held.bytes;
         let mut hash = Sha256::new();
-        let open = || -> io::Result<(File, u64)> {
+        let mut open = || -> io::Result<(File, u64)> {
             let mut file = OpenOptions::new()
                 .read(true)
                 .write(true)

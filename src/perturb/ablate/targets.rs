@@ -8,7 +8,7 @@ use crate::Error;
 use crate::encode::UNKNOWN;
 use crate::input::{InputError, bed};
 use crate::job::RunInfo;
-use crate::motifs::{Scanner, read_meme};
+use crate::motifs::{Scanner, read_motifs};
 
 /// What is taken away.
 #[derive(Clone, Debug)]
@@ -157,7 +157,7 @@ pub(super) fn find(targets: &Targets, items: &[Item], window: usize) -> Result<V
                 let text = "--hit-p lies above 0, and is at most 1".into();
                 return Err(PerturbError::Setting(text).into());
             }
-            let motifs = read_meme(motifs)?;
+            let motifs = read_motifs(motifs)?;
             let scanner = Scanner::new(&motifs, [0.25; 4], *most_p);
             let mut found = Vec::new();
             for (row, item) in items.iter().enumerate() {

@@ -22,7 +22,7 @@ use super::scorer::{Loaded, Scorer, Scoring};
 use super::word::Word;
 use crate::Error;
 use crate::job::{self, Cancel, Progress, RunInfo};
-use crate::motifs::read_meme;
+use crate::motifs::read_motifs;
 use crate::output::{Existing, OutputDir, write};
 
 /// What motifs are put into: windows. Of a longer sequence it is the one in the middle.
@@ -124,7 +124,7 @@ pub fn marginalize(
     OutputDir::check(&config.out, existing)?;
     let mut words = config.words.clone();
     if let Some(path) = &config.motifs {
-        words.extend(read_meme(path)?.iter().map(Word::likeliest));
+        words.extend(read_motifs(path)?.iter().map(Word::likeliest));
     }
     if words.is_empty() {
         return Err(PerturbError::Setting("no motif is given".into()).into());

@@ -238,7 +238,7 @@ fn coarsened(
     reduction: u32,
     path: &Path,
 ) -> Result<Replay<ZoomRecord>, OutputError> {
-    let mut next = Spool::open(path, 0)?;
+    let mut next = Spool::open(path, &Seal::default())?;
     let mut coarsen = Coarsen::new(reduction);
     level.each(|record| {
         coarsen
@@ -269,7 +269,7 @@ impl<'a> ZoomSections<'a> {
     fn new(out: &'a mut AppendFile, index: &Path) -> Result<Self, OutputError> {
         Ok(Self {
             out,
-            blocks: Spool::open(index, 0)?,
+            blocks: Spool::open(index, &Seal::default())?,
             compressor: Compressor::new(CompressionLvl::default()),
             pending: Vec::with_capacity(ITEMS_PER_SECTION),
         })
