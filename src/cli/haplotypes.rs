@@ -242,7 +242,7 @@ fn report(summary: &HaplotypesSummary) {
     }
     if summary.refused > 0 {
         say(format!(
-            "{} times a sample has no haplotypes in a region: see the column status of haplotypes.tsv",
+            "{} rows of samples without haplotypes in a region: see the column status of haplotypes.tsv",
             summary.refused
         ));
     }

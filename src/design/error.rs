@@ -19,7 +19,7 @@ pub enum DesignError {
         tasks: Vec<String>,
     },
     /// The objective names a task that the model lacks.
-    #[error("--objective: {0}")]
+    #[error(transparent)]
     Task(#[from] ModelError),
     /// Settings that do not go together.
     #[error("{0}")]

@@ -373,8 +373,7 @@ fn together(
             for (task, (&fast, &full)) in fast.iter().zip(full).enumerate() {
                 let off = f64::from((fast - full).abs()) / f64::from(full.abs().max(1.0));
                 summary.largest_difference = summary.largest_difference.max(off);
-                // Also where one is no number.
-                if !(off <= config.tolerance) {
+                if off.is_nan() || off > config.tolerance {
                     return Err(DesignError::Disagree {
                         name: start.name.clone(),
                         task: asked.scorer.model().spec().tasks[task].clone(),

@@ -125,7 +125,7 @@ pub(super) fn write_region(
     }
     let used = job.variants.iter().filter(|v| {
         let core = v.start < job.place.end() && job.place.start < v.end;
-        core && v.skip.is_none()
+        core && v.changes.iter().any(|c| matches!(c, Ok(Some(_))))
     });
     // The reference counts where somebody has it.
     let present = || (0..told.distinct.len()).filter(|&i| told.distinct[i].count > 0);

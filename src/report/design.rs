@@ -64,7 +64,7 @@ pub(super) fn fill(part: &mut Part, folder: &Path, job: &str) -> Result<(), Repo
 fn note(part: &mut Part, notes: &[(&str, &str)]) {
     for table in &mut part.tables {
         if let Some((_, text)) = notes.iter().find(|(name, _)| table.title == *name) {
-            (*text).clone_into(&mut table.note);
+            table.note = (*text).to_owned();
         }
     }
 }

@@ -184,23 +184,27 @@ fn regions_of_a_genome_and_places_in_it() {
     let here = dir.path();
     fs::write(
         here.join("r.bed"),
-        "chr1\t600\t745\tone\nchr1\t900\t1000\nchr2\t300\t500\ttwo\n",
+        "chr1\t1000\t1145\tone\nchr1\t1300\t1400\nchr2\t300\t500\ttwo\n",
     )
     .unwrap();
-    fs::write(here.join("keep.bed"), "chr1\t610\t620\nchr1\t700\t900\n").unwrap();
+    fs::write(
+        here.join("keep.bed"),
+        "chr1\t1010\t1020\nchr1\t1100\t1300\n",
+    )
+    .unwrap();
     let line =
         "--bed r.bed --fasta genome.fa --resize 150 --keep-bed keep.bed --objective T --edits 150";
     succeed(here, &design(here, line));
     let rows = table(&here.join("out/designs.tsv"));
     let names: Vec<&str> = rows.iter().map(|row| row["name"].as_str()).collect();
-    assert_eq!(names, ["one", "chr1:875-1025", "two"]);
-    // 597 to 747: the bases 610 to 619 and 700 to 746 stay.
+    assert_eq!(names, ["one", "chr1:1275-1425", "two"]);
+    // 997 to 1147: the bases 1010 to 1019 and 1100 to 1146 stay.
     let (start, sequence) = (&rows[0]["start_sequence"], &rows[0]["sequence"]);
     for (at, (a, b)) in start.chars().zip(sequence.chars()).enumerate() {
         let kept = (13..23).contains(&at) || at >= 103;
         assert!(if kept { a == b } else { b == 'T' }, "{at}");
     }
-    // 875 to 1025.
+    // 1275 to 1425.
     let (start, sequence) = (&rows[1]["start_sequence"], &rows[1]["sequence"]);
     assert_eq!(start[..25], sequence[..25]);
     assert_eq!(sequence[25..], "T".repeat(125));
@@ -369,4 +373,50 @@ fn what_cannot_be_is_said() {
         code == 1 && error.contains("already holds results"),
         "{error}"
     );
+}
+
+#[test]
+fn a_page_shows_designs_and_haplotypes() {
+    let dir = folder();
+    let here = dir.path();
+    succeed(here, &design(here, "data.tsv --objective G --edits 3"));
+    let haplotypes = "haplotypes --vcf phased.vcf --bed regions.bed --fasta genome.fa --model count.onnx --out h";
+    succeed(here, haplotypes);
+    succeed(here, "report out h --out page.html");
+    let page = fs::read_to_string(here.join("page.html")).unwrap();
+    let begin = "<script type=\"application/json\" id=\"data\">";
+    let from = page.find(begin).unwrap() + begin.len();
+    let to = from + page[from..].find("</script>").unwrap();
+    let data: Value = serde_json::from_str(&page[from..to]).unwrap();
+    let texts = |part: usize, list: &str| -> Vec<String> {
+        let all = data["parts"][part][list].as_array().unwrap();
+        all.iter()
+            .map(|t| t["title"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(texts(0, "tables"), ["designs.tsv", "trajectory.tsv"]);
+    assert_eq!(texts(0, "figures"), ["objective.svg"]);
+    assert_eq!(texts(0, "scatters")[0], "objective: design against start");
+    // 60 starts, the objective of each three more.
+    assert_eq!(data["parts"][0]["scatters"][0]["n"], 60);
+    let r = data["parts"][0]["scatters"][0]["r"].as_f64().unwrap();
+    assert!((r - 1.0).abs() < 1e-9, "{r}");
+    let methods = |part: usize| {
+        data["parts"][part]["run"]["methods"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert!(
+        methods(0).starts_with("60 sequences were designed"),
+        "{}",
+        methods(0)
+    );
+    assert!(
+        methods(1).starts_with("Haplotypes of 1 samples (phased.vcf)"),
+        "{}",
+        methods(1)
+    );
+    assert_eq!(texts(1, "tables")[..2], ["regions.tsv", "haplotypes.tsv"]);
+    assert_eq!(texts(1, "scatters").len(), 4);
 }

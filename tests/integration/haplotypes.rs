@@ -77,12 +77,12 @@ fn changes() -> Vec<Change> {
         genotypes,
     };
     vec![
-        snv("chr1", 640, "0|1 1|1 0|0 1"),
-        indel(655, 0, "GATTACA", "0|1 0|0 1|0 0"),
-        snv("chr1", 670, "1|0 0|1 1|0 0"),
-        indel(681, 4, "", "1|0 0|0 1|0 1"),
-        snv("chr1", 700, "1|1 0|1 0|0 0"),
-        indel(712, 3, "CC", "0|1 0|0 0|0 1"),
+        snv("chr1", 1040, "0|1 1|1 0|0 1"),
+        indel(1055, 0, "GATTACA", "0|1 0|0 1|0 0"),
+        snv("chr1", 1070, "1|0 0|1 1|0 0"),
+        indel(1081, 4, "", "1|0 0|0 1|0 1"),
+        snv("chr1", 1100, "1|1 0|1 0|0 0"),
+        indel(1112, 3, "CC", "0|1 0|0 0|0 1"),
         snv("chr1", 1500, "0|1 0|1 0|1 1"),
         snv("chr2", 400, "1|0 0|1 0|0 0"),
     ]
@@ -139,7 +139,7 @@ const JOB: &str = "haplotypes --bed r.bed --fasta genome.fa --model demo.onnx --
 
 fn small(here: &Path) {
     fs::write(here.join("p.vcf"), vcf("s1,s2,s3,male", &changes())).unwrap();
-    let bed = "chr2\t360\t440\ttwo\nchr1\t620\t765\tone\nchr1\t660\t701\tshort\nchr1\t2500\t2600\tplain\n";
+    let bed = "chr2\t360\t440\ttwo\nchr1\t1020\t1165\tone\nchr1\t1060\t1101\tshort\nchr1\t2500\t2600\tplain\n";
     fs::write(here.join("r.bed"), bed).unwrap();
 }
 
@@ -154,8 +154,8 @@ fn sequences_are_those_of_strings_and_activities_those_of_predict() {
     let rows = table(&here.join("out/haplotypes.tsv"));
     let regions = [
         ("two", "chr2", (360, 440)),
-        ("one", "chr1", (620, 765)),
-        ("short", "chr1", (660, 701)),
+        ("one", "chr1", (1020, 1165)),
+        ("short", "chr1", (1060, 1101)),
         ("plain", "chr1", (2500, 2600)),
     ];
     let mut seen = 0;
@@ -222,13 +222,13 @@ fn sequences_are_those_of_strings_and_activities_those_of_predict() {
     assert_eq!(of(0), ["1", "7", "2", "H0"]);
     assert_eq!(of(3), ["0", "8", "1", "H0"]);
     assert_eq!(of(1)[..2], ["6", "7"]);
-    assert_eq!(regions[1]["core_start"], "620");
+    assert_eq!(regions[1]["core_start"], "1020");
     assert_eq!(
         (
             regions[2]["core_start"].as_str(),
             regions[2]["core_end"].as_str()
         ),
-        ("608", "753")
+        ("1008", "1153")
     );
 }
 
@@ -291,12 +291,12 @@ fn long_regions_have_the_mean_of_their_windows() {
     let dir = folder();
     let here = dir.path();
     small(here);
-    fs::write(here.join("r.bed"), "chr1\t600\t896\tlong\n").unwrap();
+    fs::write(here.join("r.bed"), "chr1\t1000\t1296\tlong\n").unwrap();
     let job = JOB.replace("demo.onnx", "count.onnx");
     succeed(here, &format!("{job} --vcf p.vcf --sequences --out out"));
     // 296 bases take seven windows of 145, 29 apart: 319 bases, 12 of them before the region.
     let found = fasta(&here.join("out/haplotypes.fa"));
-    assert_eq!(found["long|H0"], letters("chr1", 588, 907));
+    assert_eq!(found["long|H0"], letters("chr1", 988, 1307));
     let rows = table(&here.join("out/haplotypes.tsv"));
     for row in &rows {
         let bases = found[&format!("long|{}", row["sequence"])].as_bytes();
@@ -325,29 +325,29 @@ fn what_is_not_made_is_told() {
             other("chr1", at - 1)
         )
     };
-    let wrong = other("chr1", 649);
+    let wrong = other("chr1", 1049);
     let text = [
         format!("{HEAD}{COLUMNS}\ta\tb\n"),
-        snv(640, "PASS\t.\tGT\t0/1\t1|0"),
+        snv(1040, "PASS\t.\tGT\t0/1\t1|0"),
         format!(
-            "chr1\t650\trs1\t{wrong}\t{}\t.\tPASS\t.\tGT\t1|1\t0|1\n",
-            base(650)
+            "chr1\t1050\trs1\t{wrong}\t{}\t.\tPASS\t.\tGT\t1|1\t0|1\n",
+            base(1050)
         ),
         format!(
-            "chr1\t660\t.\t{}\t<DEL>\t.\tPASS\t.\tGT\t0|0\t0|1\n",
-            base(660)
+            "chr1\t1060\t.\t{}\t<DEL>\t.\tPASS\t.\tGT\t0|0\t0|1\n",
+            base(1060)
         ),
-        snv(670, "q10\t.\tGT\t0|0\t1|1"),
+        snv(1070, "q10\t.\tGT\t0|0\t1|1"),
         format!(
-            "chr1\t680\t.\t{}\t{}\t.\tPASS\t.\tGT\t0|0\t1|0\n",
-            letters("chr1", 679, 683),
-            base(680)
+            "chr1\t1080\t.\t{}\t{}\t.\tPASS\t.\tGT\t0|0\t1|0\n",
+            letters("chr1", 1079, 1083),
+            base(1080)
         ),
-        snv(682, "PASS\t.\tGT\t0|0\t1|."),
+        snv(1082, "PASS\t.\tGT\t0|0\t1|."),
     ]
     .concat();
     fs::write(here.join("p.vcf"), text).unwrap();
-    fs::write(here.join("r.bed"), "chr1\t620\t765\tone\nchrZ\t1\t9\tz\n").unwrap();
+    fs::write(here.join("r.bed"), "chr1\t1020\t1165\tone\nchrZ\t1\t9\tz\n").unwrap();
     let job = format!("{JOB} --vcf p.vcf --skip-invalid --out out");
     let said = succeed(here, &job);
     assert!(
@@ -376,9 +376,9 @@ fn what_is_not_made_is_told() {
         .map(|r| ["pos", "id", "reason", "haplotypes"].map(|c| r[c].clone()))
         .collect();
     let expected = [
-        ["650", "rs1", "ref_mismatch", "1"],
-        ["660", ".", "symbolic", "1"],
-        ["682", ".", "conflict", "1"],
+        ["1050", "rs1", "ref_mismatch", "1"],
+        ["1060", ".", "symbolic", "1"],
+        ["1082", ".", "conflict", "1"],
     ];
     assert_eq!(cells, expected.map(|row| row.map(String::from)));
     let regions = table(&here.join("out/regions.tsv"));
@@ -424,24 +424,24 @@ fn bad_inputs_are_refused_with_words() {
     let write = |name: &str, text: String| fs::write(here.join(name), text).unwrap();
     write(
         "unsorted.vcf",
-        format!("{head}{}{}", one(700, "0|1"), one(650, "0|1")),
+        format!("{head}{}{}", one(1100, "0|1"), one(1050, "0|1")),
     );
     let back = format!(
         "{head}{}{}\t0|1\n{}",
-        one(700, "0|1"),
+        one(1100, "0|1"),
         at("chr2", 5, "A\tC"),
-        one(800, "0|1")
+        one(1200, "0|1")
     );
     write("back.vcf", back);
     write(
         "mismatch.vcf",
-        format!("{head}{}{}", wrong(650), wrong(660)),
+        format!("{head}{}{}", wrong(1050), wrong(1060)),
     );
     write(
         "elsewhere.vcf",
         format!("{head}{}\t0|1\n", at("1", 5, "A\tC")),
     );
-    write("genotype.vcf", format!("{head}{}", one(650, "0|2")));
+    write("genotype.vcf", format!("{head}{}", one(1050, "0|2")));
     write(
         "sites.vcf",
         "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n".into(),
@@ -451,7 +451,7 @@ fn bad_inputs_are_refused_with_words() {
     for (line, part, hint) in [
         (
             "--vcf unsorted.vcf",
-            "position 650 after 700 on chr1",
+            "position 1050 after 1100 on chr1",
             "bcftools sort",
         ),
         (
