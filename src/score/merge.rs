@@ -162,12 +162,12 @@ fn read_notes(folder: &Path) -> Result<(RunInfo, ShardNotes), Error> {
     };
     let path = folder.join(RUN_JSON);
     let text = fs::read(&path).map_err(|e| no_shard(format!("cannot read {RUN_JSON}: {e}")))?;
-    crate::output::check_sum(&path, &text)?;
     let run: RunInfo =
         serde_json::from_slice(&text).map_err(|e| no_shard(format!("{RUN_JSON}: {e}")))?;
     let Some(notes) = run.unfinished.clone() else {
         return Err(no_shard("these are the results of a whole run".into()).into());
     };
+    crate::output::check_sum(&path, &text)?;
     let notes = serde_json::from_value(notes).map_err(|e| no_shard(format!("{RUN_JSON}: {e}")))?;
     Ok((run, notes))
 }

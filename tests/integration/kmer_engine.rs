@@ -197,7 +197,7 @@ fn stretches_can_be_cut_anywhere() {
     let tables = KmerTables::build(KmerPlan::new(&file, &spec).unwrap(), Strand::Forward);
     let mut contig = contig(&mut dice, 500);
     contig[200..205].fill(4);
-    let mut score = |from: u32, to: u32| {
+    let score = |from: u32, to: u32| {
         let wanted = [Interval::new(from, to).unwrap()];
         let (origin, len) = Stretch::needs(60, &wanted);
         let stretch = Stretch {
