@@ -48,7 +48,7 @@ fn planted() -> (Attributions, Vec<[usize; 3]>) {
     let data = Attributions {
         tasks: vec!["t".into()],
         rows,
-        left_out: 0,
+        ..Attributions::default()
     };
     (data, places)
 }
@@ -121,6 +121,10 @@ fn words_that_repress_are_found_with_the_sign_turned() {
     assert_eq!(found.len(), 2);
     assert!(found.iter().all(|p| p.contribution() > 0.0));
     // None are left where more seqlets are asked for than there are.
-    assert!(patterns(&worths, &sites, 4, 500, &cancel).unwrap().is_empty());
+    assert!(
+        patterns(&worths, &sites, 4, 500, &cancel)
+            .unwrap()
+            .is_empty()
+    );
     assert!(patterns(&worths, &[], 4, 20, &cancel).unwrap().is_empty());
 }
