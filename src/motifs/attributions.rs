@@ -1,6 +1,6 @@
 //! What each base of scored sequences is worth, read from a folder of results.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::MotifError;
 use crate::encode::UNKNOWN;
@@ -52,6 +52,8 @@ impl Worth {
 /// The bases of scored rows and what they are worth.
 #[derive(Clone, Debug, Default)]
 pub struct Attributions {
+    /// The archive that they were read from.
+    pub path: PathBuf,
     /// The tasks chosen.
     pub tasks: Vec<String>,
     /// The rows that were scored.
@@ -92,6 +94,7 @@ impl Attributions {
         let columns = columns(&source.tasks, tasks)?;
         let all = source.tasks.len();
         let mut found = Self {
+            path: source.path().into(),
             tasks: columns.iter().map(|&c| source.tasks[c].clone()).collect(),
             ..Self::default()
         };

@@ -120,9 +120,9 @@ impl Written {
             e: rounded(l.e),
         });
         let title = match &near {
-            Some(n) if n.name != "." => format!("{name} ({}) {}", pattern.sites.len(), n.name),
-            Some(n) => format!("{name} ({}) {}", pattern.sites.len(), n.motif),
-            None => format!("{name} ({})", pattern.sites.len()),
+            Some(n) if n.name != "." => format!("{name} {} {}", pattern.sites.len(), n.name),
+            Some(n) => format!("{name} {} {}", pattern.sites.len(), n.motif),
+            None => format!("{name} {}", pattern.sites.len()),
         };
         let entry = Entry {
             task: task.into(),
@@ -206,6 +206,10 @@ impl Written {
             let _ = writeln!(bed, "{contig}\t{from}\t{to}\t{rest}");
         }
         write(&out.file("sites.bed"), bed)?;
+        let widest = self.shares.iter().map(|l| l.columns.len()).max();
+        for logo in self.shares.iter_mut().chain(&mut self.contributions) {
+            logo.title = fitting(&logo.title, widest.unwrap_or(0));
+        }
         let path = out.file("logos.svg");
         logos(&path, "Motifs of seqlets", "bits", Some(2.0), &self.shares)
             .map_err(MotifError::from)?;
@@ -213,6 +217,15 @@ impl Written {
         let title = "Mean contributions of their bases";
         logos(&path, title, "contribution", None, &self.contributions).map_err(MotifError::from)?;
         Ok(())
+    }
+}
+
+/// A title that fits over a panel as wide as the widest logo.
+fn fitting(title: &str, widest: usize) -> String {
+    let most = ((50 + 16 * widest) as f64 / 6.7) as usize;
+    match title.chars().count() > most {
+        true => title.chars().take(most - 1).chain(['…']).collect(),
+        false => title.to_owned(),
     }
 }
 

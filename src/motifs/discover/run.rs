@@ -85,9 +85,9 @@ fn discover(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result
     OutputDir::check(&config.out, existing)?;
     let known = config.known.as_deref().map(read_motifs).transpose()?;
     let tomtom = known.as_deref().map(Tomtom::new);
-    let tasks = Saturation::open(&config.results)?.tasks;
-    let columns = crate::motifs::attributions::columns(&tasks, config.tasks.as_deref())?;
-    let tasks: Vec<String> = columns.iter().map(|&c| tasks[c].clone()).collect();
+    let source = Saturation::open(&config.results)?;
+    let columns = crate::motifs::attributions::columns(&source.tasks, config.tasks.as_deref())?;
+    let tasks: Vec<String> = (columns.iter().map(|&c| source.tasks[c].clone())).collect();
     let mut written = Written::default();
     let mut summary = Summary::default();
     let mut bases = 0;
@@ -132,7 +132,7 @@ fn discover(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result
     let mut out = OutputDir::create(&config.out, existing)?;
     written.write(&mut out)?;
     let mut run = RunInfo::new("motifs discover", &config.command);
-    run.input("results", &config.results.join("saturation.npz"));
+    run.input("results", source.path());
     run.inputs("known_motifs", &config.known);
     run.threads = Some(config.threads);
     run.settings = job::map(json!({

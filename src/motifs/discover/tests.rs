@@ -48,7 +48,7 @@ fn planted() -> (Attributions, Vec<[usize; 3]>) {
     let data = Attributions {
         tasks: vec!["t".into()],
         rows,
-        left_out: 0,
+        ..Attributions::default()
     };
     (data, places)
 }

@@ -191,7 +191,7 @@ fn judge(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result<Su
         scatter(&out.file("scatter.svg"), &figure).map_err(MotifError::from)?;
     }
     let mut run = RunInfo::new("motifs drivers", &config.command);
-    run.input("results", &config.results.join("saturation.npz"));
+    run.input("results", &data.path);
     run.input("motifs", &config.motifs);
     run.threads = Some(config.threads);
     run.seed = Some(config.seed);

@@ -235,7 +235,7 @@ pub fn run(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result<
     table.write(&out.file("seqlets.tsv"))?;
     write(&out.file("seqlets.bed"), bed)?;
     let mut run = RunInfo::new("motifs seqlets", &config.command);
-    run.input("results", &config.results.join("saturation.npz"));
+    run.input("results", &data.path);
     run.inputs("known_motifs", &config.known);
     run.threads = Some(config.threads);
     run.settings = job::map(json!({

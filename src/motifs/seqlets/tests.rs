@@ -73,7 +73,7 @@ fn data(values: Vec<Vec<f32>>) -> Attributions {
     Attributions {
         tasks: vec!["t".into()],
         rows: values.into_iter().enumerate().map(row).collect(),
-        left_out: 0,
+        ..Attributions::default()
     }
 }
 

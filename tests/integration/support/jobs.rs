@@ -11,7 +11,7 @@ use super::{fixture, genome, letter};
 
 /// Name of a job in `run.json`, and its arguments but `--out`; relative to [`folder`]. They run in
 /// this order: some read what others wrote into `out/` + the name with `_` for blanks.
-pub const JOBS: [(&str, &str); 23] = [
+pub const JOBS: [(&str, &str); 27] = [
     ("dataset", DATASET),
     (
         "sharpr",
@@ -43,7 +43,23 @@ pub const JOBS: [(&str, &str); 23] = [
     (
         "score",
         "score --bed regions.bed --fasta genome.fa --model count.onnx --annotation s=sites.bed \
-         --format bedgraph --windows",
+         --format bedgraph --windows --saturation",
+    ),
+    (
+        "motifs scan",
+        "motifs scan --motifs known.meme --fasta genome.fa --bed regions.bed --p 0.2",
+    ),
+    (
+        "motifs seqlets",
+        "motifs seqlets out/score --p 0.3 --motifs known.meme",
+    ),
+    (
+        "motifs drivers",
+        "motifs drivers out/score --motifs known.meme --p 0.2 --least-hits 2 --shuffles 5",
+    ),
+    (
+        "motifs discover",
+        "motifs discover out/score --tasks A --p 0.3 --shortest 2",
     ),
     ("score", SHARD),
     ("merge", "merge out/score_1"),
