@@ -91,7 +91,7 @@ fn what_the_phase_must_be_known_for() {
     let near = variant(52, 1, &other(52), "0/1\t1/1\t./.");
     let told_of = |variants: &[Arc<Variant>], assume| statuses(&told(variants, 3, assume));
     // Beside the core nothing matters.
-    assert_eq!(told_of(&[far.clone()], false), ["ok"; 3]);
+    assert_eq!(told_of(std::slice::from_ref(&far), false), ["ok"; 3]);
     assert_eq!(
         told_of(&[far.clone(), near.clone()], false),
         ["unphased", "ok", "ok"]
@@ -107,7 +107,10 @@ fn what_the_phase_must_be_known_for() {
     );
     // One allele is not known, and which.
     let half = variant(52, 1, &other(52), "./1\t.|1\t1|.");
-    assert_eq!(told_of(&[half.clone()], false), ["unphased", "ok", "ok"]);
+    assert_eq!(
+        told_of(std::slice::from_ref(&half), false),
+        ["unphased", "ok", "ok"]
+    );
     let found = told(&[half], 3, false);
     let second = found.samples[1].as_ref().unwrap();
     assert_eq!((second[0].missing, second[0].sequence), (1, Some(0)));
