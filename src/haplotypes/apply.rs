@@ -81,7 +81,7 @@ pub(super) fn apply(place: &Place, reference: &[u8], changes: &[&Change]) -> App
         done = change.end;
         last = Some(i);
     }
-    let middle = middle.unwrap_or(codes.len() + (place.middle - done) as usize);
+    let middle = middle.unwrap_or_else(|| codes.len() + (place.middle - done) as usize);
     copy(&mut codes, done, origin + reference.len() as i64);
     let Some(from) = middle.checked_sub(place.before()) else {
         return applied;

@@ -36,19 +36,19 @@ impl Word {
             let set = set.ok_or_else(|| fail(format!("{letter:?} is no letter of IUPAC")))?;
             letters.push(set as u8 + 1);
         }
-        if name.is_empty() {
-            return Err(fail("it has no name before `=`".into()));
-        }
-        if letters.iter().all(|set| *set == ANY) {
-            return Err(fail(match letters.is_empty() {
-                true => "it has no letter".into(),
-                false => "it stands for every word".into(),
-            }));
-        }
-        Ok(Self {
-            name: name.into(),
-            letters,
-        })
+        let problem = if letters.is_empty() {
+            "it has no letter"
+        } else if name.is_empty() {
+            "it has no name before `=`"
+        } else if letters.iter().all(|set| *set == ANY) {
+            "it stands for every word"
+        } else {
+            return Ok(Self {
+                name: name.into(),
+                letters,
+            });
+        };
+        Err(fail(problem.into()))
     }
 
     /// The likeliest word of a matrix: of equally likely bases the first of A, C, G, T. It is called by the second name of the

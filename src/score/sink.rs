@@ -200,11 +200,9 @@ impl Sink {
         }
         if let Some(windows) = &mut self.windows {
             // Every part begins with the header line, in a block of its own.
-            windows.append_file(
-                &folder.join(WINDOWS),
-                windows_header(&folder.join(WINDOWS))?,
-                &state.held(WINDOWS),
-            )?;
+            let (path, held) = (folder.join(WINDOWS), state.held(WINDOWS));
+            held.verify(&path)?;
+            windows.append_file(&path, windows_header(&path)?, &held)?;
         }
         if let Some(parts) = &mut self.saturation {
             parts.append_file(&folder.join(SATURATION), 0, &state.held(SATURATION))?;

@@ -142,6 +142,7 @@ proptest! {
         seed in 0u64..1000,
     ) {
         let keep = keep.0..keep.0 + keep.1;
+        prop_assume!(keep.end <= start.len());
         let limits = Limits {
             keep: vec![keep.clone()],
             kept_sites: vec![Site::parse("CAYR").unwrap()],
