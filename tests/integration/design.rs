@@ -379,7 +379,10 @@ fn what_cannot_be_is_said() {
 fn a_page_shows_designs_and_haplotypes() {
     let dir = folder();
     let here = dir.path();
-    succeed(here, &design(here, "data.tsv --objective G --edits 3"));
+    succeed(
+        here,
+        &design(here, "data.tsv --objective G --edits 3 --skip-invalid"),
+    );
     let haplotypes = "haplotypes --vcf phased.vcf --bed regions.bed --fasta genome.fa --model count.onnx --out h";
     succeed(here, haplotypes);
     succeed(here, "report out h --out page.html");

@@ -164,9 +164,9 @@ pub(super) fn write(
     Ok(())
 }
 
-/// `+-`: the first motif as given, the second its reverse complement.
+/// `><`: the first motif as given, the second its reverse complement.
 fn orientation(design: &Design, row: &Row) -> String {
-    let sign = |put| if design.word(put).1 { '-' } else { '+' };
+    let sign = |put| if design.word(put).1 { '<' } else { '>' };
     [Some(row.first), row.second]
         .into_iter()
         .flatten()

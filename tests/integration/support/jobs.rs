@@ -97,7 +97,7 @@ pub const JOBS: [(&str, &str); 27] = [
     ),
     (
         "design",
-        "design data.tsv --objective G-T --edits 2 --model count.onnx --keep-motif known.meme",
+        "design data.tsv --objective G-T --edits 2 --model count.onnx --keep-motif known.meme --skip-invalid",
     ),
     (
         "haplotypes",
