@@ -34,8 +34,8 @@ Output, in the folder --out:
       TASK.se         its standard error
       TASK.positive   share of the backgrounds with an effect above 0
       TASK.p TASK.q   two-sided p-value by --test, and q-value (Benjamini-Hochberg) over the rows
-  spacing.tsv     (--with) one row a motif, orientation and spacing: motif, with, orientation (>< : the second as its
-                  reverse complement), spacing (bases between them), start (of the first), backgrounds, then for each task
+  spacing.tsv     (--with) one row a motif, orientation and spacing: motif, with, strand with_strand (- the reverse
+                  complement), spacing (bases between them), start (of the first), backgrounds, then for each task
       TASK.interaction   mean of f(both) - f(first) - f(second) + f(neither), with se, positive, p, q as above
       TASK.both TASK.first TASK.second   mean effects of both, and of each alone at the same place
   marginal.npz    before [background, task], after [row, background, task], tasks

@@ -9,6 +9,11 @@ pub(super) fn put(table: &mut Tsv, value: f32) {
     };
 }
 
+/// A p-value or q-value as a cell, with six digits: more would differ between machines.
+pub(super) fn put_p(table: &mut Tsv, p: f64) {
+    table.number(format!("{p:.5e}").parse().unwrap_or(f64::NAN));
+}
+
 /// Names of columns: some, then for each task the same ones.
 pub(super) fn header(first: &[&str], tasks: &[String], of_each: &[&str]) -> Tsv {
     let mut names: Vec<String> = first.iter().map(|name| (*name).to_owned()).collect();

@@ -16,7 +16,7 @@ pub(super) fn note(run: &RunInfo, view: &mut View) {
             "Mean effect of putting each motif into the backgrounds: activity with it minus activity without. p: two-sided, over backgrounds; q: over the rows of the table."
         }
         ("marginalize", "spacing.tsv") => {
-            "Two motifs in the backgrounds. Interaction: what both do beyond the sum of what each does alone at the same place. Orientation: - is the reverse complement, the first motif first."
+            "Two motifs in the backgrounds. Interaction: what both do beyond the sum of what each does alone at the same place. Strand and with_strand: - is the reverse complement; the first motif lies first."
         }
         ("ablate", "ablations.tsv") => {
             "Activity when a stretch is shuffled or replaced, minus activity as it was: negative where what was there drives expression. Start and end count from 0 in the sequence or region; sd: over draws."

@@ -157,6 +157,11 @@ impl Design {
         (&self.words[put.word], put.word % 2 == 1)
     }
 
+    /// Number of a word's motif.
+    pub fn motif(&self, put: Put) -> usize {
+        put.word / 2
+    }
+
     /// Column where a word begins.
     pub fn start(&self, put: Put) -> usize {
         put.start

@@ -1,7 +1,7 @@
 use super::super::effects::{Effect, Test};
 use super::super::npz::Npz;
 use super::super::{PerturbError, table};
-use super::design::{Design, Row};
+use super::design::{Design, Put, Row};
 use crate::Error;
 use crate::output::OutputDir;
 use crate::plot::perturb::{EffectBar, effect_bars};
@@ -84,7 +84,8 @@ pub(super) fn write(
             &[
                 "motif",
                 "with",
-                "orientation",
+                "strand",
+                "with_strand",
                 "spacing",
                 "start",
                 "backgrounds",
@@ -103,15 +104,14 @@ pub(super) fn write(
     };
     let mut rows = table::header(first, tasks, each);
     for (r, row) in design.rows.iter().enumerate() {
-        let (word, reverse) = design.word(row.first);
+        let (word, _) = design.word(row.first);
         rows.text(&word.name);
         match row.second {
-            None => rows
-                .text(&word.text())
-                .text(if reverse { "-" } else { "+" }),
+            None => rows.text(&word.text()).text(sign(design, row.first)),
             Some(second) => {
-                rows.text(&design.word(second).0.name)
-                    .text(&orientation(design, row));
+                rows.text(&design.word(second).0.name);
+                rows.text(sign(design, row.first))
+                    .text(sign(design, second));
                 rows.count(row.spacing as u64)
             }
         };
@@ -122,7 +122,8 @@ pub(super) fn write(
             for value in [effect.mean, effect.error, effect.positive] {
                 table::put(&mut rows, value as f32);
             }
-            rows.number(p).number(q[task][r]);
+            table::put_p(&mut rows, p);
+            table::put_p(&mut rows, q[task][r]);
             for n in (0..found.each).filter(|_| design.pairs) {
                 let mean = Effect::of(&found.effects(r, n, task)).mean;
                 table::put(&mut rows, mean as f32);
@@ -164,14 +165,15 @@ pub(super) fn write(
     Ok(())
 }
 
-/// `><`: the first motif as given, the second its reverse complement.
+/// `-` of a reverse complement.
+fn sign(design: &Design, put: Put) -> &'static str {
+    if design.word(put).1 { "-" } else { "+" }
+}
+
+/// `+-`: the first motif as given, the second its reverse complement.
 fn orientation(design: &Design, row: &Row) -> String {
-    let sign = |put| if design.word(put).1 { '<' } else { '>' };
-    [Some(row.first), row.second]
-        .into_iter()
-        .flatten()
-        .map(sign)
-        .collect()
+    let both = [Some(row.first), row.second].into_iter().flatten();
+    both.map(|put| sign(design, put)).collect()
 }
 
 /// The motifs with the largest effects.
@@ -194,9 +196,9 @@ fn bars(
     }
     let bars: Vec<EffectBar> = (order.iter())
         .map(|row| {
-            let (word, reverse) = design.word(design.rows[*row].first);
+            let first = design.rows[*row].first;
             EffectBar {
-                name: format!("{} {}", word.name, if reverse { "-" } else { "+" }),
+                name: format!("{} {}", design.word(first).0.name, sign(design, first)),
                 values: (effects.iter().take(MOST_PANELS))
                     .map(|rows| (rows[*row].0.mean, rows[*row].0.error))
                     .collect(),
@@ -222,7 +224,7 @@ fn lines(
     let with = with.map_or("", |put| design.word(put).0.name.as_str());
     let groups: Vec<&[Row]> = design
         .rows
-        .chunk_by(|a, b| design.word(a.first).0.name == design.word(b.first).0.name)
+        .chunk_by(|a, b| design.motif(a.first) == design.motif(b.first))
         .collect();
     let mut titles = Vec::new();
     let mut at = 0;
