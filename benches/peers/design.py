@@ -13,6 +13,7 @@ import csv
 import importlib.metadata
 import json
 import os
+import resource
 import statistics
 import subprocess
 import tempfile
@@ -48,6 +49,12 @@ class Difference(torch.nn.Module):
         return y[:, :1] - y[:, 1:2]
 
 
+def seconds() -> np.ndarray:
+    """Wall-clock time, processor time of this process and of its children."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return np.array([time.perf_counter(), own.ru_utime + own.ru_stime, children.ru_utime + children.ru_stime])
+
+
 def one_hot(sequence: str) -> torch.Tensor:
     codes = ["ACGT".index(c) for c in sequence]
     return torch.from_numpy(np.eye(4, dtype=np.float32)[codes].T.copy())[None]
@@ -68,6 +75,7 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=100, help="starts of mpra-score")
     parser.add_argument("--slow", type=int, default=4, help="of these, starts of tangermeme")
     parser.add_argument("--ledidi", type=int, default=2, help="of these, starts of ledidi")
+    parser.add_argument("--methods", default="greedy,beam,anneal", help="of mpra-score; greedy is always run")
     parser.add_argument("--rounds", type=int, default=3, help="runs of mpra-score, of which the median counts")
     options = parser.parse_args()
     torch.set_num_threads(THREADS)
@@ -87,12 +95,12 @@ def main() -> None:
             dynamic_axes={"sequence": {0: "batch"}, "activity": {0: "batch"}}, dynamo=False)
         (folder / "s.fa").write_text("".join(f">s{i}\n{s}\n" for i, s in enumerate(starts)))
 
-        def design(*more: str) -> tuple[float, list[dict], dict]:
-            began = time.perf_counter()
+        def design(*more: str) -> tuple[np.ndarray, list[dict], dict]:
+            began = seconds()
             subprocess.run(
                 [options.program.resolve(), "design", "-q", "s.fa", "--model", "m.onnx", "--objective", OBJECTIVE, "--edits",
                  str(options.edits), "--threads", str(THREADS), "--out", "out", "--force", *more], cwd=folder, check=True)
-            took = time.perf_counter() - began
+            took = (seconds() - began)[[0, 2]]
             with (folder / "out/designs.tsv").open(encoding="utf-8") as file:
                 rows = list(csv.DictReader(file, delimiter="\t"))
             return took, rows, json.loads((folder / "out/run.json").read_text())
@@ -100,8 +108,10 @@ def main() -> None:
         ours = {}
         for name, more in [("greedy", []), ("beam, 8 wide", ["--method", "beam", "--width", "8"]),
                            ("anneal", ["--method", "anneal"])]:
+            if name != "greedy" and name.split(",")[0] not in options.methods.split(","):
+                continue
             runs = [design(*more) for _ in range(options.rounds)]
-            ours[name] = (statistics.median(r[0] for r in runs), *runs[0][1:])
+            ours[name] = (np.median([r[0] for r in runs], axis=0), *runs[0][1:])
 
     def said(rows: list[dict], n: int) -> list[float]:
         return [value(row["sequence"]) for row in rows[:n]]
@@ -116,22 +126,24 @@ def main() -> None:
     warm[:, 0] = 1
     greedy_substitution(objective, warm, max_iter=1, device="cpu", batch_size=256)
     n = options.slow
-    began = time.perf_counter()
+    began = seconds()
     theirs = []
     for start in starts[:n]:
         with torch.no_grad():
             theirs.append(letters(greedy_substitution(
                 objective, one_hot(start), max_iter=options.edits, tol=1e-5, device="cpu", batch_size=256)))
-    slow = (time.perf_counter() - began) / n
+    slow = (seconds() - began)[:2] / n
+    fast = greedy / len(starts)
     same = sum(row["sequence"] == other for row, other in zip(rows, theirs))
     print(f"greedy_substitution, batches of 256: {same} of {n} designs the same as ours; objective "
           f"{[round(value(s), 5) for s in theirs]}, edits {[differ(a, b) for a, b in zip(starts, theirs)]}")
     print(f"    ours {[round(v, 5) for v in said(rows, n)]}, edits {[int(r['edits']) for r in rows[:n]]}")
-    print(f"    seconds a start: {slow:.3f}, ours {greedy / len(starts):.5f}: {slow / (greedy / len(starts)):.0f} times")
+    for what, a, b in zip(("seconds", "seconds of processor time"), slow, fast):
+        print(f"    {what} a start: {a:.3f}, ours {b:.5f}: {a / b:.0f} times")
 
     from ledidi import ledidi
 
-    began = time.perf_counter()
+    began = seconds()
     results = []
     for i, start in enumerate(starts[: options.ledidi]):
         # Far above what can be reached; the price of an edit is raised until there are no more than asked for.
@@ -144,14 +156,15 @@ def main() -> None:
                 if differ(start, sequence) <= options.edits and (best is None or value(sequence) > value(best)):
                     best = sequence
         results.append(best if best is not None else start)
-    slowest = (time.perf_counter() - began) / max(options.ledidi, 1)
+    slowest = (seconds() - began) / max(options.ledidi, 1)
     print(f"ledidi, the best of six prices of an edit with at most {options.edits}: objective {[round(value(s), 5) for s in results]}, "
-          f"edits {[differ(a, b) for a, b in zip(starts, results)]}; {slowest:.1f} s a start (all prices)")
+          f"edits {[differ(a, b) for a, b in zip(starts, results)]}; {slowest[0]:.1f} s a start, {slowest[1]:.1f} "
+          "of processor time (all prices)")
 
     for name, (took, rows, _) in ours.items():
         gains = [value(r["sequence"]) - value(s) for r, s in zip(rows, starts)]
-        print(f"mpra-score {name}: mean gain {statistics.mean(gains):.5f} of {len(gains)} starts, {took:.2f} s in all, "
-              f"{1e3 * took / len(starts):.2f} ms a start; first objectives {[round(v, 5) for v in said(rows, n)]}")
+        print(f"mpra-score {name}: mean gain {statistics.mean(gains):.5f} of {len(gains)} starts, {took[0]:.2f} s in all, "
+              f"{1e3 * took[0] / len(starts):.2f} ms a start ({1e3 * took[1] / len(starts):.2f} of processor time); first objectives {[round(v, 5) for v in said(rows, n)]}")
 
 
 if __name__ == "__main__":

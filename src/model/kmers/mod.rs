@@ -124,10 +124,7 @@ impl KmerTable {
     pub fn onnx(&self, task: &str) -> Vec<u8> {
         let mut graph = kmer_graph(self.k, &self.weights, false);
         let facts = serde_json::json!(self.facts).to_string();
-        let what = format!(
-            "the sum of the weights of a window's {}-mers, from {}",
-            self.k, self.facts.from
-        );
+        let what = format!("{}-mers with weights from {}", self.k, self.facts.from);
         graph
             .metadata("mpra_score.alphabet", "ACGT")
             .metadata("mpra_score.tasks", &serde_json::json!([task]).to_string())

@@ -238,15 +238,14 @@ fn kernel(lines: &Lines, head: &Head) -> Result<(Kernel, String), ModelError> {
             return Err(unlike(lines, head, "kernel_type", wanted));
         }
     };
-    let [l, k, d] = ["L", "k", "d"].map(|key| number::<usize>(lines, head, key, "a whole number"));
-    let (gapped, mut text) = (
-        Gapped {
-            l: l?,
-            k: k?,
-            d: d?,
-        },
-        String::new(),
-    );
+    let number_of = |key: &str| number::<usize>(lines, head, key, "a whole number");
+    let (l, k) = (number_of("L")?, number_of("k")?);
+    let d = match head.contains_key("d") || filter != Filter::Counts {
+        true => number_of("d")?,
+        // With more mismatches no k letters are shared; gkmsvm-lite writes none.
+        false => l.saturating_sub(k),
+    };
+    let (gapped, mut text) = (Gapped { l, k, d }, String::new());
     if let Some((key, wanted)) = misfit(gapped) {
         return Err(unlike(lines, head, key, &wanted));
     }

@@ -73,10 +73,7 @@ fn tables_that_are_refused() {
             "AC 1\n\nCC x\n",
             "line 3: the weight \"x\"; expected a number",
         ),
-        (
-            "AC nan\n",
-            "line 1: the weight \"nan\"; expected an ONNX model, a gkm-SVM model, or rows of a k-mer and its weight",
-        ),
+        ("AC nan\n", "line 1: the weight \"nan\"; expected a number"),
         (
             "AC 1\nac 2\n",
             "line 2: AC stands twice; expected each k-mer once",
@@ -95,7 +92,7 @@ fn tables_that_are_refused() {
         ),
         (
             "ACGTACGTACGTA 1\n",
-            "line 1: a k-mer of 13 letters; expected an ONNX model, a gkm-SVM model, or rows of a k-mer and its weight",
+            "line 1: a k-mer of 13 letters; expected at most 12",
         ),
         (
             "chr1\t100\t200\n",
