@@ -57,8 +57,8 @@ impl ConvertArgs {
         check_file(&self.out, self.force).map_err(Error::from)?;
         let bytes = fs::read(&self.model)
             .map_err(|e| Error::from(ModelError::Read(e, self.model.clone())))?;
-        let (file, table) = ModelFile::read_kmers(&self.model, &bytes, self.gapped)
-            .map_err(Error::from)?;
+        let (file, table) =
+            ModelFile::read_kmers(&self.model, &bytes, self.gapped).map_err(Error::from)?;
         let name = self.out.to_string_lossy();
         let bytes = match name.ends_with(".onnx") {
             true => file.bytes().to_vec(),

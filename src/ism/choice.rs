@@ -88,9 +88,7 @@ impl Kind {
                 tracing::info!("engine fast: {}", plan.describe());
                 let fast = match plan {
                     FastPlan::Chain(plan) => Fast::Chain(Tables::build(&plan)),
-                    FastPlan::Kmers(plan) => {
-                        Fast::Kmers(KmerTables::build(plan, settings.strand))
-                    }
+                    FastPlan::Kmers(plan) => Fast::Kmers(KmerTables::build(plan, settings.strand)),
                     FastPlan::Graph(plan) => {
                         let (threads, batch) = (settings.threads, settings.batch);
                         let cut = plan.is_cut() && settings.choice == EngineChoice::Auto;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{Model, ModelError, ModelFile, ModelOptions, ModelSource, ModelSources, ModelSpec, Runtime};
+use super::{
+    Model, ModelError, ModelFile, ModelOptions, ModelSource, ModelSources, ModelSpec, Runtime,
+};
 use crate::job::ModelUsed;
 
 /// Models with the same window and the same tasks, of which the mean is asked for. One model is an

@@ -8,11 +8,11 @@ use prost::Message;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::kmers::{self, Gapped, KMERS, KmerFacts, KmerTable};
 use super::ModelError;
+use super::kmers::{self, Gapped, KMERS, KmerFacts, KmerTable};
 use super::onnx::{
-    FLOAT, GraphProto, KmerGraph, ModelProto, Reduce, TensorProto, ValueInfoProto, kmer_graph, one_output, type_name,
-    weights_inside, with_property,
+    FLOAT, GraphProto, KmerGraph, ModelProto, Reduce, TensorProto, ValueInfoProto, kmer_graph,
+    one_output, type_name, weights_inside, with_property,
 };
 use super::quantiles::{QUANTILES, Quantiles};
 use crate::encode::{BASES, Layout, OneHot};
@@ -140,7 +140,10 @@ impl ModelFile {
     ) -> Result<(Self, KmerTable), ModelError> {
         let (table, other) = KmerTable::read(path, bytes, gapped)?;
         let file = Self::from_bytes(path, table.onnx(&kmers::task_name(path)))?;
-        let sha256 = Sha256::new().chain_update(bytes).chain_update(other).finalize();
+        let sha256 = Sha256::new()
+            .chain_update(bytes)
+            .chain_update(other)
+            .finalize();
         let file = Self {
             sha256: hexadecimal(&sha256),
             ..file

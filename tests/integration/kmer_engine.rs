@@ -32,7 +32,9 @@ impl Case {
         let mut weights = dice.weights(1 << (2 * k), scale);
         // Some tables are mostly without weights.
         if dice.one_in(3) {
-            weights.iter_mut().for_each(|w| *w *= f32::from(dice.one_in(4)));
+            weights
+                .iter_mut()
+                .for_each(|w| *w *= f32::from(dice.one_in(4)));
         }
         let around = match dice.one_in(3) {
             true => (dice.below(4), dice.below(4)),
@@ -98,11 +100,16 @@ fn random_case(seed: u64) {
     }
     let i = |from, to| Interval::new(from, to).unwrap();
     let second = first + 14 + dice.below(30) as u32;
-    let wanted = [i(first, first + 1 + dice.below(12) as u32), i(second, second + 3)];
+    let wanted = [
+        i(first, first + 1 + dice.below(12) as u32),
+        i(second, second + 3),
+    ];
     let strand = [Strand::Forward, Strand::Both][dice.below(2)];
     let (origin, len) = Stretch::needs(window, &wanted);
     let code = |p: i64| usize::try_from(p).ok().and_then(|p| contig.get(p)).copied();
-    let codes: Vec<u8> = (origin..origin + len as i64).map(|p| code(p).unwrap_or(4)).collect();
+    let codes: Vec<u8> = (origin..origin + len as i64)
+        .map(|p| code(p).unwrap_or(4))
+        .collect();
     let stretch = Stretch {
         lattice,
         codes: &codes,
@@ -130,7 +137,10 @@ fn random_case(seed: u64) {
     let size = f64::from(case.weights.iter().fold(1.0f32, |m, w| m.max(w.abs())));
     for (&start, found) in scores.windows.iter().zip(&scores.activities) {
         let expected = value(stretch.window(start));
-        assert!((f64::from(*found) - expected).abs() < 1e-6 * size * 50.0, "{seed}");
+        assert!(
+            (f64::from(*found) - expected).abs() < 1e-6 * size * 50.0,
+            "{seed}"
+        );
     }
     for base in wanted.iter().flat_map(|w| w.start()..w.end()) {
         let over = |start: &&i64| (**start..**start + i64::from(window)).contains(&i64::from(base));
@@ -180,11 +190,14 @@ fn stretches_can_be_cut_anywhere() {
         ..ModelOptions::default()
     };
     let spec = file.spec(&options).unwrap();
-    assert!(matches!(FastPlan::new(&file, &spec), Ok(FastPlan::Kmers(_))));
+    assert!(matches!(
+        FastPlan::new(&file, &spec),
+        Ok(FastPlan::Kmers(_))
+    ));
     let tables = KmerTables::build(KmerPlan::new(&file, &spec).unwrap(), Strand::Forward);
     let mut contig = contig(&mut dice, 500);
     contig[200..205].fill(4);
-    let mut score = |from: u32, to: u32| {
+    let score = |from: u32, to: u32| {
         let wanted = [Interval::new(from, to).unwrap()];
         let (origin, len) = Stretch::needs(60, &wanted);
         let stretch = Stretch {
@@ -223,21 +236,34 @@ fn variants_in_the_middle_of_a_window_have_the_effects_of_deltasvm() {
     fs::write(here.join("g.fa"), format!(">c\n{text}\n")).unwrap();
     let words = 4usize.pow(4);
     let weights = dice.weights(words, 1.0);
-    let spell = |n: usize| (0..4).rev().map(|i| letter(n >> (2 * i) & 3)).collect::<String>();
+    let spell = |n: usize| {
+        (0..4)
+            .rev()
+            .map(|i| letter(n >> (2 * i) & 3))
+            .collect::<String>()
+    };
     // Half of the k-mers: the others have the weights of their reverse complements.
     let reverse = |n: usize| (0..4).fold(0, |all, i| 4 * all + (3 - (n >> (2 * i) & 3)));
     let kept = (0..words).filter(|&n| n <= reverse(n));
-    let rows: Vec<String> = kept.map(|n| format!("{}\t{}\n", spell(n), weights[n])).collect();
+    let rows: Vec<String> = kept
+        .map(|n| format!("{}\t{}\n", spell(n), weights[n]))
+        .collect();
     fs::write(here.join("w.txt"), rows.concat()).unwrap();
     let weight = |word: &[usize]| {
         let n = word.iter().fold(0, |n, &c| 4 * n + c);
         f64::from(weights[n.min(reverse(n))])
     };
-    let mut vcf = String::from("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n");
+    let mut vcf =
+        String::from("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n");
     let mut expected = Vec::new();
     for at in (100..300).step_by(13) {
         let new = (bases[at] + 1 + at % 3) % 4;
-        vcf += &format!("c\t{}\t.\t{}\t{}\t.\t.\t.\n", at + 1, letter(bases[at]), letter(new));
+        vcf += &format!(
+            "c\t{}\t.\t{}\t{}\t.\t.\t.\n",
+            at + 1,
+            letter(bases[at]),
+            letter(new)
+        );
         let mut word = bases[at - 3..at + 4].to_vec();
         let before: f64 = word.windows(4).map(weight).sum();
         word[3] = new;

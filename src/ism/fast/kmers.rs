@@ -19,6 +19,12 @@ use super::network::Unsupported;
 /// Bits of the largest weight as a whole number.
 const BITS: i32 = 40;
 
+/// Bases of the longest k-mers (a [`KmerGraph`] has no longer ones).
+const LONGEST: usize = 12;
+
+/// The number of a k-mer with an unknown base.
+const NONE: u32 = u32::MAX;
+
 /// Half a unit in the last place of 1.
 const UNIT: f32 = f32::EPSILON / 2.0;
 
@@ -156,10 +162,10 @@ pub struct KmerEngine {
     shared: Arc<KmerTables>,
     /// By the place of a k-mer's first base: the sum of the weights before.
     before: Vec<i64>,
-    /// By the place of a k-mer's first base: its number, where all its bases are known.
-    numbers: Vec<Option<u32>>,
-    /// Of the changes of a base: what the first k-mers about it gain together, by their number.
-    gains: [Vec<i64>; 4],
+    /// By the place of a k-mer's first base: its number, or `NONE`.
+    numbers: Vec<u32>,
+    /// Of a base: what the first so many k-mers about it gain together, by the base that it becomes.
+    gains: [[i64; 4]; LONGEST + 1],
 }
 
 impl KmerEngine {
@@ -187,30 +193,39 @@ impl KmerEngine {
             if i + 1 < k {
                 continue;
             }
-            let whole = (known >= k).then_some(number);
-            sum += whole.map_or(0, |n| self.shared.weight(n as usize));
+            let whole = known >= k;
+            if whole {
+                sum += self.shared.weight(number as usize);
+            }
             self.before.push(sum);
-            self.numbers.push(whole);
+            self.numbers.push(if whole { number } else { NONE });
         }
     }
 
     /// What the k-mers that begin in `from..=at` gain by each change of the base there, summed from the first.
-    fn change(&mut self, from: usize, at: usize, code: u8) {
-        for new in (0..4u8).filter(|&new| new != code) {
-            let gains = &mut self.gains[usize::from(new)];
-            gains.clear();
-            gains.push(0);
-            let mut sum = 0;
-            for first in from..=at {
-                // A k-mer that reaches past the stretch is in no window.
-                if let Some(Some(number)) = self.numbers.get(first) {
-                    let digit = 2 * (self.shared.plan.k - 1 - (at - first));
-                    let changed = number ^ u32::from(code ^ new) << digit;
-                    sum += self.shared.weight(changed as usize)
-                        - self.shared.weight(*number as usize);
+    fn change(&mut self, from: usize, at: usize) {
+        let mut digit = 2 * (self.shared.plan.k - 1 - (at - from));
+        let mut sums = [0; 4];
+        // A k-mer that reaches past the stretch is in no window.
+        let to = (at + 1).min(self.numbers.len());
+        let from = from.min(to);
+        let own = self.before[from..=to]
+            .windows(2)
+            .map(|pair| pair[1] - pair[0]);
+        let kmers = self.numbers[from..to].iter().zip(own);
+        for ((&number, own), gains) in kmers.zip(&mut self.gains[1..]) {
+            if number != NONE {
+                let rest = number & !(3 << digit);
+                for (new, sum) in (0u32..).zip(&mut sums) {
+                    let changed = rest | new << digit;
+                    *sum += self.shared.weight(changed as usize) - own;
                 }
-                gains.push(sum);
             }
+            *gains = sums;
+            digit += 2;
+        }
+        for gains in &mut self.gains[to - from + 1..] {
+            *gains = sums;
         }
     }
 }
@@ -256,7 +271,7 @@ impl Engine for KmerEngine {
                     continue;
                 }
                 let first = at.saturating_sub(k - 1);
-                self.change(first, at, code);
+                self.change(first, at);
                 let (mut importance, mut effects) = (0.0f64, [0.0f64; 4]);
                 let mut index = low;
                 while index < high {
@@ -268,11 +283,13 @@ impl Engine for KmerEngine {
                         (from.min(to), to)
                     };
                     let (from, to) = part(start);
-                    let alike = (index..high).take_while(|&i| part(begin(i)) == (from, to)).count();
+                    let alike = (index..high)
+                        .take_while(|&i| part(begin(i)) == (from, to))
+                        .count();
                     index += alike;
                     let mut largest = Largest::default();
                     for new in (0..4).filter(|&new| new != usize::from(code)) {
-                        let gain = shared.value(self.gains[new][to] - self.gains[new][from]);
+                        let gain = shared.value(self.gains[to][new] - self.gains[from][new]);
                         largest.add(-gain);
                         effects[new] += alike as f64 * f64::from(gain);
                     }

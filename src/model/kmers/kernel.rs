@@ -99,9 +99,7 @@ impl Kernel {
             let spread: f64 = (0..=k - m)
                 .map(|t| choose(l, t) * (BASES - 1.0).powi(t as i32))
                 .sum();
-            let sign = (0..m).fold(1.0, |all, i| {
-                -all * (l - k + i) as f64 / (k - i) as f64
-            });
+            let sign = (0..m).fold(1.0, |all, i| -all * (l - k + i) as f64 / (k - i) as f64);
             sign * spread / (choose(l, k) * BASES.powi(l as i32))
         };
         let mut all: Vec<f64> = (0..=l)
@@ -128,7 +126,8 @@ impl Kernel {
         let most = f64::from(places.most);
         let weight = |i: usize| {
             let away = (centre - i as f64).abs();
-            let weight = (most * (-std::f64::consts::LN_2 * away / places.half).exp() + 1.0).floor();
+            let weight =
+                (most * (-std::f64::consts::LN_2 * away / places.half).exp() + 1.0).floor();
             weight.min(most)
         };
         (0..count).map(weight).collect()
@@ -179,7 +178,9 @@ impl Kernel {
                 true => word.min(other as usize),
                 false => word,
             };
-            let sum: f64 = (weights.iter().zip(&layers)).map(|(w, layer)| w * layer[at]).sum();
+            let sum: f64 = (weights.iter().zip(&layers))
+                .map(|(w, layer)| w * layer[at])
+                .sum();
             let m = mismatches(word as u32, other);
             let own = match self.both && m <= self.d {
                 true => weights[0] + weights[m],
@@ -259,18 +260,36 @@ mod tests {
         };
         close(
             kernel(Filter::Truncated, (11, 7, 3)),
-            &[0.2200049901184684, 0.06041187953087501, 0.013319240119017195, 0.0017748346654116172],
+            &[
+                0.2200049901184684,
+                0.06041187953087501,
+                0.013319240119017195,
+                0.0017748346654116172,
+            ],
         );
         close(
             kernel(Filter::Truncated, (10, 6, 3)),
-            &[0.16959830600535497, 0.05573480820748955, 0.014950497890822588, 0.0027788987208623426],
+            &[
+                0.16959830600535497,
+                0.05573480820748955,
+                0.014950497890822588,
+                0.0027788987208623426,
+            ],
         );
         close(
             kernel(Filter::Full, (10, 6, 3)),
-            &[0.22412490844726565, 0.058399200439453146, 0.0064888000488281215, -0.0021629333496093785],
+            &[
+                0.22412490844726565,
+                0.058399200439453146,
+                0.0064888000488281215,
+                -0.0021629333496093785,
+            ],
         );
         // C(11 - m, 7).
-        close(kernel(Filter::Counts, (11, 7, 3)), &[330.0, 120.0, 36.0, 8.0]);
+        close(
+            kernel(Filter::Counts, (11, 7, 3)),
+            &[330.0, 120.0, 36.0, 8.0],
+        );
     }
 
     #[test]
@@ -299,7 +318,14 @@ mod tests {
         for (filter, both, places) in [
             (Filter::Counts, true, None),
             (Filter::Full, false, None),
-            (Filter::Truncated, true, Some(Places { most: 50, half: 4.0 })),
+            (
+                Filter::Truncated,
+                true,
+                Some(Places {
+                    most: 50,
+                    half: 4.0,
+                }),
+            ),
         ] {
             let kernel = Kernel {
                 both,
@@ -341,7 +367,10 @@ mod tests {
             };
             let table = kernel.table(&vectors, 0.125);
             for (number, &found) in table.iter().enumerate() {
-                let word: Vec<u8> = (0..5).rev().map(|i| (number >> (2 * i) & 3) as u8).collect();
+                let word: Vec<u8> = (0..5)
+                    .rev()
+                    .map(|i| (number >> (2 * i) & 3) as u8)
+                    .collect();
                 let expected: f64 = vectors
                     .iter()
                     .map(|v| {
@@ -350,7 +379,10 @@ mod tests {
                     })
                     .sum();
                 let expected = expected - 0.125;
-                assert!((f64::from(found) - expected).abs() < 1e-6, "{found} {expected}");
+                assert!(
+                    (f64::from(found) - expected).abs() < 1e-6,
+                    "{found} {expected}"
+                );
             }
         }
     }

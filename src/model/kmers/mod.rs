@@ -124,10 +124,7 @@ impl KmerTable {
     pub fn onnx(&self, task: &str) -> Vec<u8> {
         let mut graph = kmer_graph(self.k, &self.weights, false);
         let facts = serde_json::json!(self.facts).to_string();
-        let what = format!(
-            "the sum of the weights of a window's {}-mers, from {}",
-            self.k, self.facts.from
-        );
+        let what = format!("{}-mers with weights from {}", self.k, self.facts.from);
         graph
             .metadata("mpra_score.alphabet", "ACGT")
             .metadata("mpra_score.tasks", &serde_json::json!([task]).to_string())
@@ -167,7 +164,10 @@ impl KmerFacts {
             0 => "the same on both strands".into(),
             n => format!("{n} differ from their reverse complement"),
         };
-        format!("{all} {}-mers, {strands}{without}; from {}", self.k, self.from)
+        format!(
+            "{all} {}-mers, {strands}{without}; from {}",
+            self.k, self.from
+        )
     }
 }
 
@@ -203,7 +203,10 @@ pub(super) fn task_name(path: &Path) -> String {
 
 /// The lines of a file's bytes.
 fn open(path: &Path, bytes: Vec<u8>) -> Result<Lines, InputError> {
-    Ok(Lines::new(Input::from_reader(path, Box::new(Cursor::new(bytes)))?))
+    Ok(Lines::new(Input::from_reader(
+        path,
+        Box::new(Cursor::new(bytes)),
+    )?))
 }
 
 /// What is wrong with the line that was read last.

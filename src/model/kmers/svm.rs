@@ -51,7 +51,9 @@ pub(super) fn kind(path: &Path, lines: &mut Lines) -> Result<Kind, ModelError> {
             return Err(line(
                 lines,
                 "a .gkmmodel file".into(),
-                format!("the files PREFIX_{SEQUENCES} and PREFIX_{ALPHA}, which gkm-SVM writes beside it"),
+                format!(
+                    "the files PREFIX_{SEQUENCES} and PREFIX_{ALPHA}, which gkm-SVM writes beside it"
+                ),
             ));
         }
         Some(text) if text.starts_with('>') => {
@@ -79,7 +81,12 @@ pub(super) fn ls_gkm(lines: &mut Lines) -> Result<KmerTable, ModelError> {
     let (kernel, name) = kernel(lines, &head)?;
     let svm = word(lines, &head, "svm_type")?;
     if !["c_svc", "nu_svc", "epsilon_svr", "nu_svr"].contains(&svm) {
-        return Err(unlike(lines, &head, "svm_type", "c_svc, nu_svc, epsilon_svr or nu_svr"));
+        return Err(unlike(
+            lines,
+            &head,
+            "svm_type",
+            "c_svc, nu_svc, epsilon_svr or nu_svr",
+        ));
     }
     if number::<u64>(lines, &head, "nr_class", "a whole number")? != 2 {
         return Err(unlike(lines, &head, "nr_class", "2"));
@@ -117,7 +124,11 @@ pub(super) fn ls_gkm(lines: &mut Lines) -> Result<KmerTable, ModelError> {
             problem: format!(
                 "it holds {} where its head says total_sv {total}: {}",
                 vectors.len(),
-                if vectors.len() < total { "it is cut short" } else { "there are too many" }
+                if vectors.len() < total {
+                    "it is cut short"
+                } else {
+                    "there are too many"
+                }
             ),
         });
     }
@@ -131,8 +142,21 @@ pub(super) fn ls_gkm(lines: &mut Lines) -> Result<KmerTable, ModelError> {
 /// The head, as far as the line `SV`.
 fn head(lines: &mut Lines) -> Result<Head, ModelError> {
     const KEYS: [&str; 15] = [
-        "svm_type", "kernel_type", "L", "k", "d", "gamma", "M", "H", "norc", "nr_class", "total_sv", "rho",
-        "label", "probA", "probB",
+        "svm_type",
+        "kernel_type",
+        "L",
+        "k",
+        "d",
+        "gamma",
+        "M",
+        "H",
+        "norc",
+        "nr_class",
+        "total_sv",
+        "rho",
+        "label",
+        "probA",
+        "probB",
     ];
     let mut head = Head::new();
     loop {
@@ -214,8 +238,14 @@ fn kernel(lines: &Lines, head: &Head) -> Result<(Kernel, String), ModelError> {
             return Err(unlike(lines, head, "kernel_type", wanted));
         }
     };
-    let [l, k, d] = ["L", "k", "d"].map(|key| number::<usize>(lines, head, key, "a whole number"));
-    let (gapped, mut text) = (Gapped { l: l?, k: k?, d: d? }, String::new());
+    let number_of = |key: &str| number::<usize>(lines, head, key, "a whole number");
+    let (l, k) = (number_of("L")?, number_of("k")?);
+    let d = match head.contains_key("d") || filter != Filter::Counts {
+        true => number_of("d")?,
+        // With more mismatches no k letters are shared; gkmsvm-lite writes none.
+        false => l.saturating_sub(k),
+    };
+    let (gapped, mut text) = (Gapped { l, k, d }, String::new());
     if let Some((key, wanted)) = misfit(gapped) {
         return Err(unlike(lines, head, key, &wanted));
     }
@@ -246,7 +276,10 @@ fn kernel(lines: &Lines, head: &Head) -> Result<(Kernel, String), ModelError> {
         places,
         both,
     };
-    Ok((kernel, format!("{name} (L {l}, k {k}, d {d}{text}{strand})")))
+    Ok((
+        kernel,
+        format!("{name} (L {l}, k {k}, d {d}{text}{strand})"),
+    ))
 }
 
 /// Which of the numbers cannot be, by LS-GKM's name, and what could.
@@ -394,7 +427,9 @@ fn partner(path: &Path) -> (PathBuf, bool) {
     };
     let of = |packed: &str| path.with_file_name(format!("{ending}{other}{packed}"));
     let as_it_is = of(packed);
-    let found = [as_it_is.clone(), of(""), of(".gz")].into_iter().find(|p| p.exists());
+    let found = [as_it_is.clone(), of(""), of(".gz")]
+        .into_iter()
+        .find(|p| p.exists());
     (found.unwrap_or(as_it_is), other == SEQUENCES)
 }
 
@@ -413,7 +448,11 @@ fn pairs(
             return Err(line(&alpha, format!("{:?}", shorten(&text)), wanted));
         };
         if names.insert(name.to_owned(), coefficients.len()).is_some() {
-            return Err(line(&alpha, format!("{name:?} stands twice"), "each support vector once"));
+            return Err(line(
+                &alpha,
+                format!("{name:?} stands twice"),
+                "each support vector once",
+            ));
         }
         coefficients.push(value.to_owned());
     }
@@ -455,7 +494,10 @@ fn pairs(
     }
     let missing = found.iter().position(Option::is_none);
     if let Some(index) = missing {
-        let name = names.iter().find(|(_, i)| **i == index).map_or("", |(name, _)| name);
+        let name = names
+            .iter()
+            .find(|(_, i)| **i == index)
+            .map_or("", |(name, _)| name);
         return Err(ModelError::Unfit {
             path: sequences.path().into(),
             what: "support vectors",

@@ -61,20 +61,57 @@ fn tables_of_weights() {
 #[test]
 fn tables_that_are_refused() {
     for (text, expected) in [
-        ("AC 1\nACG 2\n", "line 2: a k-mer of 3 letters (ACG); expected 2 letters, as in the rows before"),
-        ("AC 1\nAN 2\n", "line 2: the letter 'N' in \"AN\"; expected a k-mer of the letters A, C, G, T"),
-        ("AC 1\n\nCC x\n", "line 3: the weight \"x\"; expected a number"),
-        ("AC nan\n", "line 1: the weight \"nan\"; expected an ONNX model, a gkm-SVM model, or rows of a k-mer and its weight"),
-        ("AC 1\nac 2\n", "line 2: AC stands twice; expected each k-mer once"),
-        ("AC 1\nCC\n", "line 2: one column; expected a k-mer and its weight (or a k-mer, its reverse complement and their weight)"),
-        ("AC 1\nCC 1 2 3\n", "line 2: 4 columns; expected a k-mer and its weight (or a k-mer, its reverse complement and their weight)"),
-        ("AC GT 1\nCC CC 1\n", "line 2: \"CC\" in the second of three columns; expected the reverse complement of CC"),
-        ("ACGTACGTACGTA 1\n", "line 1: a k-mer of 13 letters; expected an ONNX model, a gkm-SVM model, or rows of a k-mer and its weight"),
-        ("chr1\t100\t200\n", "line 1: the letter 'h' in \"chr1\"; expected an ONNX model, a gkm-SVM model, or rows of a k-mer and its weight"),
-        ("#gkmmodel 1\n", "line 1: a .gkmmodel file; expected the files PREFIX_svseq.fa and PREFIX_svalpha.out, which gkm-SVM writes beside it"),
-        (">a\nACGT\n", "line 1: a sequence; expected a model; support vectors are in a file PREFIX_svseq.fa"),
+        (
+            "AC 1\nACG 2\n",
+            "line 2: a k-mer of 3 letters (ACG); expected 2 letters, as in the rows before",
+        ),
+        (
+            "AC 1\nAN 2\n",
+            "line 2: the letter 'N' in \"AN\"; expected a k-mer of the letters A, C, G, T",
+        ),
+        (
+            "AC 1\n\nCC x\n",
+            "line 3: the weight \"x\"; expected a number",
+        ),
+        ("AC nan\n", "line 1: the weight \"nan\"; expected a number"),
+        (
+            "AC 1\nac 2\n",
+            "line 2: AC stands twice; expected each k-mer once",
+        ),
+        (
+            "AC 1\nCC\n",
+            "line 2: one column; expected a k-mer and its weight (or a k-mer, its reverse complement and their weight)",
+        ),
+        (
+            "AC 1\nCC 1 2 3\n",
+            "line 2: 4 columns; expected a k-mer and its weight (or a k-mer, its reverse complement and their weight)",
+        ),
+        (
+            "AC GT 1\nCC CC 1\n",
+            "line 2: \"CC\" in the second of three columns; expected the reverse complement of CC",
+        ),
+        (
+            "ACGTACGTACGTA 1\n",
+            "line 1: a k-mer of 13 letters; expected at most 12",
+        ),
+        (
+            "chr1\t100\t200\n",
+            "line 1: the letter 'h' in \"chr1\"; expected an ONNX model, a gkm-SVM model, or rows of a k-mer and its weight",
+        ),
+        (
+            "#gkmmodel 1\n",
+            "line 1: a .gkmmodel file; expected the files PREFIX_svseq.fa and PREFIX_svalpha.out, which gkm-SVM writes beside it",
+        ),
+        (
+            ">a\nACGT\n",
+            "line 1: a sequence; expected a model; support vectors are in a file PREFIX_svseq.fa",
+        ),
     ] {
-        assert_eq!(refused("w.txt", text), format!("w.txt, {expected}"), "{text}");
+        assert_eq!(
+            refused("w.txt", text),
+            format!("w.txt, {expected}"),
+            "{text}"
+        );
     }
     assert_eq!(
         refused("w.txt", "# nothing\nkmer weight\n"),
@@ -96,26 +133,78 @@ fn models_of_ls_gkm() {
     let by_number = model.replace("gkm_esttrunc", "2");
     assert_eq!(read("m.model.txt", &by_number).unwrap(), table);
     for (from, to, expected) in [
-        ("0.5 ACGTTGCA\n", "", "cannot be used: support vectors: it holds 1 where its head says total_sv 2: it is cut short"),
-        ("SV\n0.5 ACGTTGCA\n-0.5 GGGTACCN\n", "", "cannot be used: support vectors: it ends before the line SV: it is cut short"),
-        ("gkm_esttrunc", "gkmrbf", ", line 2: kernel_type gkmrbf; expected a kernel that is a sum over l-mers (gkm_cnt, gkm_estfull, gkm_esttrunc, wgkm): one with RBF is none, and no table of k-mers says what it gives"),
-        ("gkm_esttrunc", "rbf", ", line 2: kernel_type rbf; expected gkm_cnt, gkm_estfull, gkm_esttrunc or wgkm"),
+        (
+            "0.5 ACGTTGCA\n",
+            "",
+            "cannot be used: support vectors: it holds 1 where its head says total_sv 2: it is cut short",
+        ),
+        (
+            "SV\n0.5 ACGTTGCA\n-0.5 GGGTACCN\n",
+            "",
+            "cannot be used: support vectors: it ends before the line SV: it is cut short",
+        ),
+        (
+            "gkm_esttrunc",
+            "gkmrbf",
+            ", line 2: kernel_type gkmrbf; expected a kernel that is a sum over l-mers (gkm_cnt, gkm_estfull, gkm_esttrunc, wgkm): one with RBF is none, and no table of k-mers says what it gives",
+        ),
+        (
+            "gkm_esttrunc",
+            "rbf",
+            ", line 2: kernel_type rbf; expected gkm_cnt, gkm_estfull, gkm_esttrunc or wgkm",
+        ),
         ("gkm_esttrunc", "wgkm", "cannot be used: head: it says no M"),
-        ("gkm_esttrunc", "wgkm\nM 300\nH 50", ", line 3: M 300; expected a whole number up to 255"),
-        ("c_svc", "one_class", ", line 1: svm_type one_class; expected c_svc, nu_svc, epsilon_svr or nu_svr"),
+        (
+            "gkm_esttrunc",
+            "wgkm\nM 300\nH 50",
+            ", line 3: M 300; expected a whole number up to 255",
+        ),
+        (
+            "c_svc",
+            "one_class",
+            ", line 1: svm_type one_class; expected c_svc, nu_svc, epsilon_svr or nu_svr",
+        ),
         ("L 4", "L 13", ", line 3: L 13; expected 2 to 12 letters"),
         ("k 3", "k 5", ", line 4: k 5; expected 1 to L (4)"),
-        ("rho 0.5", "rho 0.5 1", ", line 8: rho 0.5 1; expected one number"),
-        ("rho", "what", ", line 8: \"what\"; expected a key of LS-GKM's models, or SV"),
-        ("0.5 ACGTTGCA", "0.5 ACG", ", line 12: a support vector of 3 bases; expected at least L (4)"),
-        ("0.5 ACGTTGCA", "x ACGTTGCA", ", line 12: the coefficient \"x\"; expected a number"),
-        ("0.5 ACGTTGCA", "0.5 ACGT1GCA", ", line 12: the letter '1' in a support vector; expected bases"),
-        ("0.5 ACGTTGCA", "ACGTTGCA", ", line 12: \"ACGTTGCA\"; expected the coefficient and the sequence of a support vector"),
+        (
+            "rho 0.5",
+            "rho 0.5 1",
+            ", line 8: rho 0.5 1; expected one number",
+        ),
+        (
+            "rho",
+            "what",
+            ", line 8: \"what\"; expected a key of LS-GKM's models, or SV",
+        ),
+        (
+            "0.5 ACGTTGCA",
+            "0.5 ACG",
+            ", line 12: a support vector of 3 bases; expected at least L (4)",
+        ),
+        (
+            "0.5 ACGTTGCA",
+            "x ACGTTGCA",
+            ", line 12: the coefficient \"x\"; expected a number",
+        ),
+        (
+            "0.5 ACGTTGCA",
+            "0.5 ACGT1GCA",
+            ", line 12: the letter '1' in a support vector; expected bases",
+        ),
+        (
+            "0.5 ACGTTGCA",
+            "ACGTTGCA",
+            ", line 12: \"ACGTTGCA\"; expected the coefficient and the sequence of a support vector",
+        ),
     ] {
         assert!(model.contains(from), "{from}");
         let text = model.replacen(from, to, 1);
         let found = refused("m.model.txt", &text);
-        assert_eq!(found.trim_start_matches("m.model.txt").trim_start(), expected.trim_start(), "{to}");
+        assert_eq!(
+            found.trim_start_matches("m.model.txt").trim_start(),
+            expected.trim_start(),
+            "{to}"
+        );
     }
 }
 
@@ -126,7 +215,10 @@ fn models_of_gkm_svm() {
     let at = |name: &str| folder.path().join(name);
     let write = |name: &str, text: &str| fs::write(at(name), text).unwrap();
     write("x_svalpha.out", "b\t-0.5\na\t0.5\n");
-    write("x_svseq.fa", ">other\nAAAAAAA\n>a\nACGT\nTGCA\n>b what\nGGGTACCA\n");
+    write(
+        "x_svseq.fa",
+        ">other\nAAAAAAA\n>a\nACGT\nTGCA\n>b what\nGGGTACCA\n",
+    );
     let gapped = Some(Gapped { l: 4, k: 3, d: 1 });
     let read = |name: &str| {
         let bytes = fs::read(at(name)).unwrap();
@@ -148,7 +240,9 @@ fn models_of_gkm_svm() {
     write("y_svalpha.out", "a 1\nc 1\n");
     assert!(error("y_svalpha.out").starts_with("cannot read the model"));
     fs::copy(at("x_svseq.fa"), at("y_svseq.fa")).unwrap();
-    assert!(error("y_svalpha.out").ends_with("it has no sequence of \"c\", which has a coefficient"));
+    assert!(
+        error("y_svalpha.out").ends_with("it has no sequence of \"c\", which has a coefficient")
+    );
     write("y_svalpha.out", "a 1\na 1\n");
     assert!(error("y_svseq.fa").contains("line 2: \"a\" stands twice"));
     write("y_svalpha.out", "a 1\nb\n");

@@ -49,10 +49,7 @@ pub(super) fn read(lines: &mut Lines) -> Result<KmerTable, ModelError> {
             let checked = checked(&row, &mut k);
             match checked {
                 Ok(found) => found,
-                Err((found, wanted)) => {
-                    let wanted = if rows == 0 && k == 0 { NEITHER.into() } else { wanted };
-                    return Err(line(lines, found, wanted));
-                }
+                Err((found, wanted)) => return Err(line(lines, found, wanted)),
             }
         };
         if given.is_empty() {
@@ -61,7 +58,11 @@ pub(super) fn read(lines: &mut Lines) -> Result<KmerTable, ModelError> {
         let place = &mut given[number as usize];
         if !place.is_nan() {
             let text = super::letters(number, k);
-            return Err(line(lines, format!("{text} stands twice"), "each k-mer once"));
+            return Err(line(
+                lines,
+                format!("{text} stands twice"),
+                "each k-mer once",
+            ));
         }
         *place = weight;
         rows += 1;
@@ -113,7 +114,10 @@ fn checked(row: &Row<'_>, k: &mut usize) -> Result<(u32, f32), (String, String)>
     if let Some(letter) = kmer.chars().find(|&c| !c.is_ascii() || !is_base(c as u8)) {
         return Err((
             format!("the letter {letter:?} in {:?}", shown()),
-            "a k-mer of the letters A, C, G, T".into(),
+            match *k {
+                0 => NEITHER.into(),
+                _ => "a k-mer of the letters A, C, G, T".into(),
+            },
         ));
     }
     if *k != 0 && kmer.len() != *k {
@@ -140,7 +144,8 @@ fn checked(row: &Row<'_>, k: &mut usize) -> Result<(u32, f32), (String, String)>
         }
     }
     let weight = row.weight.parse::<f32>().ok().filter(|w| w.is_finite());
-    let weight = weight.ok_or_else(|| (format!("the weight {:?}", row.weight), "a number".into()))?;
+    let weight =
+        weight.ok_or_else(|| (format!("the weight {:?}", row.weight), "a number".into()))?;
     Ok((number, weight))
 }
 

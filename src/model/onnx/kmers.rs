@@ -71,8 +71,13 @@ impl KmerGraph {
         let [output] = &graph.output[..] else {
             return None;
         };
-        let known: Vec<&str> = (graph.initializer.iter()).map(|w| w.name.as_str()).collect();
-        let mut inputs = graph.input.iter().filter(|i| !known.contains(&i.name.as_str()));
+        let known: Vec<&str> = (graph.initializer.iter())
+            .map(|w| w.name.as_str())
+            .collect();
+        let mut inputs = graph
+            .input
+            .iter()
+            .filter(|i| !known.contains(&i.name.as_str()));
         let (Some(input), None, 7) = (inputs.next(), inputs.next(), graph.node.len()) else {
             return None;
         };
@@ -171,7 +176,11 @@ mod tests {
             assert_eq!(read, Some(KmerGraph { k, weights, mean }));
             // Anything else than that is no such graph.
             let changes: [fn(&mut GraphProto); 6] = [
-                |g| g.node[0].attribute.push(AttributeProto::of_ints("pads", &[1, 1])),
+                |g| {
+                    g.node[0]
+                        .attribute
+                        .push(AttributeProto::of_ints("pads", &[1, 1]))
+                },
                 |g| g.node[3].op_type = "GreaterOrEqual".into(),
                 |g| g.node[6].attribute.clear(),
                 |g| g.node[2].input[0] = "conv_1".into(),
@@ -180,7 +189,11 @@ mod tests {
                     tensor.unwrap().raw_data[3] ^= 1;
                 },
                 |g| {
-                    let tensor = g.initializer.iter_mut().find(|w| w.name == "kmers").unwrap();
+                    let tensor = g
+                        .initializer
+                        .iter_mut()
+                        .find(|w| w.name == "kmers")
+                        .unwrap();
                     let last = tensor.raw_data.len() - 1;
                     tensor.raw_data[last] = 63;
                 },
