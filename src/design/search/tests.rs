@@ -104,7 +104,7 @@ fn limits(edits: usize, sites: &[&str]) -> Limits {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 60, ..ProptestConfig::default() })]
 
     #[test]
     fn greedy_equals_trying_everything(

@@ -501,3 +501,46 @@ fn normalised(op: &Op, (from, row): (&[f32], usize), to: &mut [f32], (x, r): (&[
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Slopes against differences, and contributions between two rows, which add up.
+    #[test]
+    fn rows_are_gone_back_through_their_normalisation() {
+        let op = Op::Norm {
+            scale: vec![1.5, -0.5, 1.0, 2.0, 0.7, 1.1],
+            shift: vec![0.1; 6],
+            epsilon: 1e-3,
+        };
+        let x = [0.3f32, -1.2, 0.9, 2.0, 0.0, -0.4];
+        let r = [1.0f32, 0.2, -0.7, 0.5, 0.4, 0.1];
+        let weights = [0.5f32, -1.0, 2.0, 0.3, 0.8, -0.6];
+        let of = |row: &[f32]| -> f64 {
+            let mut row = row.to_vec();
+            super::super::rows::normalise(&op, &mut row);
+            let products = row.iter().zip(weights).map(|(v, w)| f64::from(v * w));
+            products.sum()
+        };
+        let mut slopes = [0.0; 6];
+        normalised(&op, (&weights, 6), &mut slopes, (&x, &x));
+        for (i, slope) in slopes.iter().enumerate() {
+            let at = |step: f32| {
+                let mut moved = x;
+                moved[i] += step;
+                of(&moved)
+            };
+            let difference = (at(1.0 / 128.0) - at(-1.0 / 128.0)) * 64.0;
+            assert!(
+                (f64::from(*slope) - difference).abs() < 1e-3,
+                "{slope} {difference}"
+            );
+        }
+        let mut multipliers = [0.0; 6];
+        normalised(&op, (&weights, 6), &mut multipliers, (&x, &r));
+        let parts = multipliers.iter().zip(x.iter().zip(r));
+        let sum: f64 = parts.map(|(m, (x, r))| f64::from(m * (x - r))).sum();
+        assert!((sum - (of(&x) - of(&r))).abs() < 1e-5, "{sum}");
+    }
+}
