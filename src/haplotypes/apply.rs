@@ -201,6 +201,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn a_haplotype_is_what_a_person_would_cut_out(
             steps in prop::collection::vec((1i64..9, 0i64..4, 0usize..4), 0..8),

@@ -218,7 +218,7 @@ mod tests {
     fn stretches_with_values() {
         let n = f32::NAN;
         assert_eq!(runs(&[n, 1.0, 2.0, n, n, 3.0]), [1..3, 5..6]);
-        assert_eq!(runs(&[1.0]), [0..1]);
+        assert_eq!(runs(&[1.0]), std::slice::from_ref(&(0..1)));
         assert!(runs(&[n]).is_empty() && runs(&[]).is_empty());
     }
 

@@ -196,7 +196,6 @@ impl ArrayScorer {
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
-        drop(rows);
         Ok(out)
     }
 

@@ -125,17 +125,20 @@ fn constraints_hold_and_what_is_kept_stays() {
         assert!(differ <= 40);
     }
     assert!(designs >= 6, "{rows:?}");
-    // A motif of a file.
+    // A motif of a file: AA, of which every A of the start is part.
+    let meme = "MEME version 4\n\nALPHABET= ACGT\n\nMOTIF aa\nletter-probability matrix: alength= 4 w= 2\n\
+         0.97 0.01 0.01 0.01\n0.97 0.01 0.01 0.01\n";
+    fs::write(here.join("aa.meme"), meme).unwrap();
     succeed(
         here,
         &design(
             here,
-            "a.fa --objective T --edits 145 --keep-motif known.meme --motif-p 0.5",
+            "a.fa --objective T --edits 145 --keep-motif aa.meme --motif-p 0.1",
         ),
     );
     let rows = table(&here.join("out/designs.tsv"));
-    assert_ne!(rows[0]["kept_hits"], "0");
-    assert!(rows[0]["sequence"].contains('A'));
+    assert_eq!(rows[0]["kept_hits"], "144");
+    assert_eq!(rows[0]["sequence"], "A".repeat(145));
 }
 
 #[test]
