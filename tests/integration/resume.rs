@@ -393,6 +393,11 @@ fn a_damaged_unfinished_run_is_refused() {
             if damaged.len() > bytes.len() && name != "checkpoint.json" {
                 continue;
             }
+            // The front of a bigWig is made again: what finishes a file writes there.
+            let at = damaged.iter().zip(bytes).position(|(a, b)| a != b);
+            if name.ends_with(".bw") && at.is_some_and(|at| at < 1_000) {
+                continue;
+            }
             for (name, bytes) in &kept {
                 std::fs::write(partial.join(name), bytes).unwrap();
             }

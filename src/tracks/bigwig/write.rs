@@ -1,3 +1,4 @@
+use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -62,12 +63,15 @@ impl BigWigWriter {
         let tree_at = HEADER + ZOOM_HEADER * MOST_ZOOMS as u64 + SUMMARY;
         let tree = name_tree(&names, tree_at);
         let data_start = tree_at + tree.len() as u64;
+        // What is written at the end, when its numbers are known, is zero until then.
+        let front = [&vec![0; tree_at as usize][..], &tree, &[0; 8]].concat();
+        if !held.data.is_empty() {
+            // A run that was killed while it finished may have written it.
+            unwritten(path, &front)?;
+        }
         let mut data = AppendFile::open(path, &held.data)?;
         if held.data.is_empty() {
-            // The front is written at the end, when its numbers are known.
-            data.append(&vec![0; tree_at as usize])?;
-            data.append(&tree)?;
-            data.append(&[0; 8])?;
+            data.append(&front)?;
         }
         Ok(Self {
             data,
@@ -193,6 +197,16 @@ impl BigWigWriter {
         };
         let mut close = close;
         close().map_err(|e| OutputError::Write(e, path).into())
+    }
+}
+
+/// Makes the front of an unfinished file what it was; one that is not there is not made.
+fn unwritten(path: &Path, front: &[u8]) -> Result<(), OutputError> {
+    let failed = |e| OutputError::Write(e, path.into());
+    match OpenOptions::new().write(true).open(path) {
+        Ok(mut file) => file.write_all(front).map_err(failed),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(failed(e)),
     }
 }
 
