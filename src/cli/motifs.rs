@@ -310,7 +310,7 @@ impl SeqletsArgs {
             force: self.folder.force,
             command: command_line(),
         };
-        let found = seqlets::run(&config, &Bar::new(quiet), &cancel)?;
+        let found = seqlets::run(&config, &Bar::of(quiet, "tasks"), &cancel)?;
         if !quiet {
             for (task, [positive, negative]) in &found.seqlets {
                 say(format!(
@@ -409,7 +409,7 @@ impl DriversArgs {
             force: self.folder.force,
             command: command_line(),
         };
-        let found = drivers::run(&config, &Bar::new(quiet), &cancel)?;
+        let found = drivers::run(&config, &Bar::of(quiet, "motifs"), &cancel)?;
         if !quiet {
             say(format!(
                 "{} hits in {} regions; {} of {} motifs have enough",
@@ -492,7 +492,7 @@ impl DiscoverArgs {
             force: self.folder.force,
             command: command_line(),
         };
-        let found = discover::run(&config, &Bar::new(quiet), &cancel)?;
+        let found = discover::run(&config, &Bar::of(quiet, "steps"), &cancel)?;
         if !quiet {
             for (what, [seqlets, patterns, members]) in &found.found {
                 say(format!(

@@ -56,7 +56,7 @@ fn planted() -> (Attributions, Vec<[usize; 3]>) {
 #[test]
 fn planted_words_are_found_and_nothing_else() {
     let (data, places) = planted();
-    let cancel = Cancel::new();
+    let cancel = Cancel::default();
     let [seqlets, _] = find(&data, 0, &Rules::default(), &cancel).unwrap();
     let sites = super::run::strongest(seqlets, 20_000);
     let worths = Worths {
@@ -109,7 +109,7 @@ fn words_that_repress_are_found_with_the_sign_turned() {
         row.values[0].iter_mut().for_each(|v| *v = -*v);
         row.hypothetical.iter_mut().flatten().for_each(|v| *v = -*v);
     }
-    let cancel = Cancel::new();
+    let cancel = Cancel::default();
     let [positive, negative] = find(&data, 0, &Rules::default(), &cancel).unwrap();
     assert!(positive.len() * 4 < negative.len());
     let worths = Worths {

@@ -154,14 +154,56 @@ impl Tomtom {
         made.clone()
     }
 
+    /// The likeliest target alone: p-values fall with the score, so of each width the highest score is enough.
     fn best(
         &self,
         query: &[&Whole],
         unaligned: i32,
-        tail: impl FnMut(usize, usize) -> Tail,
+        mut tail: impl FnMut(usize, usize) -> Tail,
     ) -> Option<Likeness> {
-        let all = self.all(query, unaligned, tail);
-        all.into_iter().min_by(|a, b| a.p.total_cmp(&b.p))
+        let mut sums = Vec::new();
+        // By width: the highest score, and the first motif that has it.
+        let mut highest: Vec<Option<(i32, usize)>> = Vec::new();
+        for (strand, bound) in self.bounds.windows(2).enumerate() {
+            let width = bound[1] - bound[0];
+            let score = place(query, unaligned, bound[0]..bound[1], &mut sums).score;
+            let motif = strand % self.targets;
+            if highest.len() <= width {
+                highest.resize(width + 1, None);
+            }
+            let better = |(most, first): (i32, usize)| (score, first) > (most, motif);
+            if highest[width].is_none_or(better) {
+                highest[width] = Some((score, motif));
+            }
+        }
+        let found = highest.iter().enumerate().filter_map(|(width, highest)| {
+            let (score, motif) = (*highest)?;
+            let null = Null::new(query.len(), width, unaligned, &mut tail);
+            Some((null.p(score), motif))
+        });
+        let (p, motif) = found.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)))?;
+        let mut of = |strand: usize| {
+            let bound = self.bounds[strand]..self.bounds[strand + 1];
+            place(query, unaligned, bound, &mut sums)
+        };
+        let (ours, theirs) = (of(motif), of(motif + self.targets));
+        Some(self.likeness(motif, p, ours, theirs))
+    }
+
+    /// Of the smaller p-value of both strands.
+    fn likeness(&self, motif: usize, p: f64, ours: Place, theirs: Place) -> Likeness {
+        let reverse = ours.score <= theirs.score;
+        let place = if reverse { theirs } else { ours };
+        // 1 - (1 - p)^2, which would be 0 for small p.
+        let p = p * (2.0 - p);
+        Likeness {
+            motif,
+            p,
+            e: p * self.targets as f64,
+            offset: place.offset,
+            overlap: place.overlap,
+            reverse,
+        }
     }
 
     fn all(
@@ -193,19 +235,7 @@ impl Tomtom {
         (0..self.targets)
             .map(|motif| {
                 let p = p_of(motif).min(p_of(motif + self.targets));
-                let (ours, theirs) = (places[motif], places[motif + self.targets]);
-                let reverse = ours.score <= theirs.score;
-                let place = if reverse { theirs } else { ours };
-                // 1 - (1 - p)^2, which would be 0 for small p.
-                let p = p * (2.0 - p);
-                Likeness {
-                    motif,
-                    p,
-                    e: p * self.targets as f64,
-                    offset: place.offset,
-                    overlap: place.overlap,
-                    reverse,
-                }
+                self.likeness(motif, p, places[motif], places[motif + self.targets])
             })
             .collect()
     }
@@ -246,30 +276,26 @@ fn place(
     sums: &mut Vec<i32>,
 ) -> Place {
     let (n, m) = (query.len(), target.len());
-    // Sum number k has the target's first column under column k - (m - 1) of the query.
+    // Sum number k has column n - 1 - k of the query under the target's first.
     sums.clear();
     sums.resize(n + m - 1, n as i32 * unaligned);
     for (i, column) in query.iter().enumerate() {
-        for (sum, &score) in sums[i..i + m]
-            .iter_mut()
-            .zip(column.scores[target.clone()].iter().rev())
-        {
+        let sums = &mut sums[n - 1 - i..][..m];
+        for (sum, &score) in sums.iter_mut().zip(&column.scores[target.clone()]) {
             *sum += i32::from(score) - unaligned;
         }
     }
+    let most = sums.iter().copied().max().unwrap_or(0);
     let mut best = Place {
-        score: i32::MIN,
+        score: most,
         offset: 0,
         overlap: 0,
     };
-    for (k, &score) in sums.iter().enumerate() {
+    for (k, _) in sums.iter().enumerate().rev().filter(|(_, s)| **s == most) {
         let overlap = (k + 1).min(n) - (k + 1).saturating_sub(m);
-        if score > best.score || score == best.score && overlap > best.overlap {
-            best = Place {
-                score,
-                offset: k as i64 - (m as i64 - 1),
-                overlap,
-            };
+        if overlap > best.overlap {
+            best.offset = n as i64 - 1 - k as i64;
+            best.overlap = overlap;
         }
     }
     best

@@ -79,12 +79,12 @@ fn data(values: Vec<Vec<f32>>) -> Attributions {
 
 #[test]
 fn bases_without_values_part_stretches() {
-    let whole = find(&data(values()), 0, &Rules::default(), &Cancel::new()).unwrap();
+    let whole = find(&data(values()), 0, &Rules::default(), &Cancel::default()).unwrap();
     // Row 4's low stretch overlaps nothing, row 4's high one is cut.
     let mut cut = values();
     cut[1][18] = f32::NAN;
     cut[0].splice(0..0, [f32::NAN; 7]);
-    let found = find(&data(cut), 0, &Rules::default(), &Cancel::new()).unwrap();
+    let found = find(&data(cut), 0, &Rules::default(), &Cancel::default()).unwrap();
     let places = |s: &[super::Seqlet]| -> Vec<(usize, usize, usize)> {
         s.iter().map(|s| (s.row, s.start, s.end)).collect()
     };
@@ -107,7 +107,7 @@ fn negative_seqlets_give_way_to_positive_ones() {
         row[30..34].fill(2.0);
         row[34..38].fill(-2.0);
     }
-    let [positive, negative] = find(&data(rows), 0, &Rules::default(), &Cancel::new()).unwrap();
+    let [positive, negative] = find(&data(rows), 0, &Rules::default(), &Cancel::default()).unwrap();
     let meet = |n: &super::Seqlet| {
         let others = positive.iter().filter(|p| p.row == n.row);
         others.clone().any(|p| p.start < n.end && n.start < p.end)
@@ -118,7 +118,7 @@ fn negative_seqlets_give_way_to_positive_ones() {
 #[test]
 fn nothing_stands_out_of_equal_values() {
     let flat = data(vec![vec![0.25; 50]]);
-    let error = find(&flat, 0, &Rules::default(), &Cancel::new()).unwrap_err();
+    let error = find(&flat, 0, &Rules::default(), &Cancel::default()).unwrap_err();
     assert!(error.to_string().contains("nothing stands out"), "{error}");
     for rules in [
         Rules {
