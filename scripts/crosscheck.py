@@ -18,6 +18,7 @@ import onnxruntime as ort
 import pyBigWig
 
 import crosscheck_elsewhere
+import crosscheck_haplotypes
 import crosscheck_suite
 import crosscheck_vcf
 
@@ -221,6 +222,7 @@ with tempfile.TemporaryDirectory() as scratch:
     check(f"effects of {len(alleles)} alleles within {TOLERANCE} (largest difference {worst:.1e})", worst <= TOLERANCE)
 
     crosscheck_vcf.run(PROGRAM, ROOT, Path(scratch), check)
+    crosscheck_haplotypes.run(PROGRAM, ROOT, Path(scratch), check)
     crosscheck_suite.run(PROGRAM, ROOT, Path(scratch), check, predict, tasks, genome)
     crosscheck_elsewhere.run(PROGRAM, ROOT, Path(scratch), check)
 

@@ -1,7 +1,10 @@
+use crate::attribution::AttributionError;
 use crate::dataset::DatasetError;
+use crate::design::DesignError;
 use crate::evaluate::EvaluateError;
 use crate::fdr::FdrError;
 use crate::genome::GenomeError;
+use crate::haplotypes::HaplotypeError;
 use crate::input::InputError;
 use crate::intervals::IntervalError;
 use crate::ism::IsmError;
@@ -11,6 +14,7 @@ use crate::model::ModelError;
 use crate::motifs::MotifError;
 use crate::output::OutputError;
 use crate::overlap::OverlapError;
+use crate::perturb::PerturbError;
 use crate::report::ReportError;
 use crate::score::ScoreError;
 use crate::sharpr::SharprError;
@@ -44,6 +48,9 @@ pub enum Error {
     /// The choice of an engine.
     #[error(transparent)]
     Ism(#[from] IsmError),
+    /// Contributions of bases.
+    #[error(transparent)]
+    Attribution(#[from] AttributionError),
     /// The output folder.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -68,12 +75,21 @@ pub enum Error {
     /// Filters as motifs.
     #[error(transparent)]
     Motifs(#[from] MotifError),
+    /// Sequences changed on purpose.
+    #[error(transparent)]
+    Perturb(#[from] PerturbError),
     /// A k-mer regression.
     #[error(transparent)]
     Kmer(#[from] KmerError),
     /// Variants.
     #[error(transparent)]
     Variant(#[from] VariantError),
+    /// Designed sequences.
+    #[error(transparent)]
+    Design(#[from] DesignError),
+    /// Haplotypes.
+    #[error(transparent)]
+    Haplotype(#[from] HaplotypeError),
     /// A page of results.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -97,6 +113,7 @@ impl Error {
             | Self::Sharpr(SharprError::Job(e))
             | Self::Overlap(OverlapError::Job(e))
             | Self::Variant(VariantError::Job(e))
+            | Self::Haplotype(HaplotypeError::Job(e))
             | Self::Fdr(FdrError::Job(e)) => e,
             _ => return None,
         };
@@ -116,6 +133,7 @@ impl Error {
             Self::Genome(e) => e.hint(),
             Self::Model(e) => e.hint(),
             Self::Ism(e) => e.hint(),
+            Self::Attribution(e) => e.hint(),
             Self::Output(e) => e.hint(),
             Self::Score(e) => e.hint(),
             Self::Track(e) => e.hint(),
@@ -124,8 +142,11 @@ impl Error {
             Self::Overlap(e) => e.hint(),
             Self::Evaluate(e) => e.hint(),
             Self::Motifs(e) => e.hint(),
+            Self::Perturb(e) => e.hint(),
             Self::Kmer(e) => e.hint(),
             Self::Variant(e) => e.hint(),
+            Self::Design(e) => e.hint(),
+            Self::Haplotype(e) => e.hint(),
             Self::Report(e) => e.hint(),
             Self::Vcf(e) => e.hint(),
             Self::Train(e) => e.hint(),

@@ -27,6 +27,7 @@
 //! - [`vcf`]: VCF and BCF as they are: headers, records, from one to the other.
 //!
 //! And on these:
+//! - [`attribution`]: contributions of bases by DeepLIFT, integrated gradients, gradient times input.
 //! - [`labelled`]: sequences with measured values, from Parquet, tables, BED.
 //! - [`overlap`]: tracks against annotations: enrichment, factors, profiles, agreement.
 //! - [`sharpr`]: the Sharpr-MPRA model, from tiles to per-base activities.
@@ -41,7 +42,11 @@
 //! - [`motifs`]: what a network's first layer looks for.
 //! - [`score`]: the main job, from regions to tracks and tables.
 //!
-//! And [`train`]: models fitted to labelled sequences, or to a teacher's outputs.
+//! And these:
+//! - [`design`]: sequences changed base by base towards an objective.
+//! - [`haplotypes`]: what a person carries on each chromosome, over regions.
+//! - [`perturb`]: sequences changed on purpose: pairs of changes, motifs put in, stretches taken away.
+//! - [`train`]: models fitted to labelled sequences, or to a teacher's outputs.
 //!
 //! And [`report`]: one page that shows what jobs have done.
 //!
@@ -62,14 +67,17 @@
 //! assert_eq!(starts[0], 10_000 - 116);
 //! ```
 
+pub mod attribution;
 pub mod cli;
 pub mod counts;
 pub mod dataset;
+pub mod design;
 pub mod encode;
 mod error;
 pub mod evaluate;
 pub mod fdr;
 pub mod genome;
+pub mod haplotypes;
 pub mod input;
 pub mod intervals;
 pub mod ism;
@@ -80,6 +88,7 @@ pub mod model;
 pub mod motifs;
 pub mod output;
 pub mod overlap;
+pub mod perturb;
 pub mod plot;
 pub mod report;
 pub mod score;

@@ -35,6 +35,17 @@ class Scorer:
     def effects(
         self, codes: npt.NDArray[np.uint8], stride: int
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
+    def contributions(
+        self,
+        codes: npt.NDArray[np.uint8],
+        stride: int,
+        method: str,
+        steps: int,
+        references: str,
+        shuffles: int,
+        seed: int,
+        given: npt.NDArray[np.float32] | None = None,
+    ) -> npt.NDArray[np.float32]: ...
 
 class Table:
     """Columns of whole numbers, numbers or text; taken by polars, pyarrow and pandas without a copy (Arrow's C stream)."""

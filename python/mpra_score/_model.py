@@ -45,7 +45,7 @@ class Model:
     ) -> Model:
         """Opens a model.
 
-        `model`: an ONNX file, or the name of one that the program carries ("default", "paper", "distilled"); several are an
+        `model`: an ONNX file, a table of k-mers, a gkm-SVM model, or the name of one that the program carries ("default", "paper", "distilled"); several are an
         ensemble, whose mean is given. `threads`: all cores where None. `engine`: "auto", "fast" or "full". `strand`: "forward",
         or "both" for the mean with the reverse complement. The others are the flags of `mpra-score score`: what the model's file does not say.
 
@@ -113,6 +113,35 @@ class Model:
         found = codes(sequences)
         reference, importance, effects = self._scorer.effects(found, self._stride(stride))
         return Saturation(self.tasks, found, reference, importance.transpose(0, 2, 1), effects.transpose(0, 3, 2, 1))
+
+    def contributions(
+        self,
+        sequences: Any,
+        method: str = "deeplift",
+        *,
+        references: str | npt.ArrayLike | None = None,
+        shuffles: int = 20,
+        seed: int = 1,
+        steps: int = 50,
+        stride: int | None = None,
+    ) -> Floats:
+        """Hypothetical contributions `[n, tasks, 4, length]`: of every letter in the place of every base, its share in what the activity
+        is above that of references. Times the one-hot sequence they are the contributions of its bases, which add up to the
+        difference of activities (of "gradient-input" they do not).
+
+        `method`: "deeplift" (the rescale rule; over several references also called DeepSHAP), "integrated-gradients" (at `steps` points of
+        a Gauss-Legendre rule) or "gradient-input". `references`: "zeros", "uniform" (a quarter of each letter), "gc", "shuffles"
+        (`shuffles` of them, which keep the pairs of neighbours; by `seed`), or an array `[n, references, 4, length]` for sequences as long as
+        a window, of the forward strand; "shuffles" for deeplift and "uniform" for integrated gradients where None. Sequences longer than a
+        window: the mean over windows `stride` bases apart.
+        """
+        found = codes(sequences)
+        given: Floats | None = None
+        if references is not None and not isinstance(references, str):
+            given = np.ascontiguousarray(np.asarray(references, np.float32).transpose(0, 1, 3, 2))
+        kind = references if isinstance(references, str) else "uniform" if method == "integrated-gradients" else "shuffles"
+        values = self._scorer.contributions(found, self._stride(stride), method, steps, kind, shuffles, seed, given)
+        return values.transpose(0, 3, 2, 1)
 
     def variant_effects(
         self, variants: Iterable[tuple[str, int, str, str]], fasta: File, **options: Any

@@ -12,12 +12,13 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use mpra_score::attribution::{AttributionSettings, Method, References};
 use mpra_score::ism::{EngineChoice, EngineSettings, Strand, Want};
 use mpra_score::model::onnx::Reduce;
 use mpra_score::model::{Ensemble, Frame, ModelOptions, ModelSource, ModelSources};
 use mpra_score::score::{ArrayScorer, SequenceArrays};
 use mpra_score::{Cancel, VERSION, cli};
-use numpy::{IntoPyArray, PyArray2, PyArray3, PyArray4, PyReadonlyArray2};
+use numpy::{IntoPyArray, PyArray2, PyArray3, PyArray4, PyReadonlyArray2, PyReadonlyArray4};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
@@ -238,6 +239,73 @@ impl Scorer {
             arrays.importance.into_pyarray(py),
             arrays.effects.into_pyarray(py),
         ))
+    }
+
+    /// Hypothetical contributions `[n, base, 4, task]`: of the method's own references, or of given ones `[n, references, base, 4]`.
+    #[pyo3(signature = (codes, stride, method, steps, references, shuffles, seed, given=None))]
+    #[allow(clippy::too_many_arguments)]
+    fn contributions<'py>(
+        &self,
+        py: Python<'py>,
+        codes: PyReadonlyArray2<'py, u8>,
+        stride: u32,
+        method: &str,
+        steps: usize,
+        references: &str,
+        shuffles: usize,
+        seed: u64,
+        given: Option<PyReadonlyArray4<'py, f32>>,
+    ) -> PyResult<Four<'py>> {
+        let positive = |n: usize, what: &str| match n {
+            0 => Err(PyValueError::new_err(format!(
+                "{what} is 0; expected at least 1"
+            ))),
+            n => Ok(n),
+        };
+        let method = match method {
+            "deeplift" => Method::DeepLift,
+            "integrated-gradients" => Method::IntegratedGradients {
+                steps: positive(steps, "steps")?,
+            },
+            "gradient-input" => Method::GradientInput,
+            other => {
+                let text = format!(
+                    "method {other:?}; expected \"deeplift\", \"integrated-gradients\" or \"gradient-input\""
+                );
+                return Err(PyValueError::new_err(text));
+            }
+        };
+        let references = match references {
+            "zeros" => References::Zeros,
+            "uniform" => References::Uniform,
+            "gc" => References::Gc,
+            "shuffles" => References::Shuffles {
+                count: positive(shuffles, "shuffles")?,
+                seed,
+            },
+            other => {
+                let text = format!(
+                    "references {other:?}; expected \"zeros\", \"uniform\", \"gc\", \"shuffles\" or an array"
+                );
+                return Err(PyValueError::new_err(text));
+            }
+        };
+        let (cancel, codes) = (Cancel::default(), codes.as_array());
+        let found = match &given {
+            Some(given) => {
+                let given = given.as_array();
+                let run = || self.0.contributions_against(codes, given, method, &cancel);
+                unlocked(py, &cancel, run)?
+            }
+            None => {
+                let settings = AttributionSettings { method, references };
+                let run = || self.0.contributions(codes, stride, settings, &cancel);
+                unlocked(py, &cancel, run)?.map(|arrays| arrays.effects)
+            }
+        };
+        found
+            .map(|found| found.into_pyarray(py))
+            .map_err(|e| failure(&e))
     }
 }
 

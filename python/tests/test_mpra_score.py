@@ -131,6 +131,33 @@ class ByDlpack:
         return self.values.__dlpack_device__()
 
 
+def test_contributions(model: Model) -> None:
+    sequences = random_sequences(4, model.window)
+    x = one_hot(sequences)
+    reference = np.full((4, 1, *x.shape[1:]), 0.25, np.float32)
+    found = model.contributions(sequences, references=reference)
+    assert found.shape == (4, len(model.tasks), 4, model.window)
+    np.testing.assert_allclose(found, model.contributions(sequences, references="uniform"), atol=1e-6)
+    # They add up to the difference of activities.
+    difference = network(x) - network(reference[:, 0])
+    np.testing.assert_allclose((found * x[:, None]).sum((2, 3)), difference, atol=1e-4)
+    # Two references are their mean.
+    zeros = np.zeros_like(reference)
+    both = model.contributions(sequences, references=np.concatenate([reference, zeros], 1))
+    np.testing.assert_allclose(both, 0.5 * (found + model.contributions(sequences, references="zeros")), atol=1e-6)
+    # By the path, too, up to the quadrature.
+    path = model.contributions(sequences, "integrated-gradients", steps=300)
+    np.testing.assert_allclose((path * x[:, None]).sum((2, 3)), difference, atol=0.05)
+    again = model.contributions(sequences, shuffles=3, seed=7)
+    np.testing.assert_array_equal(again, Model.open(DEMO, threads=1).contributions(sequences, shuffles=3, seed=7))
+    longer = random_sequences(1, model.window + 10)
+    assert np.isfinite(model.contributions(longer, "gradient-input")).all()
+    with pytest.raises(Error, match="references"):
+        model.contributions(longer, references=reference[:1])
+    with pytest.raises(ValueError, match="deeplift"):
+        model.contributions(sequences, "saliency")
+
+
 def test_sequences_as_people_have_them(model: Model) -> None:
     sequences = random_sequences(2, model.window, seed=4)
     expected = model.predict(sequences)

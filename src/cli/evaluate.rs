@@ -91,7 +91,8 @@ pub struct EvaluateArgs {
     /// line, or `ucsc-ensembl` (chr1 is 1, chrM is MT)
     #[arg(long, value_name = "FILE|ucsc-ensembl")]
     chrom_alias: Option<PathBuf>,
-    /// The model: an ONNX file, or one that the program carries: `default`, `distilled` or `paper`;
+    /// The model: an ONNX file, a table of k-mers, a gkm-SVM model, or one that the program carries: `default`,
+    /// `distilled` or `paper`;
     /// several, joined by commas, are an ensemble of which the mean is taken
     /// [default: default]
     #[arg(long, value_name = "FILE[,FILE...]")]

@@ -3,15 +3,22 @@
 //!
 //! [`main`] is the program. [`run`] is the same for another program that has it inside, such as the Python module.
 
+mod ablate;
+mod convert;
 mod dataset;
+mod design;
 mod evaluate;
 mod fdr;
 mod filters;
+mod haplotypes;
 mod interrupt;
+mod marginalize;
 mod merge;
 mod model;
 mod motifs;
 mod overlap;
+mod pairs;
+mod perturb;
 mod predict;
 mod progress;
 mod quantiles;
@@ -64,12 +71,17 @@ enum Command {
     Score(Box<score::ScoreArgs>),
     Merge(merge::MergeArgs),
     Predict(Box<predict::PredictArgs>),
+    Pairs(Box<pairs::PairsArgs>),
+    Marginalize(Box<marginalize::MarginalizeArgs>),
+    Ablate(Box<ablate::AblateArgs>),
+    Design(Box<design::DesignArgs>),
     Dataset(dataset::DatasetArgs),
     Sharpr(sharpr::SharprArgs),
     Overlap(overlap::OverlapArgs),
     Train(Box<train::TrainArgs>),
     Evaluate(Box<evaluate::EvaluateArgs>),
     Variants(Box<variants::VariantsArgs>),
+    Haplotypes(Box<haplotypes::HaplotypesArgs>),
     Fdr(Box<fdr::FdrArgs>),
     Motifs(motifs::MotifsArgs),
     Report(report::ReportArgs),
@@ -112,10 +124,15 @@ impl Cli {
             Some(Command::Merge(args)) => merge::run(args, quiet),
             Some(Command::Model(args)) => model::run(args, quiet),
             Some(Command::Predict(args)) => args.run(quiet),
+            Some(Command::Pairs(args)) => args.run(quiet),
+            Some(Command::Marginalize(args)) => args.run(quiet),
+            Some(Command::Ablate(args)) => args.run(quiet),
+            Some(Command::Design(args)) => args.run(quiet),
             Some(Command::Dataset(args)) => args.run(quiet),
             Some(Command::Overlap(args)) => args.run(quiet),
             Some(Command::Evaluate(args)) => args.run(quiet),
             Some(Command::Variants(args)) => args.run(quiet),
+            Some(Command::Haplotypes(args)) => args.run(quiet),
             Some(Command::Fdr(args)) => args.run(quiet),
             Some(Command::Motifs(args)) => args.run(quiet),
             Some(Command::Report(args)) => args.run(quiet),

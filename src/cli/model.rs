@@ -2,11 +2,12 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::Error;
-use crate::ism::fast::{DagPlan, FastPlan};
+use crate::ism::fast::{DagPlan, FastPlan, KmerPlan};
 use crate::model::{Model, ModelError, ModelSource, Runtime};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
+use super::convert::ConvertArgs;
 use super::filters::FiltersArgs;
 use super::quantiles::QuantilesArgs;
 use super::shared::ModelFlags;
@@ -23,14 +24,15 @@ enum ModelCommand {
     ///
     /// The exit code is 1 when it cannot, with the reason on standard error.
     Info(InfoArgs),
+    Convert(ConvertArgs),
     Motifs(FiltersArgs),
     Quantiles(QuantilesArgs),
 }
 
 #[derive(Debug, Args)]
 struct InfoArgs {
-    /// An ONNX file, or a model that the program carries: `default`, `distilled`
-    /// or `paper`
+    /// An ONNX file, a table of k-mers, a gkm-SVM model, or a model that the program carries:
+    /// `default`, `distilled` or `paper`
     #[arg(default_value = "default")]
     model: PathBuf,
     #[command(flatten)]
@@ -40,6 +42,7 @@ struct InfoArgs {
 pub fn run(args: ModelArgs, quiet: bool) -> Result<()> {
     match args.command {
         ModelCommand::Info(args) => info(&args),
+        ModelCommand::Convert(args) => args.run(quiet),
         ModelCommand::Motifs(args) => args.run(quiet),
         ModelCommand::Quantiles(args) => args.run(quiet),
     }
@@ -78,6 +81,10 @@ fn info(args: &InfoArgs) -> Result<()> {
         for value in values {
             line(key, format!("{} {}", value.name, value.description()))?;
         }
+    }
+
+    if let Some(facts) = read.kmers().map_err(Error::from)? {
+        line("kmers", facts.describe())?;
     }
 
     let options = args.flags.options();
@@ -130,8 +137,16 @@ fn info(args: &InfoArgs) -> Result<()> {
             Err(reason) => format!("full only: {reason}"),
         },
     )?;
+    if let Ok(plan) = KmerPlan::new(&file, &spec) {
+        let text = format!(
+            "a changed base alters at most {} of a window's {} k-mers",
+            plan.per_change(),
+            plan.per_window()
+        );
+        line("change", text)?;
+    }
     // Every chain is a graph, too.
-    if let Ok(plan) = DagPlan::new(&file, &spec) {
+    else if let Ok(plan) = DagPlan::new(&file, &spec) {
         let (whole, changed) = plan.products();
         let text = format!(
             "a changed base alters {changed} of a pass's {whole} products of weights ({:.1}%)",

@@ -30,8 +30,8 @@ Output, in the folder --out, or the table alone to standard output:
       TASK.mean_activity_spread               (--model A,B) standard deviation over the models
                     NA where there is no value
   saturation.npz    (--saturation) effects [row, position, 4 (A, C, G, T), task], mutant -
-                    reference, means over the windows; one_hot [row, position, 4];
-                    lengths [row]; tasks
+                    reference, means over the windows; importance [row, position, task];
+                    one_hot [row, position, 4]; lengths [row]; tasks
   run.json          version, command line, inputs, settings, counts";
 
 /// Predict activities of sequences, without a genome

@@ -16,7 +16,9 @@ use clap::{ArgGroup, Args, ValueEnum};
 use super::interrupt;
 use super::progress::Bar;
 use super::report::ReportFlag;
-use super::shared::{EngineFlag, ModelFlags, StrandFlag, aliases, all_cores, say};
+use super::shared::{
+    AttributionFlags, EngineFlag, ModelFlags, StrandFlag, aliases, all_cores, say,
+};
 
 const OUTPUT_HELP: &str = "\
 Output files, in the folder --out. Coordinates are 0-based and half-open, contigs as the FASTA
@@ -28,6 +30,10 @@ names them, in the order of their names as bytes.
                       largest in absolute value) over its three changes, mean over the windows
                       that cover it; positive where the base drives expression, negative where
                       it represses; no value where the base is not A, C, G or T
+  TASK.deeplift.bw, TASK.integrated-gradients.bw, TASK.gradient-input.bw
+                      (--method) in the place of importance: contribution of each base, its share in
+                      what a window's activity is above that of the --references, mean over the windows;
+                      in the tables, too, the method's name stands for importance
   TASK.activity_spread.bw, TASK.importance_spread.bw
                       (--model A,B) standard deviation over the models of an ensemble; the tracks
                       above are their means
@@ -52,8 +58,13 @@ names them, in the order of their names as bytes.
                       genome), unknown (bases), then the activity for each task (TASK.spread, too, with
                       --model A,B); bgzip-compressed
   saturation.npz      (--saturation) effects [row, position, 4 (A, C, G, T), task], float32,
-                      mutant - reference, NaN behind a region's end; one_hot [row, position, 4];
-                      lengths [row]; tasks
+                      mutant - reference, NaN behind a region's end; importance [row, position, task];
+                      one_hot [row, position, 4]; lengths [row]; tasks. With another --method, contributions in the place of effects:
+                      the hypothetical ones that each letter would have there
+  modisco.one_hot.npz, modisco.TASK.npz, modisco.regions.bed
+                      (--saturation-format modisco) arr_0 [region, 4, position], float32: sequences, and
+                      hypothetical contributions (of effects: less their mean over the four bases; 0 where
+                      there is no value), of the regions with status ok, which the BED lists in their order
   enrichment.tsv, summary.tsv, enrichment.svg
                       (--annotation) importance of every task, or its activity with
                       --no-importance, ranked against the annotations: see
@@ -87,7 +98,8 @@ pub struct ScoreArgs {
     // Optional for Rust only: under another subcommand these flags are not required.
     #[arg(long, value_name = "FILE", required = true)]
     fasta: Option<PathBuf>,
-    /// The model: an ONNX file, or one that the program carries: `default`, `distilled` or `paper`;
+    /// The model: an ONNX file, a table of k-mers, a gkm-SVM model, or one that the program carries: `default`,
+    /// `distilled` or `paper`;
     /// several, joined by commas, are an ensemble of which the mean is taken
     /// [default: default]
     #[arg(long, value_name = "FILE[,FILE...]")]
@@ -152,6 +164,8 @@ pub struct ScoreArgs {
         help_heading = "What to compute"
     )]
     strand: StrandFlag,
+    #[command(flatten)]
+    attribution: AttributionFlags,
     /// Activity only: no in-silico mutagenesis
     #[arg(long, help_heading = "What to compute")]
     no_importance: bool,
@@ -173,6 +187,16 @@ pub struct ScoreArgs {
     /// Write the effects of all changes, as an array as long as the longest region
     #[arg(long, conflicts_with = "no_importance", help_heading = "What to write")]
     saturation: bool,
+    /// How: saturation.npz, or what `modisco motifs` and tangermeme take as it is, for regions of one width
+    /// (--resize): modisco.one_hot.npz, modisco.TASK.npz
+    #[arg(
+        long,
+        value_enum,
+        default_value = "npz",
+        requires = "saturation",
+        help_heading = "What to write"
+    )]
+    saturation_format: SaturationFlag,
     /// Keep N significant bits (1 to 23) of the values in tracks and saturation.npz: 8 are right to 0.2% and take five eighths
     /// of the space; `full`: all [default: full; with --genome 8]
     #[arg(long, value_name = "N|full", value_parser = super::values::precision, help_heading = "What to write")]
@@ -285,6 +309,13 @@ enum AnchorFlag {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum SaturationFlag {
+    Npz,
+    #[value(alias = "tangermeme")]
+    Modisco,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum FormatFlag {
     Bigwig,
     Bedgraph,
@@ -347,8 +378,10 @@ impl ScoreArgs {
             threads: self.threads.unwrap_or_else(all_cores),
             outputs: Outputs {
                 importance: !self.no_importance,
+                attribution: self.attribution.settings(),
                 windows: self.windows,
                 saturation: self.saturation,
+                modisco: self.saturation_format == SaturationFlag::Modisco,
                 wide: self.wide,
                 formats: Formats {
                     bigwig: self.format.contains(&FormatFlag::Bigwig),
@@ -414,6 +447,13 @@ pub(super) fn report(summary: &Summary) {
         say(format!(
             "{} of the windows hold unknown bases: see unknown_windows in regions.tsv",
             summary.with_unknown
+        ));
+    }
+    if let Some(error) = &summary.completeness {
+        say(format!(
+            "contributions add up to the differences of activities within {:.1e} on average, {:.1e} at most",
+            error.mean(),
+            error.largest
         ));
     }
     const MOST: usize = 16;

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
+use crate::attribution::{AttributionSettings, Method, References};
 use crate::dataset::Shares;
 use crate::genome::Aliases;
 use crate::intervals::Named;
@@ -78,6 +79,78 @@ fn frame(text: &str) -> Result<Frame, String> {
         offset,
         length: None,
     })
+}
+
+/// How bases are given values.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Method")]
+pub struct AttributionFlags {
+    /// In-silico mutagenesis (importance), or contributions of bases: by DeepLIFT's rescale rule, by integrated gradients,
+    /// or by the gradient times the input
+    #[arg(long, value_enum, default_value = "ism")]
+    method: MethodFlag,
+    /// What contributions are held against: columns of zeros; a quarter of each letter; the window's own share of G and C;
+    /// or --shuffles of the window that keep its pairs of neighbours [default: shuffles for deeplift, uniform for
+    /// integrated-gradients]
+    #[arg(long, value_enum)]
+    references: Option<ReferencesFlag>,
+    /// Shuffles of a window
+    #[arg(long, value_name = "N", default_value = "20")]
+    shuffles: NonZeroUsize,
+    /// Seed of the shuffles
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    shuffle_seed: u64,
+    /// Points between reference and window at which integrated gradients are taken (Gauss-Legendre)
+    #[arg(long, value_name = "N", default_value = "50")]
+    steps: NonZeroUsize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum MethodFlag {
+    Ism,
+    #[value(name = "deeplift")]
+    DeepLift,
+    IntegratedGradients,
+    GradientInput,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ReferencesFlag {
+    Zeros,
+    Uniform,
+    Gc,
+    Shuffles,
+}
+
+impl AttributionFlags {
+    /// The library's form of them; `None` of in-silico mutagenesis.
+    pub fn settings(&self) -> Option<AttributionSettings> {
+        let method = match self.method {
+            MethodFlag::Ism => return None,
+            MethodFlag::DeepLift => Method::DeepLift,
+            MethodFlag::IntegratedGradients => Method::IntegratedGradients {
+                steps: self.steps.get(),
+            },
+            MethodFlag::GradientInput => Method::GradientInput,
+        };
+        let usual = match method {
+            Method::DeepLift => ReferencesFlag::Shuffles,
+            Method::IntegratedGradients { .. } => ReferencesFlag::Uniform,
+            Method::GradientInput => ReferencesFlag::Zeros,
+        };
+        Some(AttributionSettings {
+            method,
+            references: match self.references.unwrap_or(usual) {
+                ReferencesFlag::Zeros => References::Zeros,
+                ReferencesFlag::Uniform => References::Uniform,
+                ReferencesFlag::Gc => References::Gc,
+                ReferencesFlag::Shuffles => References::Shuffles {
+                    count: self.shuffles.get(),
+                    seed: self.shuffle_seed,
+                },
+            },
+        })
+    }
 }
 
 /// What a table of one's own needs beside its file.

@@ -19,7 +19,9 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use super::interrupt;
 use super::progress::Bar;
 use super::report::ReportFlag;
-use super::shared::{EngineFlag, ModelFlags, StrandFlag, aliases, all_cores, say, wrote};
+use super::shared::{
+    AttributionFlags, EngineFlag, ModelFlags, StrandFlag, aliases, all_cores, say, wrote,
+};
 
 const EXAMPLES: &str = "\
 Score variants: effects, p-values, a ranked table, figures; GWAS tables with their loci
@@ -147,6 +149,8 @@ pub struct VariantsArgs {
     /// The folder for their figures (SVG)
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
+    #[command(flatten)]
+    attribution: AttributionFlags,
     /// Replace what is there
     #[arg(long)]
     force: bool,
@@ -277,7 +281,8 @@ struct ScoringArgs {
     // Optional for Rust only: under `enrich` these flags come a second time.
     #[arg(long, value_name = "FILE", required = true)]
     fasta: Option<PathBuf>,
-    /// The model: an ONNX file, or one that the program carries: `default`, `distilled` or `paper`;
+    /// The model: an ONNX file, a table of k-mers, a gkm-SVM model, or one that the program carries: `default`,
+    /// `distilled` or `paper`;
     /// several, joined by commas, are an ensemble of which the mean is taken
     /// [default: default]
     #[arg(long, value_name = "FILE[,FILE...]")]
@@ -493,6 +498,9 @@ impl VariantsArgs {
             }
             return page.of(&config.out, true, quiet);
         }
+        if self.attribution.settings().is_some() && self.plots.is_none() {
+            bail!("--method is of --plots: effects of variants are found by running both alleles");
+        }
         let combine = match self.combine {
             CombineFlag::Cauchy => Combine::Cauchy,
             CombineFlag::Product => Combine::Product,
@@ -552,6 +560,7 @@ impl VariantsArgs {
             long,
             annotations: self.annotation,
             plots: self.plots.map(|folder| Plots {
+                attribution: self.attribution.settings(),
                 top: self.top,
                 folder,
             }),

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, Weak};
 
 use super::ensemble::{Mean, SideBySide};
 use super::fast::{
-    DagEngine, DagPlan, DagShared, FastEngine, FastPlan, Mismatch, Tables, check_against_full,
+    DagEngine, DagPlan, DagShared, FastEngine, FastPlan, KmerEngine, KmerTables, Mismatch, Tables,
+    check_against_full,
 };
 use super::{Engine, FullEngine, IsmError, Members, Scores, Strand, Stretch, Want};
 use crate::genome::Interval;
@@ -40,6 +41,9 @@ pub struct EngineSettings {
     pub threads: NonZeroUsize,
 }
 
+/// Puts the engine of a member, by its number, behind another one.
+pub type Behind<'a> = &'a dyn Fn(usize, Box<dyn Engine>) -> Box<dyn Engine>;
+
 /// Bases of a stretch that the fast engine is checked on, and how many such stretches.
 const CHECKED_BASES: u32 = 8;
 const CHECKED: usize = 4;
@@ -70,6 +74,7 @@ enum Kind {
 enum Fast {
     Chain(Arc<Tables>),
     Graph(Arc<DagShared>),
+    Kmers(Arc<KmerTables>),
 }
 
 impl Kind {
@@ -86,6 +91,7 @@ impl Kind {
                 tracing::info!("engine fast: {}", plan.describe());
                 let fast = match plan {
                     FastPlan::Chain(plan) => Fast::Chain(Tables::build(&plan)),
+                    FastPlan::Kmers(plan) => Fast::Kmers(KmerTables::build(plan, settings.strand)),
                     FastPlan::Graph(plan) => {
                         let (threads, batch) = (settings.threads, settings.batch);
                         let cut = plan.is_cut() && settings.choice == EngineChoice::Auto;
@@ -128,12 +134,17 @@ impl Member {
                 fast: match fast {
                     Fast::Chain(tables) => Box::new(FastEngine::new(tables, settings.strand)),
                     Fast::Graph(shared) => Box::new(DagEngine::new(shared, settings.strand)),
+                    Fast::Kmers(tables) => Box::new(KmerEngine::new(tables)),
                 },
                 model: Checkable {
                     file: model.file().clone(),
                     spec: model.spec().clone(),
                     runtime: model.runtime().clone(),
                     batch: settings.batch,
+                    kmers: match fast {
+                        Fast::Kmers(tables) => Some(tables.clone()),
+                        _ => None,
+                    },
                 },
                 full: Some(self.full(settings, model, cancel)?),
                 left: left.clone(),
@@ -202,7 +213,20 @@ impl Engines {
     /// # Errors
     /// When another session of a model cannot be opened.
     pub fn engine(&self, models: &[Model], cancel: &Cancel) -> Result<Box<dyn Engine>, IsmError> {
-        let mut each = self.each(models, cancel)?;
+        self.engine_behind(models, cancel, &|_, engine| engine)
+    }
+
+    /// The same, each member's engine put behind another one.
+    ///
+    /// # Errors
+    /// As [`engine`](Self::engine).
+    pub fn engine_behind(
+        &self,
+        models: &[Model],
+        cancel: &Cancel,
+        behind: Behind<'_>,
+    ) -> Result<Box<dyn Engine>, IsmError> {
+        let mut each = self.each(models, cancel, behind)?;
         Ok(match each.len() {
             1 => each.remove(0),
             members => {
@@ -226,9 +250,23 @@ impl Engines {
         models: &[Model],
         cancel: &Cancel,
     ) -> Result<Vec<Box<dyn Engine>>, IsmError> {
+        self.of_members_behind(threads, models, cancel, &|_, engine| engine)
+    }
+
+    /// The same, each member's engine put behind another one.
+    ///
+    /// # Errors
+    /// As [`engine`](Self::engine).
+    pub fn of_members_behind(
+        &self,
+        threads: NonZeroUsize,
+        models: &[Model],
+        cancel: &Cancel,
+        behind: Behind<'_>,
+    ) -> Result<Vec<Box<dyn Engine>>, IsmError> {
         (0..threads.get())
             .map(|_| {
-                let mut each = self.each(models, cancel)?;
+                let mut each = self.each(models, cancel, behind)?;
                 Ok(match each.len() {
                     1 => each.remove(0),
                     _ => Box::new(SideBySide::new(each)) as Box<dyn Engine>,
@@ -237,9 +275,17 @@ impl Engines {
             .collect()
     }
 
-    fn each(&self, models: &[Model], cancel: &Cancel) -> Result<Vec<Box<dyn Engine>>, IsmError> {
-        (self.members.iter().zip(models))
-            .map(|(member, model)| member.engine(&self.settings, model, cancel))
+    fn each(
+        &self,
+        models: &[Model],
+        cancel: &Cancel,
+        behind: Behind<'_>,
+    ) -> Result<Vec<Box<dyn Engine>>, IsmError> {
+        (self.members.iter().zip(models).enumerate())
+            .map(|(n, (member, model))| {
+                let engine = member.engine(&self.settings, model, cancel)?;
+                Ok(behind(n, engine))
+            })
             .collect()
     }
 }
@@ -261,6 +307,8 @@ struct Checkable {
     spec: Arc<ModelSpec>,
     runtime: Runtime,
     batch: NonZeroUsize,
+    /// Of a table of k-mers, which is no graph of convolutions.
+    kmers: Option<Arc<KmerTables>>,
 }
 
 impl Checkable {
@@ -297,6 +345,9 @@ impl Checked {
             };
             let graph = OnceCell::new();
             let rounding = |codes: &[u8]| {
+                if let Some(kmers) = &self.model.kmers {
+                    return kmers.rounding(codes);
+                }
                 let graph = graph.get_or_init(|| self.model.graph());
                 let found = graph.as_ref().and_then(|graph| graph.rounding(codes).ok());
                 found.unwrap_or_default()

@@ -19,7 +19,7 @@ mod sequence;
 mod stretch;
 mod sums;
 
-pub use choice::{EngineChoice, EngineSettings, Engines};
+pub use choice::{Behind, EngineChoice, EngineSettings, Engines};
 pub use ensemble::{Groups, Members};
 pub use full::FullEngine;
 pub use sequence::SequenceWindows;

@@ -11,6 +11,7 @@ mod shard;
 mod threads;
 
 pub use cancel::Cancel;
+pub(crate) use hash::hex;
 pub use hash::sha256;
 pub use order::in_order;
 pub use progress::{Progress, Silent};

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{Model, ModelError, ModelOptions, ModelSource, ModelSources, ModelSpec, Runtime};
+use super::{
+    Model, ModelError, ModelFile, ModelOptions, ModelSource, ModelSources, ModelSpec, Runtime,
+};
 use crate::job::ModelUsed;
 
 /// Models with the same window and the same tasks, of which the mean is asked for. One model is an
@@ -16,6 +18,10 @@ pub struct Ensemble {
     sources: Vec<ModelSource>,
     spec: Arc<ModelSpec>,
     runtime: Runtime,
+}
+
+fn read(sources: &ModelSources) -> Result<Vec<ModelFile>, ModelError> {
+    sources.members().iter().map(ModelSource::read).collect()
 }
 
 impl Ensemble {
@@ -30,11 +36,12 @@ impl Ensemble {
         options: &ModelOptions,
         library: Option<&Path>,
     ) -> Result<Self, ModelError> {
+        let files = read(sources)?;
         // What is wrong with the files is said before a library is looked for.
-        for source in sources.members() {
-            source.read()?.adapted(options)?.spec(options)?;
+        for file in &files {
+            file.adapted(options)?.spec(options)?;
         }
-        Self::open(sources, options, &Runtime::load(library)?)
+        Self::of(sources, files, options, &Runtime::load(library)?)
     }
 
     /// The same with a library that is at hand.
@@ -46,9 +53,19 @@ impl Ensemble {
         options: &ModelOptions,
         runtime: &Runtime,
     ) -> Result<Self, ModelError> {
+        Self::of(sources, read(sources)?, options, runtime)
+    }
+
+    /// Of files that have been read.
+    fn of(
+        sources: &ModelSources,
+        files: Vec<ModelFile>,
+        options: &ModelOptions,
+        runtime: &Runtime,
+    ) -> Result<Self, ModelError> {
         let sources = sources.members();
-        let open = |source: &ModelSource| Model::open(source.read()?, options, runtime);
-        let members: Vec<Model> = sources.iter().map(open).collect::<Result<_, _>>()?;
+        let open = |file: ModelFile| Model::open(file, options, runtime);
+        let members: Vec<Model> = files.into_iter().map(open).collect::<Result<_, _>>()?;
         let (Some(first), Some(second)) = (members.first(), sources.first()) else {
             return Err(ModelError::NoMember);
         };

@@ -7,6 +7,7 @@
 mod batch;
 mod embedded;
 mod ensemble;
+mod kmers;
 pub mod onnx;
 mod part;
 mod pool;
@@ -19,6 +20,7 @@ mod used;
 
 pub use embedded::{Embedded, ModelSource, ModelSources};
 pub use ensemble::Ensemble;
+pub use kmers::{Gapped, KmerFacts, KmerTable};
 pub use part::{Part, PartInput};
 pub use pool::{BATCHES, Pooled, SessionPool};
 pub use predict::{BothStrands, Cancellable, Predict};
@@ -31,6 +33,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::encode::BASES;
+use crate::input::InputError;
 
 /// What can be wrong with a model.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +49,9 @@ pub enum ModelError {
         /// What gave it away.
         problem: String,
     },
+    /// The text of a model that is no network could not be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// The model cannot be used; `what` is one of shape, type, alphabet, task count, ...
     #[error("{path} cannot be used: {what}: {problem}")]
     Unfit {
@@ -134,6 +140,14 @@ impl ModelError {
                 what: "external data",
                 ..
             } => Some("put that file where the model expects it, or save the model as one file".into()),
+            Self::Unfit {
+                what: "support vectors" | "head",
+                ..
+            } => Some("copy the file again, or train it to its end".into()),
+            Self::Unfit { what: "k-mers", .. } | Self::Input(InputError::Line { .. }) => Some(
+                "docs/models.md says what tables of k-mers and models of gkm-SVM look like".into(),
+            ),
+            Self::Input(e) => e.hint(),
             Self::Unfit { what: "type", .. } => {
                 Some("export the model with float32 input and output".into())
             }

@@ -9,9 +9,10 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::ModelError;
+use super::kmers::{self, Gapped, KMERS, KmerFacts, KmerTable};
 use super::onnx::{
-    FLOAT, GraphProto, ModelProto, Reduce, TensorProto, ValueInfoProto, one_output, type_name,
-    weights_inside, with_property,
+    FLOAT, GraphProto, KmerGraph, ModelProto, Reduce, TensorProto, ValueInfoProto, kmer_graph,
+    one_output, type_name, weights_inside, with_property,
 };
 use super::quantiles::{QUANTILES, Quantiles};
 use crate::encode::{BASES, Layout, OneHot};
@@ -101,12 +102,16 @@ impl ModelOptions {
 }
 
 impl ModelFile {
-    /// Reads a file, and the weights that lie in other files of its folder.
+    /// Reads a file, and the weights that lie in other files of its folder. A text file (plain or gzip) is a
+    /// table of k-mers or a gapped k-mer support vector machine ([`KmerTable`]), of which the network is made.
     ///
     /// # Errors
-    /// When it cannot be read or is not ONNX, or weights lie where they cannot be read from.
+    /// When it cannot be read or is neither, or weights lie where they cannot be read from.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         let bytes = fs::read(path).map_err(|e| ModelError::Read(e, path.into()))?;
+        if kmers::is_text(&bytes) {
+            return Self::read_kmers(path, &bytes, None).map(|(file, _)| file);
+        }
         let file = Self::from_bytes(path, bytes)?;
         if !file
             .graph()
@@ -122,6 +127,38 @@ impl ModelFile {
         Self::from_bytes(path, whole)
     }
 
+    /// Reads a table of k-mers or a gapped k-mer support vector machine from a text file's bytes, and makes the
+    /// network of it. `gapped` is for files that do not say. The SHA-256 is that of the file (of two files, of the
+    /// one that is named with the other behind it).
+    ///
+    /// # Errors
+    /// As [`KmerTable::read`].
+    pub fn read_kmers(
+        path: &Path,
+        bytes: &[u8],
+        gapped: Option<Gapped>,
+    ) -> Result<(Self, KmerTable), ModelError> {
+        let (table, other) = KmerTable::read(path, bytes, gapped)?;
+        let file = Self::from_bytes(path, table.onnx(&kmers::task_name(path)))?;
+        let sha256 = Sha256::new()
+            .chain_update(bytes)
+            .chain_update(other)
+            .finalize();
+        let file = Self {
+            sha256: hexadecimal(&sha256),
+            ..file
+        };
+        Ok((file, table))
+    }
+
+    /// What is known of the table of k-mers that the model was made from, if it is one.
+    ///
+    /// # Errors
+    /// When the metadata do not decode.
+    pub fn kmers(&self) -> Result<Option<KmerFacts>, ModelError> {
+        self.metadata_json(KMERS, "k-mers")
+    }
+
     /// Decodes a model; `path` is its name in messages.
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, ModelError> {
         let not_onnx = |problem: String| ModelError::NotOnnx {
@@ -134,10 +171,7 @@ impl ModelFile {
         if proto.graph.as_ref().is_none_or(|g| g.output.is_empty()) {
             return Err(not_onnx("it holds no graph".into()));
         }
-        let sha256 = Sha256::digest(&bytes)
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let sha256 = hexadecimal(&Sha256::digest(&bytes));
         Ok(Self {
             path: path.into(),
             bytes,
@@ -201,6 +235,11 @@ impl ModelFile {
     /// # Errors
     /// [`ModelError::Unfit`] when it cannot be made.
     pub fn adapted(&self, options: &ModelOptions) -> Result<Cow<'_, Self>, ModelError> {
+        if let Some(reduce) = options.reduce
+            && let Some(graph) = KmerGraph::read(self.graph())
+        {
+            return self.reduced(&graph, reduce);
+        }
         let name = options.output.as_deref();
         let bytes = one_output(&self.bytes, &self.proto, self.graph(), name, options.reduce)
             .map_err(|problem| self.unfit("output", problem))?;
@@ -208,6 +247,30 @@ impl ModelFile {
             return Ok(Cow::Borrowed(self));
         };
         let adapted = Self::from_bytes(&self.path, bytes)?;
+        Ok(Cow::Owned(Self {
+            sha256: self.sha256.clone(),
+            ..adapted
+        }))
+    }
+
+    /// A table of k-mers whose activities are sums or means.
+    fn reduced(&self, graph: &KmerGraph, reduce: Reduce) -> Result<Cow<'_, Self>, ModelError> {
+        let mean = match reduce {
+            Reduce::Sum => false,
+            Reduce::Mean => true,
+            other => {
+                let problem = format!("--reduce {other} of k-mers, expected sum or mean");
+                return Err(self.unfit("output", problem));
+            }
+        };
+        if mean == graph.mean {
+            return Ok(Cow::Borrowed(self));
+        }
+        let mut model = kmer_graph(graph.k, &graph.weights, mean).build();
+        let kept = self.proto.metadata_props.iter();
+        // Distributions were those of the other activities.
+        model.metadata_props = kept.filter(|p| p.key != QUANTILES).cloned().collect();
+        let adapted = Self::from_bytes(&self.path, model.encode_to_vec())?;
         Ok(Cow::Owned(Self {
             sha256: self.sha256.clone(),
             ..adapted
@@ -227,6 +290,12 @@ impl ModelFile {
         };
         let (layout, fixed_batch, length) = self.input_shape(input, frame)?;
         let (window, offset) = self.window(frame, length, fixed_batch)?;
+        if let Some(facts) = self.kmers()?
+            && window < facts.k
+        {
+            let problem = format!("{window} bases hold no {}-mer", facts.k);
+            return Err(self.unfit("window", problem));
+        }
         let alphabet = match &options.alphabet {
             Some(alphabet) => alphabet,
             None => self.proto.metadata("mpra_score.alphabet").unwrap_or("ACGT"),
@@ -570,6 +639,10 @@ impl ModelSpec {
         }
         Ok(())
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn alphabet_rows(alphabet: &str) -> Option<[u8; 4]> {

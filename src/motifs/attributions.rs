@@ -78,7 +78,8 @@ pub struct Row {
 }
 
 impl Attributions {
-    /// Reads a folder of results (`saturation.npz`, and the table of its rows) for these tasks (`None`: all).
+    /// Reads a folder of results (`saturation.npz`, and the table of its rows) for these tasks (`None`: all). Where it holds
+    /// contributions by another method, bases are worth these.
     ///
     /// # Errors
     /// When it cannot be read, a task is not in it, or no row was scored.
@@ -102,11 +103,16 @@ impl Attributions {
             let effects = |base: usize, column: usize| -> [f32; 4] {
                 std::array::from_fn(|b| row.effects[(4 * base + b) * all + column])
             };
+            let contributions = source.contributions;
+            let worth = |code: u8, four: [f32; 4]| match contributions {
+                false => worth.of(code, four),
+                true => four.get(usize::from(code)).copied().unwrap_or(f32::NAN),
+            };
             let values: Vec<Vec<f32>> = (columns.iter())
                 .map(|&column| {
                     let codes = row.codes.iter().enumerate();
                     codes
-                        .map(|(base, &code)| worth.of(code, effects(base, column)))
+                        .map(|(base, &code)| worth(code, effects(base, column)))
                         .collect()
                 })
                 .collect();
@@ -116,7 +122,10 @@ impl Attributions {
             }
             let centred = |base: usize| -> [f32; 4] {
                 let effects = effects(base, columns[0]);
-                let mean = effects.iter().sum::<f32>() / 4.0;
+                let mean = match contributions {
+                    false => effects.iter().sum::<f32>() / 4.0,
+                    true => 0.0,
+                };
                 match values[0][base].is_nan() {
                     true => [0.0; 4],
                     false => effects.map(|e| e - mean),
@@ -209,7 +218,7 @@ mod tests {
     fn stretches_with_values() {
         let n = f32::NAN;
         assert_eq!(runs(&[n, 1.0, 2.0, n, n, 3.0]), [1..3, 5..6]);
-        assert_eq!(runs(&[1.0]), [0..1]);
+        assert_eq!(runs(&[1.0]), std::slice::from_ref(&(0..1)));
         assert!(runs(&[n]).is_empty() && runs(&[]).is_empty());
     }
 

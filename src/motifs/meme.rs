@@ -1,21 +1,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{MotifError, jaspar};
+use super::{Motif, MotifError};
 use crate::input::Lines;
-
-/// A motif: shares of A, C, G, T, column by column.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Motif {
-    /// Identifier.
-    pub name: String,
-    /// Second name, empty where there is none.
-    pub other_name: String,
-    /// `[column][base]`.
-    pub frequencies: Vec<[f64; 4]>,
-    /// Words it was made from.
-    pub sites: u64,
-}
 
 /// The text of a file in MEME's minimal format, version 5.
 pub fn write_meme(background: [f64; 4], motifs: &[Motif]) -> String {
@@ -40,26 +27,8 @@ pub fn write_meme(background: [f64; 4], motifs: &[Motif]) -> String {
     text
 }
 
-/// Reads motifs, plain or gzip: MEME's minimal format (JASPAR, HOCOMOCO and others offer it), or JASPAR's own (rows of counts below
-/// `>` and a name). Columns are scaled to sum to 1.
-///
-/// # Errors
-/// When the file cannot be read, is not of the DNA alphabet, holds no motif, or a matrix is damaged.
-pub fn read_motifs(path: &Path) -> Result<Vec<Motif>, MotifError> {
-    let mut lines = Lines::open(path)?;
-    let counts = |line: &str| {
-        line.starts_with(|c: char| ">[".contains(c) || c.is_ascii_digit())
-            || ["A", "C", "G", "T"].contains(&line.split_whitespace().next().unwrap_or(""))
-    };
-    let first = lines.next_filled()?;
-    lines.unread();
-    match first.is_some_and(|line| counts(line.trim())) {
-        true => jaspar::read(lines),
-        false => read_meme(path, lines),
-    }
-}
-
-fn read_meme(path: &Path, mut lines: Lines) -> Result<Vec<Motif>, MotifError> {
+/// Reads motifs in MEME's minimal format.
+pub(super) fn read(path: &Path, mut lines: Lines) -> Result<Vec<Motif>, MotifError> {
     let mut motifs: Vec<Motif> = Vec::new();
     // Rows still to come of the matrix that is being read.
     let mut left = 0usize;

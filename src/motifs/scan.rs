@@ -126,6 +126,21 @@ struct Block {
     least: i32,
 }
 
+impl Scanner {
+    /// Bases that a motif spans.
+    pub fn width(&self, motif: usize) -> usize {
+        self.matrices[motif].columns[0].len()
+    }
+
+    /// Whether a word as long as a motif is a hit of it, on its own strand or the other one.
+    pub fn is_hit(&self, motif: usize, reverse: bool, word: &[u8]) -> bool {
+        let matrix = &self.matrices[motif];
+        let strand = usize::from(reverse);
+        let (columns, rest) = (&matrix.columns[strand], &matrix.rest[strand]);
+        word.len() == columns.len() && matrix.score(columns, rest, word).is_some()
+    }
+}
+
 impl Matrix {
     fn new(motif: &Motif, background: [f64; 4], most_p: f64) -> Self {
         let sites = match motif.sites {
@@ -378,6 +393,12 @@ mod tests {
             .max_by(|a, b| a.score.total_cmp(&b.score))
             .unwrap();
         assert_eq!(best.p, 1.0 / 1024.0);
+        for hit in &hits {
+            let word = &codes("TTTACGGTTTNACCGTTACGNT")[hit.start..hit.end];
+            assert!(scanner.is_hit(0, hit.reverse, word));
+            assert!(!scanner.is_hit(0, hit.reverse, &word[1..]));
+        }
+        assert!(!scanner.is_hit(0, false, &codes("TTTTT")) && scanner.width(0) == 5);
         // Nothing is rare enough.
         assert!(
             Scanner::new(&[uneven()], background, 1e-6)

@@ -8,7 +8,7 @@ mod append;
 mod tsv;
 mod whole;
 
-pub use append::AppendFile;
+pub use append::{AppendFile, Seal};
 pub use tsv::{Tsv, cell};
 pub use whole::{WholeFile, check_file, write, write_whole};
 
@@ -24,6 +24,9 @@ use crate::job::RunInfo;
 /// Name of the provenance file; its presence marks a folder that holds results.
 pub const RUN_JSON: &str = "run.json";
 
+/// Beside the `run.json` of a shard, its SHA-256, as `sha256sum` writes it.
+const RUN_SUM: &str = "run.json.sha256";
+
 const PARTIAL: &str = ".partial";
 const LOCK: &str = "lock";
 const CHECKPOINT: &str = "checkpoint.json";
@@ -33,6 +36,61 @@ const CHECKPOINT: &str = "checkpoint.json";
 pub fn unfinished(folder: &Path) -> Option<PathBuf> {
     let notes = folder.join(PARTIAL).join(CHECKPOINT);
     notes.exists().then_some(notes)
+}
+
+/// Notes as they stand in a file: with the SHA-256 of their text.
+fn sealed(notes: &[u8]) -> Vec<u8> {
+    let mut text =
+        format!("{{\"sha256\":\"{}\",\"notes\":", crate::job::sha256(notes)).into_bytes();
+    text.extend_from_slice(notes);
+    text.push(b'}');
+    text
+}
+
+/// The text of notes, which must be what was written.
+fn unseal(text: &[u8]) -> Result<&[u8], &'static str> {
+    let parts = || {
+        let rest = text.strip_prefix(b"{\"sha256\":\"")?;
+        let (sum, rest) = rest.split_at_checked(64)?;
+        let notes = rest.strip_prefix(b"\",\"notes\":")?.strip_suffix(b"}")?;
+        Some((sum, notes))
+    };
+    let (sum, notes) = parts().ok_or("it is not whole")?;
+    match crate::job::sha256(notes).as_bytes() == sum {
+        true => Ok(notes),
+        false => Err("its bytes are not those that were written"),
+    }
+}
+
+/// Looks whether the text of a shard's `run.json` is what was written.
+///
+/// # Errors
+/// [`OutputError::Read`] where there is no sum beside it, [`OutputError::Damaged`].
+pub fn check_sum(path: &Path, text: &[u8]) -> Result<(), OutputError> {
+    let beside = path.with_file_name(RUN_SUM);
+    let sum = fs::read(&beside).map_err(|e| OutputError::Read(e, beside))?;
+    let line = format!("{}  {RUN_JSON}\n", crate::job::sha256(text));
+    match sum == line.as_bytes() {
+        true => Ok(()),
+        false => Err(OutputError::Damaged {
+            path: path.into(),
+            problem: format!("its bytes are not those of {RUN_SUM}"),
+        }),
+    }
+}
+
+/// Reads the notes of an unfinished job ([`unfinished`]).
+///
+/// # Errors
+/// When they cannot be read or are not what was written.
+pub fn read_notes<T: DeserializeOwned>(path: &Path) -> Result<T, OutputError> {
+    let text = fs::read(path).map_err(|e| OutputError::Read(e, path.into()))?;
+    let damaged = |problem: String| OutputError::Checkpoint {
+        path: path.into(),
+        problem,
+    };
+    let notes = unseal(&text).map_err(|problem| damaged(problem.into()))?;
+    serde_json::from_slice(notes).map_err(|e| damaged(e.to_string()))
 }
 
 /// What to do with what is already in an output folder.
@@ -85,6 +143,14 @@ pub enum OutputError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A file of an unfinished run, or of a shard, that is not what it was.
+    #[error("{path} is damaged: {problem}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Another process is writing into the folder.
     #[error("another run is writing into {0}")]
     Locked(PathBuf),
@@ -100,6 +166,10 @@ impl OutputError {
             Self::Write(e, _) | Self::Folder(e, _) => write_hint(e),
             Self::Foreign(_) => Some("move it away".into()),
             Self::Stdout => Some("--out DIR names one; `--out ./-` is a folder called -".into()),
+            Self::Damaged { .. } | Self::Checkpoint { .. } => Some(
+                "what was computed cannot be trusted: run the job (or shard) again with --force"
+                    .into(),
+            ),
             Self::Unfinished(_) => Some("--resume goes on with it, --force begins anew".into()),
             Self::Locked(_) => Some("wait for it, or name another folder with --out".into()),
             Self::NotAFolder(_) => Some("--out DIR names a folder".into()),
@@ -262,17 +332,9 @@ impl OutputDir {
     /// When they cannot be read.
     pub fn checkpoint<T: DeserializeOwned>(&self) -> Result<Option<T>, OutputError> {
         let path = self.place.partial.join(CHECKPOINT);
-        match fs::read(&path) {
-            Ok(text) => {
-                serde_json::from_slice(&text)
-                    .map(Some)
-                    .map_err(|e| OutputError::Checkpoint {
-                        path,
-                        problem: e.to_string(),
-                    })
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(OutputError::Read(e, path)),
+        match read_notes(&path) {
+            Err(OutputError::Read(e, _)) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            notes => notes.map(Some),
         }
     }
 
@@ -283,7 +345,7 @@ impl OutputDir {
         let write = || -> io::Result<()> {
             let next = self.place.partial.join("checkpoint.next");
             let mut file = File::create(&next)?;
-            file.write_all(&serde_json::to_vec(notes)?)?;
+            file.write_all(&sealed(&serde_json::to_vec(notes)?))?;
             file.sync_data()?;
             fs::rename(&next, &path)?;
             File::open(&self.place.partial)?.sync_all()
@@ -322,10 +384,19 @@ impl OutputDir {
     pub fn commit(mut self, mut run: RunInfo) -> Result<Vec<PathBuf>, OutputError> {
         self.reserve(&self.names)?;
         let run_path = self.place.partial.join(RUN_JSON);
+        if run.unfinished.is_some() {
+            self.names.push(RUN_SUM.into());
+        }
         run.outputs.clone_from(&self.names);
         let text = serde_json::to_string_pretty(&run)
             .map_err(|e| OutputError::Write(e.into(), run_path.clone()))?;
-        write(&run_path, text + "\n")?;
+        let text = text + "\n";
+        if run.unfinished.is_some() {
+            // What is to be joined must be what was left.
+            let line = format!("{}  {RUN_JSON}\n", crate::job::sha256(text.as_bytes()));
+            write(&self.place.partial.join(RUN_SUM), line)?;
+        }
+        write(&run_path, text)?;
         let stale: Vec<String> = (earlier_outputs(&self.place.folder).into_iter())
             .filter(|name| !self.names.contains(name))
             .collect();

@@ -5,11 +5,14 @@ mod bars;
 mod forest;
 pub mod logo;
 mod overlap;
+pub mod perturb;
+mod steps;
 pub mod variant;
 
 pub use bars::{Bar, BarPanel, bar_chart};
 pub use forest::{Forest, ForestPanel, ForestRow, forest};
 pub use overlap::{Heat, Hexes, Labelled, Ranked, Scatter, heat, hexes, profiles, ranked, scatter};
+pub use steps::steps;
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! Effects of all changes in the pictured regions, found anew where model and genome are at hand.
+//! Effects of all changes in the pictured regions (or hypothetical contributions, by the run's method), found anew where model and genome are at hand.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::Error;
+use crate::attribution::{AttributionSettings, Attributions};
 use crate::genome::{Fasta, Interval, Lattice};
 use crate::ism::{Engine, EngineChoice, EngineSettings, Engines, Scores, Strand, Stretch, Want};
 use crate::job::{Cancel, RunInfo};
@@ -72,11 +73,21 @@ impl Effects {
                 threads: NonZeroUsize::MIN,
             };
             let engines = Engines::choose(settings, model.members())?;
+            let attribution = (run.settings.get("outputs"))
+                .and_then(|outputs| outputs.get("attribution").cloned())
+                .and_then(|found| serde_json::from_value::<AttributionSettings>(found).ok());
             let (window, stride) = (number("window"), number("stride"));
             let lattice =
                 Lattice::genome(window, stride).ok_or(ScoreError::Stride { stride, window })?;
             Ok(Self {
-                engine: engines.engine(model.members(), cancel)?,
+                engine: match attribution {
+                    None => engines.engine(model.members(), cancel)?,
+                    Some(found) => {
+                        let all = Attributions::new(found, settings.strand, &model, &columns)?;
+                        let behind = |member: usize, engine| all.engine(member, engine, cancel);
+                        engines.engine_behind(model.members(), cancel, &behind)?
+                    }
+                },
                 scores: Scores::default(),
                 lattice: lattice.allowing(number("most_unknown")),
                 by_region: text("anchor") == "region",

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::score::of_bases;
 use crate::genome::grouped;
 use crate::job::RunInfo;
 
@@ -160,7 +161,7 @@ fn methods(run: &RunInfo) -> String {
         .map_or(String::new(), |r| format!(", ONNX Runtime {}", r.version));
     match run.job.as_str() {
         "score" => format!(
-            "Regulatory activity and the importance of each base were predicted with mpra-score {} (model {models}{runtime}) for {} regions ({}) of the genome {}. The network was run on windows of {} bases, every {} bases, {}, on {}; {} windows were scored. A window with more than {} unknown bases was not scored ({} left out). The importance of a base is the largest change of predicted activity among its three substitutions (in-silico mutagenesis, {} engine), reference minus mutant, averaged over the windows that hold the base.",
+            "Regulatory activity and the importance of each base were predicted with mpra-score {} (model {models}{runtime}) for {} regions ({}) of the genome {}. The network was run on windows of {} bases, every {} bases, {}, on {}; {} windows were scored. A window with more than {} unknown bases was not scored ({} left out).{}",
             run.version,
             grouped(count(run, "rows")),
             input("bed"),
@@ -178,7 +179,7 @@ fn methods(run: &RunInfo) -> String {
             grouped(count(run, "windows_scored")),
             setting("most_unknown"),
             grouped(count(run, "windows_left_out")),
-            setting("engine"),
+            importance(run),
         ),
         "variants" | "variants enrich" => format!(
             "Effects of alleles were predicted with mpra-score {} (model {models}{runtime}) as the activity of the alternative minus that of the reference sequence, the mean over the windows that hold the variant ({} windows, stride {}, {} strand).",
@@ -187,8 +188,30 @@ fn methods(run: &RunInfo) -> String {
             setting("stride"),
             setting("strand"),
         ),
+        "design" => format!(
+            "{} sequences were designed with mpra-score {} (model {models}{runtime}): single bases were changed towards the objective \"{}\" ({}; {} search), at most {} a sequence, by the exact effects of all changes ({} engine); designs were scored once more by the full engine.",
+            grouped(count(run, "starts")),
+            run.version,
+            setting("objective"),
+            setting("goal"),
+            setting("method"),
+            setting("edits"),
+            setting("engine"),
+        ),
+        "haplotypes" => format!(
+            "Haplotypes of {} samples ({}) over the regions of {} were scored with mpra-score {} (model {models}{runtime}): all variants of a chromosome together in the sequence around each region's middle base, {} distinct sequences, means over windows of {} bases every {} bases, {} strand.",
+            grouped(count(run, "samples")),
+            input("vcf"),
+            input("bed"),
+            run.version,
+            grouped(count(run, "distinct")),
+            setting("window"),
+            setting("stride"),
+            setting("strand"),
+        ),
         job => format!(
-            "Computed with mpra-score {} ({job}){}.",
+            "{} with mpra-score {} ({job}){}.",
+            super::perturb::methods(run).unwrap_or_else(|| "Computed".into()),
             run.version,
             match models.is_empty() {
                 true => String::new(),
@@ -196,4 +219,36 @@ fn methods(run: &RunInfo) -> String {
             }
         ),
     }
+}
+
+/// How the bases of a run were given their values.
+fn importance(run: &RunInfo) -> String {
+    let engine = run.settings.get("engine").map(plain).unwrap_or_default();
+    let method = match of_bases(run) {
+        "importance" => {
+            return format!(
+                " The importance of a base is the largest change of predicted activity among its three substitutions (in-silico mutagenesis, {engine} engine), reference minus mutant, averaged over the windows that hold the base."
+            );
+        }
+        "deeplift" => "DeepLIFT's rescale rule (Shrikumar et al. 2017)",
+        "integrated-gradients" => "integrated gradients (Sundararajan et al. 2017)",
+        _ => "the gradient times the input",
+    };
+    let of = |key: &str| run.settings.get("outputs")?.get("attribution")?.get(key);
+    let references = of("references").map_or(String::new(), |references| {
+        match references.get("shuffles") {
+            Some(shuffles) => format!(
+                ", held against {} shuffles of the window that keep its pairs of neighbours",
+                shuffles.get("count").map(plain).unwrap_or_default()
+            ),
+            None => match plain(references).as_str() {
+                "uniform" => ", held against a quarter of every letter".into(),
+                "gc" => ", held against the window's share of G and C in every column".into(),
+                _ => String::new(),
+            },
+        }
+    });
+    format!(
+        " The contribution of a base was found by {method}{references}, averaged over the windows that hold the base."
+    )
 }

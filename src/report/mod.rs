@@ -8,6 +8,7 @@
 //! Names come from files that anyone may have made: they reach the page as JSON, in which `<`, `>` and `&` are escaped, and the
 //! script makes text of them, never markup.
 
+mod design;
 mod effects;
 mod elements;
 mod elsewhere;
@@ -16,6 +17,7 @@ mod facts;
 mod measured;
 mod motifs;
 mod page;
+mod perturb;
 mod pictures;
 mod score;
 mod serve;
@@ -259,9 +261,10 @@ fn part(
         } else if tables_done {
             continue;
         } else if name.ends_with(".tsv") && name != "regions.tsv" && part.tables.len() < 8 {
-            let Some(view) = View::read(&inside, name)? else {
+            let Some(mut view) = View::read(&inside, name)? else {
                 continue;
             };
+            perturb::note(&run, &mut view);
             if run.job.starts_with("train") {
                 part.curves.extend(training::curves(&view));
             }
@@ -273,6 +276,7 @@ fn part(
                 .extend(view.iter().flat_map(measured::by_judge));
         }
     }
+    design::fill(&mut part, path, &run.job)?;
     Ok((part, elements))
 }
 

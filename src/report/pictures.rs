@@ -24,6 +24,8 @@ const ALL_BASES: u64 = 200_000;
 #[derive(Debug, Serialize)]
 pub(super) struct Pictures {
     pub note: String,
+    /// What bases are given: `importance`, or by which method.
+    pub of_bases: String,
     pub tasks: Vec<String>,
     pub list: Vec<Picture>,
 }

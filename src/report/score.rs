@@ -89,7 +89,8 @@ pub(super) fn fill(
     };
     let factors = config.motifs.as_deref().map(Factors::open).transpose()?;
     let mut pictures = Pictures {
-        note: note(effects.as_ref().err(), factors.as_ref()),
+        of_bases: of_bases(run).into(),
+        note: note(effects.as_ref().err(), factors.as_ref(), of_bases(run)),
         tasks: tasks.clone(),
         list: Vec::new(),
     };
@@ -155,9 +156,20 @@ pub(super) fn fill(
     Ok(found.list)
 }
 
-fn note(lacking: Option<&String>, factors: Option<&Factors>) -> String {
+/// What the bases of a run were given: `importance`, or by which method.
+pub(super) fn of_bases(run: &RunInfo) -> &str {
+    match run.settings.get("method").and_then(|m| m.as_str()) {
+        None | Some("ism") => "importance",
+        Some(method) => method,
+    }
+}
+
+fn note(lacking: Option<&String>, factors: Option<&Factors>, of_bases: &str) -> String {
     let motifs = factors.map_or_else(String::new, |f| format!(" {}", f.note()));
-    let text = "Activity of the windows on their central bases; below it, for each task, importance as letters as high as it is, and the effect of every change.";
+    let text = match of_bases {
+        "importance" => "Activity of the windows on their central bases; below it, for each task, importance as letters as high as it is, and the effect of every change.".to_owned(),
+        method => format!("Activity of the windows on their central bases; below it, for each task, contributions of bases ({method}) as letters as high as they are, and the contribution that every letter would have."),
+    };
     match lacking {
         None => format!("{text}{motifs}"),
         Some(why) => format!("{text} There are no effects of changes: {why}.{motifs}"),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::table::{Column, View};
 use super::{Part, ReportError, facts, page};
 use crate::job::RunInfo;
-use crate::output::{self, OutputError};
+use crate::output;
 
 /// Lines over epochs.
 #[derive(Debug, Serialize)]
@@ -77,10 +77,8 @@ pub(super) fn unfinished(folder: &Path) -> Result<Option<Part>, ReportError> {
     let Some(path) = output::unfinished(folder) else {
         return Ok(None);
     };
-    let text = std::fs::read_to_string(&path).map_err(|e| OutputError::Read(e, path.clone()))?;
     let none = |text: &str| ReportError::NoResults(folder.into(), text.to_owned());
-    let notes: Value = serde_json::from_str(&text)
-        .map_err(|e| none(&format!("its checkpoint cannot be read: {e}")))?;
+    let notes: Value = output::read_notes(&path)?;
     let Some(view) = table(&notes) else {
         return Err(none(
             "an unfinished job of which there is nothing to show yet",

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::ReportError;
 use super::table::View;
+use crate::attribution::OF_BASES;
 use crate::genome::Interval;
 use crate::tracks::{Reader, Scores};
 
@@ -59,7 +60,14 @@ pub(super) fn tracks(folder: &Path, task: &str) -> Result<Tracks, ReportError> {
     };
     Ok(Tracks {
         activity: open("activity")?,
-        importance: open("importance")?,
+        importance: match OF_BASES
+            .into_iter()
+            .map(open)
+            .find(|found| !matches!(found, Ok(None)))
+        {
+            Some(found) => found?,
+            None => None,
+        },
     })
 }
 

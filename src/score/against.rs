@@ -54,7 +54,7 @@ pub(super) fn rank(
         return Ok(None);
     }
     let what = match config.outputs.importance {
-        true => "importance",
+        true => config.outputs.of_bases(),
         false => "activity",
     };
     let ending = match config.outputs.formats.bigwig {

@@ -1,12 +1,16 @@
 //! Sequences in memory, scored into arrays: what other programs call, such as the Python module.
 
-use std::sync::Mutex;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
-use ndarray::{Array2, Array3, Array4, ArrayView2, ArrayViewMut1, ArrayViewMut2, ArrayViewMut3, s};
+use ndarray::{
+    Array2, Array3, Array4, ArrayView2, ArrayView4, ArrayViewMut1, ArrayViewMut2, ArrayViewMut3, s,
+};
 
 use super::ScoreError;
 use crate::Error;
+use crate::attribution::{AttributionSettings, Attributions, Explainer, Method, References};
 use crate::encode::UNKNOWN;
 use crate::ism::{
     Engine, EngineSettings, Engines, IsmError, Members, Scores, SequenceWindows, Want,
@@ -79,6 +83,130 @@ impl ArrayScorer {
         want: Want,
         cancel: &Cancel,
     ) -> Result<SequenceArrays, Error> {
+        let engines = self.engines(codes.nrows(), cancel)?;
+        let (out, mut back) = self.run_on(engines, codes, stride, want, cancel)?;
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.append(&mut back);
+            idle.truncate(self.settings.threads.get());
+        }
+        Ok(out)
+    }
+
+    /// Gives bases contributions by another method than in-silico mutagenesis: in the place of importance, and
+    /// hypothetical ones in that of effects.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and where the model has an operator that passes backwards do not know.
+    pub fn contributions(
+        &self,
+        codes: ArrayView2<'_, u8>,
+        stride: u32,
+        settings: AttributionSettings,
+        cancel: &Cancel,
+    ) -> Result<SequenceArrays, Error> {
+        let tasks: Vec<usize> = (0..self.model.spec().tasks.len()).collect();
+        let all = Attributions::new(settings, self.settings.strand, &self.model, &tasks)?;
+        let behind = |member: usize, engine| all.engine(member, engine, cancel);
+        let threads = self.settings.threads.get().min(codes.nrows().max(1));
+        let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
+        let members = self.model.members();
+        let engines = (self.chosen).of_members_behind(threads, members, cancel, &behind)?;
+        Ok(self
+            .run_on(engines, codes, stride, Want::Effects, cancel)?
+            .0)
+    }
+
+    /// Hypothetical contributions `[n, window, 4, task]` of sequences as long as a window, held against references of the
+    /// caller's own, `[n, references, window, 4 (A, C, G, T)]`; of several models the mean, of the forward strand.
+    ///
+    /// # Errors
+    /// When shapes do not fit, a code is above 4, the model has an operator that passes backwards do not know, or it is
+    /// cancelled.
+    pub fn contributions_against(
+        &self,
+        codes: ArrayView2<'_, u8>,
+        references: ArrayView4<'_, f32>,
+        method: Method,
+        cancel: &Cancel,
+    ) -> Result<Array4<f32>, Error> {
+        let spec = self.model.spec();
+        let (window, tasks) = (spec.window, spec.tasks.len());
+        let (n, length) = codes.dim();
+        let (of, count, columns, rows) = references.dim();
+        if length != window || (of, columns, rows) != (n, window, 4) || count == 0 {
+            return Err(ScoreError::References {
+                sequences: [n, length],
+                found: [of, count, columns, rows],
+                window,
+            }
+            .into());
+        }
+        if let Some(&code) = codes.iter().find(|c| **c > UNKNOWN) {
+            return Err(ScoreError::Code(code).into());
+        }
+        let settings = AttributionSettings {
+            method,
+            references: References::Zeros,
+        };
+        let members = self.model.members();
+        let plans = members
+            .iter()
+            .map(|member| Explainer::plan(member, settings));
+        let plans = plans.collect::<Result<Vec<_>, _>>()?;
+        let all: Vec<usize> = (0..tasks).collect();
+        let mut out = Array4::zeros((n, window, 4, tasks));
+        let rows = codes.outer_iter().zip(references.outer_iter());
+        let rows = Mutex::new(rows.zip(out.outer_iter_mut()));
+        let work = || -> Result<(), Error> {
+            let explainers = plans.iter();
+            let mut explainers: Vec<Explainer> = explainers
+                .map(|plan| Explainer::new(plan, settings, Arc::default()))
+                .collect();
+            let mut found = vec![0.0; tasks * window * 4];
+            loop {
+                let next = rows.lock().map_or(None, |mut rows| rows.next());
+                let Some(((codes, references), mut to)) = next else {
+                    return Ok(());
+                };
+                cancel.check()?;
+                let references = references.outer_iter();
+                let references: Vec<Vec<f32>> =
+                    references.map(|r| r.iter().copied().collect()).collect();
+                let share = 1.0 / explainers.len() as f64;
+                for explainer in &mut explainers {
+                    explainer.against(&codes.to_vec(), &references, &all, &mut found);
+                    for ((task, column, letter), value) in (0..tasks * window * 4)
+                        .zip(&found)
+                        .map(|(i, value)| ((i / (4 * window), i / 4 % window, i % 4), value))
+                    {
+                        to[[column, letter, task]] += (share * value) as f32;
+                    }
+                }
+            }
+        };
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let work = &work;
+            let threads = (0..self.settings.threads.get().min(n)).map(|_| scope.spawn(work));
+            let threads: Vec<_> = threads.collect();
+            threads.into_iter().map(|t| t.join()).collect()
+        });
+        for result in results {
+            match result {
+                Ok(done) => done?,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok(out)
+    }
+
+    fn run_on(
+        &self,
+        engines: Vec<Box<dyn Engine>>,
+        codes: ArrayView2<'_, u8>,
+        stride: u32,
+        want: Want,
+        cancel: &Cancel,
+    ) -> Result<(SequenceArrays, Vec<Box<dyn Engine>>), Error> {
         let spec = self.model.spec();
         let (window, tasks) = (spec.window as u32, spec.tasks.len());
         let windows =
@@ -112,7 +240,6 @@ impl ArrayScorer {
                 })
             })
             .collect();
-        let engines = self.engines(rows.len(), cancel)?;
         let members = Members {
             members: self.model.members().len(),
             tasks,
@@ -153,13 +280,9 @@ impl ArrayScorer {
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
-        if let Ok(mut idle) = self.idle.lock() {
-            idle.append(&mut back);
-            idle.truncate(self.settings.threads.get());
-        }
         match first {
             Some(e) => Err(e),
-            None => Ok(out),
+            None => Ok((out, back)),
         }
     }
 

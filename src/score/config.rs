@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::attribution::AttributionSettings;
 use crate::genome::{Aliases, BedRules, BedSource, Lattice};
 use crate::ism::{EngineChoice, EngineSettings, Strand, Want};
 use crate::job::Shard;
@@ -47,10 +48,14 @@ pub struct Formats {
 pub struct Outputs {
     /// Importance, beside activity.
     pub importance: bool,
+    /// Contributions of bases by this method, in the place of importance, and hypothetical ones in that of effects.
+    pub attribution: Option<AttributionSettings>,
     /// `windows.tsv.gz`.
     pub windows: bool,
     /// `saturation.npz`.
     pub saturation: bool,
+    /// The files of TF-MoDISco in the place of `saturation.npz`.
+    pub modisco: bool,
     /// All columns of `regions.tsv`: beside mean activities and their quantiles also the largest, and those
     /// of importance.
     pub wide: bool,
@@ -67,6 +72,14 @@ impl Outputs {
             for item in items {
                 item.value = self.precision.round(item.value);
             }
+        }
+    }
+
+    /// The word for what bases are given: `importance`, or the method's.
+    pub fn of_bases(&self) -> &'static str {
+        match self.attribution {
+            Some(settings) => settings.method.as_str(),
+            None => "importance",
         }
     }
 

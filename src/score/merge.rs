@@ -5,36 +5,44 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::pipeline::Job;
-use super::provenance::{ShardNotes, by_status, count};
+use super::provenance::{Left, ShardNotes, by_status, count};
 use super::sink::{Sink, SinkState};
 use super::{Anchor, Layout, ScoreError, Summary, lift};
 use crate::Error;
 use crate::genome::{Contig, Contigs, Lattice, Regions};
 use crate::ism::Members;
 use crate::job::{Cancel, RunInfo, same_settings};
-use crate::output::{Existing, OutputDir, OutputError, RUN_JSON};
+use crate::output::{Existing, OutputDir, OutputError, RUN_JSON, Seal};
 
 const ROWS: &str = "rows.tsv";
 const CONTIGS: &str = "contigs.tsv";
 
 /// Makes the unfinished files of a job its results: a shard.
-pub(super) fn leave_shard(job: &mut Job<'_>, mut sink: Sink) -> Result<(), Error> {
-    sink.state()?;
+pub(super) fn leave_shard(job: &mut Job<'_>, mut sink: Sink) -> Result<Left, Error> {
+    let files = sink.state()?;
     for name in sink.unfinished_files() {
         job.out.file(&name);
     }
-    job.regions.save(&job.out.file(ROWS))?;
+    let rows = job.out.file(ROWS);
+    job.regions.save(&rows)?;
     let path = job.out.file(CONTIGS);
-    crate::output::write(&path, job.fasta.contigs().table())?;
-    Ok(())
+    let contigs = job.fasta.contigs().table();
+    let contigs_seal = Seal::of(contigs.as_bytes());
+    crate::output::write(&path, contigs)?;
+    Ok(Left {
+        files,
+        rows: Seal::of_file(&rows)?,
+        contigs: contigs_seal,
+        rejected: None,
+    })
 }
 
 /// Joins the shards of one job, given in any order, into the results that one run would have
 /// written, byte for byte (but for `run.json`). The shards stay.
 ///
 /// # Errors
-/// When a folder holds no shard, the shards are of different jobs, one is missing or given twice,
-/// or a file cannot be read or written.
+/// When a folder holds no shard, the shards are of different jobs, one is missing or given twice, a file is not what it was when the
+/// shard was done ([`OutputError::Damaged`]), or one cannot be read or written.
 pub fn merge(
     shards: &[PathBuf],
     out: &Path,
@@ -71,7 +79,7 @@ pub fn merge(
         .into());
     }
 
-    let contigs = read_contigs(first_folder)?;
+    let contigs = read_contigs(first_folder, &first.contigs)?;
     let (window, stride) = (first.window, first.stride);
     let layout = Layout {
         lattice: Lattice::genome(window, stride).ok_or(ScoreError::Stride { stride, window })?,
@@ -98,15 +106,22 @@ pub fn merge(
     let mut sink = Sink::open(out.partial(), &layout, first.outputs, &contigs, &state)?;
     for (folder, (_, notes)) in &found {
         cancel.check()?;
-        sink.append_unfinished(folder, notes.counts)?;
+        sink.append_unfinished(folder, &notes.files)?;
     }
     cancel.check()?;
+    for (folder, (_, notes)) in &found {
+        notes.rows.verify(&folder.join(ROWS))?;
+        notes.contigs.verify(&folder.join(CONTIGS))?;
+    }
     let mut regions = Regions::restore(&first_folder.join(ROWS), out.partial())?;
     let counts = sink.finish(&mut regions, &layout, &mut out)?;
 
     if run.outputs.iter().any(|name| name == lift::REJECTED) {
         // Each shard has the whole.
         let (from, to) = (first_folder.join(lift::REJECTED), out.file(lift::REJECTED));
+        if let Some(held) = &first.rejected {
+            held.verify(&from)?;
+        }
         fs::copy(&from, &to).map_err(|e| OutputError::Read(e, from.clone()))?;
     }
 
@@ -134,6 +149,7 @@ pub fn merge(
         with_unknown: counts.with_unknown,
         left_out: counts.left_out,
         bases: counts.bases,
+        completeness: None,
         files,
         seconds: started.elapsed().as_secs_f64(),
     })
@@ -151,17 +167,19 @@ fn read_notes(folder: &Path) -> Result<(RunInfo, ShardNotes), Error> {
     let Some(notes) = run.unfinished.clone() else {
         return Err(no_shard("these are the results of a whole run".into()).into());
     };
+    crate::output::check_sum(&path, &text)?;
     let notes = serde_json::from_value(notes).map_err(|e| no_shard(format!("{RUN_JSON}: {e}")))?;
     Ok((run, notes))
 }
 
-fn read_contigs(folder: &Path) -> Result<Contigs, Error> {
+fn read_contigs(folder: &Path, held: &Seal) -> Result<Contigs, Error> {
     let path = folder.join(CONTIGS);
     let damaged = |problem: &str| ScoreError::NoShard {
         path: folder.into(),
         problem: format!("{CONTIGS}: {problem}"),
     };
-    let text = fs::read_to_string(&path).map_err(|e| OutputError::Read(e, path.clone()))?;
+    let text = held.read(&path)?;
+    let text = String::from_utf8(text).map_err(|_| damaged("it is no text"))?;
     let mut list = Vec::new();
     for line in text.lines() {
         let (name, length) = line.split_once('\t').ok_or_else(|| damaged(line))?;

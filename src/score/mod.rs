@@ -37,14 +37,17 @@ pub use quantiles::{QuantilesConfig, RegionSet, write_quantiles};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use serde_json::json;
+
 use crate::Error;
+use crate::attribution::{Attributions, Completeness};
 use crate::genome::{Fasta, Lattice, RegionStatus, Regions};
 use crate::intervals::Named;
 use crate::ism::{Engines, Groups, Members, Scores};
-use crate::job::{Cancel, InputFile, JobError, Progress};
+use crate::job::{self, Cancel, InputFile, JobError, Progress};
 use crate::liftover::{Rejects, Tally};
 use crate::model::{Ensemble, Quantiles};
-use crate::output::OutputDir;
+use crate::output::{OutputDir, Seal};
 
 /// What can be wrong with a scoring job beside its files.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +113,28 @@ pub enum ScoreError {
         /// The model's window.
         window: u32,
     },
+    /// References that do not fit the sequences.
+    #[error(
+        "references {found:?} do not fit sequences {sequences:?}: expected a reference or more for each, [sequences, references, {window}, 4], and sequences of {window} bases"
+    )]
+    References {
+        /// Sequences, and their bases.
+        sequences: [usize; 2],
+        /// Shape of the references.
+        found: [usize; 4],
+        /// The model's window.
+        window: usize,
+    },
+    /// Regions of several widths, where all must be of one.
+    #[error(
+        "TF-MoDISco takes regions of one width, and there are some of {first} and of {other} bases"
+    )]
+    Widths {
+        /// One of them.
+        first: u32,
+        /// Another one.
+        other: u32,
+    },
     /// No code of a base.
     #[error("{0} is no code of a base: expected 0 to 3 for A, C, G, T, or 4")]
     Code(u8),
@@ -125,6 +150,7 @@ impl ScoreError {
             Self::NoRoom { .. } => Some(
                 "another --out; or --precision 8 (five eighths of it), --mean-over, --tasks, --no-importance".into(),
             ),
+            Self::Widths { .. } => Some("--resize N takes N bases about the middle of each".into()),
             Self::NoShard { .. } => Some("shards are written with --shard I/N".into()),
             _ => None,
         }
@@ -148,6 +174,8 @@ pub struct Summary {
     pub left_out: u64,
     /// Bases with a value.
     pub bases: u64,
+    /// How far contributions are from adding up, of methods whose contributions do.
+    pub completeness: Option<Completeness>,
     /// The files, in the output folder.
     pub files: Vec<PathBuf>,
     /// Wall-clock seconds of scoring.
@@ -244,6 +272,17 @@ impl Layout {
         })
     }
 
+    /// Columns of a member that what is written depends on, of these tasks or of those that are put together.
+    fn wanted(&self, tasks: &[usize]) -> Vec<usize> {
+        let mut columns = match &self.groups {
+            Some(groups) => groups.columns.concat(),
+            None => tasks.to_vec(),
+        };
+        columns.sort_unstable();
+        columns.dedup();
+        columns
+    }
+
     /// Makes of an engine's scores what is written: means over tasks, over members, and their spreads.
     fn reduce(&self, scores: &mut Scores) {
         if let Some(groups) = &self.groups {
@@ -324,6 +363,13 @@ pub fn run_with(
         tracing::warn!("none of {rows} region(s) lies on a contig of the FASTA: {first}");
     }
     check_contigs(&fasta, &regions)?;
+    if config.outputs.saturation && config.outputs.modisco {
+        let mut widths = regions.scorable.iter().map(|r| r.bases.len());
+        let first = widths.next().unwrap_or(0);
+        if let Some(other) = widths.find(|width| *width != first) {
+            return Err(ScoreError::Widths { first, other }.into());
+        }
+    }
 
     if !config.existing.resume {
         let mut bases = size::bases(&regions);
@@ -341,7 +387,22 @@ pub fn run_with(
         size::check_room(&config.out, needed)?;
     }
     let chosen = Engines::choose(config.engine_settings(), model.members())?;
-    let engines = chosen.of_members(config.threads, model.members(), cancel)?;
+    let explained = match config
+        .outputs
+        .attribution
+        .filter(|_| config.outputs.importance)
+    {
+        Some(settings) => {
+            let wanted = layout.wanted(&tasks);
+            Some(Attributions::new(settings, config.strand, &model, &wanted)?)
+        }
+        None => None,
+    };
+    let behind = |member: usize, engine| match &explained {
+        Some(explained) => explained.engine(member, engine, cancel),
+        None => engine,
+    };
+    let engines = chosen.of_members_behind(config.threads, model.members(), cancel, &behind)?;
     cancel.files_begin();
     let out = OutputDir::create(&config.out, config.existing)?;
     if lost.is_some() {
@@ -361,20 +422,32 @@ pub fn run_with(
     };
     let sink = job.score(engines, progress, cancel)?;
     let counts = sink.counts();
+    let mut left = None;
     if config.shard.is_some() {
-        merge::leave_shard(&mut job, sink)?;
+        left = Some(merge::leave_shard(&mut job, sink)?);
     } else {
         sink.finish(&mut job.regions, &job.layout, &mut job.out)?;
     }
     let ranked = against::rank(config, (annotations, &read), &mut job, counts.bases, cancel)?;
     let seconds = started.elapsed().as_secs_f64();
-    let mut run = provenance::describe(config, &model, chosen.name(), &job, &counts, seconds);
+    let elsewhere = lift::write(config, lost.as_mut(), &mut job.out)?;
+    if let (Some(left), Some(_)) = (&mut left, &lost) {
+        left.rejected = Some(Seal::of_file(&job.out.partial().join(lift::REJECTED))?);
+    }
+    let done = (&counts, seconds);
+    let mut run = provenance::describe(config, &model, chosen.name(), &job, done, left);
+    let completeness = explained.as_ref().and_then(Attributions::completeness);
+    if let Some(error) = completeness {
+        run.counts.extend(job::map(json!({
+            "mean_completeness_error": error.mean(),
+            "largest_completeness_error": error.largest,
+        })));
+    }
     run.inputs.extend(
         annotations
             .iter()
             .map(|a| InputFile::whole("annotation", &a.path)),
     );
-    let elsewhere = lift::write(config, lost.as_mut(), &mut job.out)?;
     let not_lifted = lost.as_ref().map(Rejects::tally);
     lift::describe(config, not_lifted, &mut run);
     if let Some(ranked) = ranked {
@@ -400,6 +473,7 @@ pub fn run_with(
         with_unknown: counts.with_unknown,
         left_out: counts.left_out,
         bases: counts.bases,
+        completeness,
         files,
         seconds,
     })

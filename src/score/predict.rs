@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use ndarray::{Array3, s};
+use ndarray::{Array2, Array3, s};
 use serde_json::json;
 
 use super::{Anchor, Layout, ScoreError, saturation};
@@ -14,7 +14,7 @@ use crate::ism::{Engine, EngineSettings, Engines, SequenceWindows, Want, pick_ta
 use crate::job::{self, Cancel, JobError, Progress, RunInfo};
 use crate::labelled::{Piece, Sequences};
 use crate::model::{Ensemble, ModelOptions, ModelSources};
-use crate::output::{AppendFile, Existing, OutputDir, OutputError, cell};
+use crate::output::{AppendFile, Existing, OutputDir, OutputError, Seal, cell};
 use crate::tracks::format_value;
 
 /// What a construct has on either side of the sequence that is tested: base codes.
@@ -124,7 +124,7 @@ pub fn predict(
             let file = std::fs::File::create(&path).map_err(|e| OutputError::Write(e, path))?;
             let parts = config.saturation.then(|| {
                 let path = out.partial().join("saturation.parts");
-                AppendFile::open(&path, 0)
+                AppendFile::open(&path, &Seal::default())
             });
             (Box::new(BufWriter::new(file)), parts.transpose()?)
         }
@@ -186,7 +186,13 @@ pub fn predict(
     if let Some(mut out) = out {
         if let Some(parts) = parts {
             let path = out.file("saturation.npz");
-            saturation::write_npz(parts, &lengths, &statuses, &layout.tasks, &path)?;
+            saturation::write_npz(
+                parts,
+                "effects",
+                (&lengths, &statuses),
+                &layout.tasks,
+                &path,
+            )?;
         }
         let mut run = RunInfo::new("predict", &config.command);
         run.input("sequences", &config.sequences);
@@ -350,6 +356,7 @@ impl Worker<'_> {
         let layout = self.layout;
         let columns = &layout.columns[..layout.tasks.len()];
         let mut effects = Array3::from_elem((codes.len(), 4, columns.len()), f32::NAN);
+        let mut importance = Array2::from_elem((codes.len(), columns.len()), f32::NAN);
         if status == Status::Ok {
             let engine = self.engine.as_mut();
             let scores = self.windows.score(engine, whole, false, Want::Effects)?;
@@ -359,10 +366,14 @@ impl Worker<'_> {
             let from = scores.effects.slice(s![left.min(covered)..covered, .., ..]);
             let to = s![..covered.saturating_sub(left), .., ..];
             pick_tasks(from, columns, effects.slice_mut(to));
+            let from = scores.importance.slice(s![left.min(covered)..covered, ..]);
+            let to = s![..covered.saturating_sub(left), ..];
+            pick_tasks(from, columns, importance.slice_mut(to));
         }
         let row = done.first + done.statuses.len() as u32;
-        let effects = effects.iter().copied();
-        saturation::put_part(&[row], 0, codes, effects, &mut done.saturation);
+        let (effects, importance) = (effects.iter().copied(), importance.iter().copied());
+        let to = &mut done.saturation;
+        saturation::put_part(&[row], 0, codes, effects, importance, to);
         done.lengths.push(codes.len());
         Ok(())
     }

@@ -9,12 +9,14 @@ use sha2::{Digest, Sha256};
 
 use super::counts::Counts;
 use super::pipeline::Job;
+use super::sink::SinkState;
 use super::{Anchor, Layout, Outputs, RegionSource, ScoreConfig};
 use crate::Error;
 use crate::genome::{BedSource, Fasta, GenomeError, IndexSource, RegionStatus, Regions};
 use crate::job::{self, RunInfo, Shard};
 use crate::liftover::LiftoverConfig;
 use crate::model::{Ensemble, Quantiles};
+use crate::output::Seal;
 
 /// Rows by status, those that occur.
 pub(super) fn by_status(regions: &Regions) -> Vec<(RegionStatus, u64)> {
@@ -70,14 +72,10 @@ pub(super) fn job_key(
             "modified": modified,
             "contigs": fasta.contigs().sha256(),
         },
-        "regions": hex(rows),
+        "regions": job::hex(&rows.finalize()),
         "settings": settings(config, engine, layout),
         "shard": config.shard.map(|s| format!("{}/{}", s.index(), s.of())),
     }))
-}
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn settings(config: &ScoreConfig, engine: &str, layout: &Layout) -> Value {
@@ -98,6 +96,7 @@ fn settings(config: &ScoreConfig, engine: &str, layout: &Layout) -> Value {
         "strand": config.strand.as_str(),
         "engine": engine,
         "batch": config.batch,
+        "method": (config.outputs.attribution).map_or("ism", |a| a.method.as_str()),
         "outputs": config.outputs,
     })
 }
@@ -115,11 +114,24 @@ pub(super) struct ShardNotes {
     pub window: u32,
     pub stride: u32,
     pub outputs: Outputs,
-    pub counts: Counts,
+    /// What its files held.
+    pub files: SinkState,
+    /// What its list of regions and that of contigs held, and that of regions that could not be lifted.
+    pub rows: Seal,
+    pub contigs: Seal,
+    pub rejected: Option<Seal>,
+}
+
+/// What a shard leaves.
+pub(super) struct Left {
+    pub files: SinkState,
+    pub rows: Seal,
+    pub contigs: Seal,
+    pub rejected: Option<Seal>,
 }
 
 impl ShardNotes {
-    pub fn of(job: &Job<'_>, shard: Shard, counts: Counts) -> Self {
+    pub fn of(job: &Job<'_>, shard: Shard, left: Left) -> Self {
         let mut key = job.key.clone();
         key["shard"] = Value::Null;
         Self {
@@ -131,7 +143,10 @@ impl ShardNotes {
             window: job.layout.lattice.window(),
             stride: job.layout.lattice.stride(),
             outputs: job.outputs,
-            counts,
+            files: left.files,
+            rows: left.rows,
+            contigs: left.contigs,
+            rejected: left.rejected,
         }
     }
 }
@@ -141,8 +156,8 @@ pub(super) fn describe(
     model: &Ensemble,
     engine: &str,
     job: &Job<'_>,
-    counts: &Counts,
-    seconds: f64,
+    (counts, seconds): (&Counts, f64),
+    left: Option<Left>,
 ) -> RunInfo {
     let mut run = RunInfo::new("score", &config.command);
     match &config.regions {
@@ -169,9 +184,8 @@ pub(super) fn describe(
     run.threads = Some(config.threads.get());
     run.counts = count(job.regions.rows(), &by_status(&job.regions), counts);
     run.seconds = Some(seconds);
-    run.unfinished = config
-        .shard
-        .map(|shard| json!(ShardNotes::of(job, shard, *counts)));
+    let notes = config.shard.zip(left);
+    run.unfinished = notes.map(|(shard, left)| json!(ShardNotes::of(job, shard, left)));
     run
 }
 

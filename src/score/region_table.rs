@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::genome::{RegionStatus, Regions};
 use crate::model::Quantiles;
-use crate::output::{AppendFile, OutputError};
+use crate::output::{AppendFile, OutputError, Seal};
 use crate::tracks::format_value;
 
 /// A region's share in one unit. Shares of one region are added up in the order of the units.
@@ -156,7 +156,8 @@ impl Partial {
 /// What the table has of each region.
 pub(super) struct Columns<'a> {
     pub tasks: &'a [String],
-    pub importance: bool,
+    /// The word for what bases are given, if anything.
+    pub importance: Option<&'static str>,
     /// All columns, not the short form.
     pub wide: bool,
     pub quantiles: &'a Quantiles,
@@ -171,10 +172,10 @@ pub(super) struct PartialSpool {
 }
 
 impl PartialSpool {
-    /// Opens the file at a length it had.
-    pub fn open(path: &Path, length: u64, tasks: usize) -> Result<Self, OutputError> {
+    /// Opens the file as it was.
+    pub fn open(path: &Path, held: &Seal, tasks: usize) -> Result<Self, OutputError> {
         Ok(Self {
-            file: AppendFile::open(path, length)?,
+            file: AppendFile::open(path, held)?,
             tasks,
             buffer: Vec::new(),
         })
@@ -267,7 +268,8 @@ fn print(
         wide,
         quantiles,
     } = *columns;
-    let importance = importance && wide;
+    let kind = importance.unwrap_or_default();
+    let importance = importance.is_some() && wide;
     // By task, what its mean activity is looked up in.
     let distributions: Vec<_> = tasks.iter().map(|task| quantiles.of_task(task)).collect();
     let mut out = BufWriter::new(File::create(path)?);
@@ -286,7 +288,7 @@ fn print(
         if importance {
             write!(
                 out,
-                "\t{task}.mean_importance\t{task}.mean_abs_importance\t{task}.max_abs_importance\t{task}.max_abs_position"
+                "\t{task}.mean_{kind}\t{task}.mean_abs_{kind}\t{task}.max_abs_{kind}\t{task}.max_abs_position"
             )?;
         }
     }
@@ -295,7 +297,7 @@ fn print(
     for task in tasks.iter().filter(|_| spread) {
         write!(out, "\t{task}.mean_activity_spread")?;
         if importance {
-            write!(out, "\t{task}.mean_importance_spread")?;
+            write!(out, "\t{task}.mean_{kind}_spread")?;
         }
     }
     writeln!(out)?;

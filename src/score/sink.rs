@@ -12,8 +12,8 @@ use super::{Formats, Layout, Outputs, saturation};
 use crate::Error;
 use crate::genome::{Contigs, Regions};
 use crate::input::BGZF_EOF;
-use crate::output::{AppendFile, OutputDir, OutputError};
-use crate::tracks::bigwig::{BigWigWriter, Lengths};
+use crate::output::{AppendFile, OutputDir, OutputError, Seal};
+use crate::tracks::bigwig::{BigWigWriter, Held};
 
 /// Width of the finest zoom level's bins for tracks of one value a base. Browsers switch to it
 /// from about 256 bases a pixel on and read single values before.
@@ -23,17 +23,23 @@ const PARTIALS: &str = "regions.shares";
 const SATURATION: &str = "saturation.parts";
 const WINDOWS: &str = "windows.tsv.gz";
 
-/// All there is to know of the files of an unfinished job: how long they were.
+/// All there is to know of the files of an unfinished job: what they held.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct SinkState {
     counts: Counts,
-    bigwigs: BTreeMap<String, Lengths>,
-    files: BTreeMap<String, u64>,
+    bigwigs: BTreeMap<String, Held>,
+    files: BTreeMap<String, Seal>,
 }
 
 impl SinkState {
-    fn length(&self, name: &str) -> u64 {
-        self.files.get(name).copied().unwrap_or(0)
+    /// What a file held; nothing where it is not known.
+    fn held(&self, name: &str) -> Seal {
+        self.files.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The same of a track's three files.
+    fn track(&self, name: &str) -> Held {
+        self.bigwigs.get(name).cloned().unwrap_or_default()
     }
 }
 
@@ -52,6 +58,7 @@ pub(super) struct Sink {
     partials: PartialSpool,
     saturation: Option<AppendFile>,
     outputs: Outputs,
+    tasks: Vec<String>,
     counts: Counts,
 }
 
@@ -84,10 +91,10 @@ impl Sink {
         };
         let activity = tracks("activity", activity_reduction(stride))?;
         let importance = match outputs.importance {
-            true => tracks("importance", importance_reduction())?,
+            true => tracks(outputs.of_bases(), importance_reduction())?,
             false => Vec::new(),
         };
-        let file = |name: &str| AppendFile::open(&folder.join(name), state.length(name));
+        let file = |name: &str| AppendFile::open(&folder.join(name), &state.held(name));
         let mut windows = match outputs.windows {
             true => Some(file(WINDOWS)?),
             false => None,
@@ -107,7 +114,7 @@ impl Sink {
             windows,
             partials: PartialSpool::open(
                 &folder.join(PARTIALS),
-                state.length(PARTIALS),
+                &state.held(PARTIALS),
                 layout.names("", "").len(),
             )?,
             saturation: match outputs.saturation {
@@ -115,6 +122,7 @@ impl Sink {
                 false => None,
             },
             outputs,
+            tasks: layout.tasks.clone(),
             counts: state.counts,
         })
     }
@@ -162,10 +170,7 @@ impl Sink {
                     .insert(track.name.clone(), bigwig.checkpoint()?);
             }
             if let Some(file) = &mut track.bedgraph {
-                file.sync()?;
-                state
-                    .files
-                    .insert(bedgraph_name(&track.name), file.length());
+                state.files.insert(bedgraph_name(&track.name), file.seal()?);
             }
         }
         let spools = [
@@ -175,37 +180,37 @@ impl Sink {
         ];
         for (name, file) in spools {
             if let Some(file) = file {
-                file.sync()?;
-                state.files.insert(name.into(), file.length());
+                state.files.insert(name.into(), file.seal()?);
             }
         }
         Ok(state)
     }
 
-    /// Appends the unfinished files of another job on the same genome: a shard.
-    pub fn append_unfinished(&mut self, folder: &Path, counts: Counts) -> Result<(), Error> {
+    /// Appends the unfinished files of another job on the same genome, a shard, which must be what they were.
+    pub fn append_unfinished(&mut self, folder: &Path, state: &SinkState) -> Result<(), Error> {
         for track in self.activity.iter_mut().chain(&mut self.importance) {
             if let Some(bigwig) = &mut track.bigwig {
-                bigwig.append_unfinished(&folder.join(bigwig_name(&track.name)))?;
+                let held = state.track(&track.name);
+                bigwig.append_unfinished(&folder.join(bigwig_name(&track.name)), &held)?;
             }
             if let Some(file) = &mut track.bedgraph {
-                file.append_file(&folder.join(bedgraph_name(&track.name)), 0)?;
+                let name = bedgraph_name(&track.name);
+                file.append_file(&folder.join(&name), 0, &state.held(&name))?;
             }
         }
         if let Some(windows) = &mut self.windows {
             // Every part begins with the header line, in a block of its own.
-            windows.append_file(
-                &folder.join(WINDOWS),
-                windows_header(&folder.join(WINDOWS))?,
-            )?;
+            let (path, held) = (folder.join(WINDOWS), state.held(WINDOWS));
+            held.verify(&path)?;
+            windows.append_file(&path, windows_header(&path)?, &held)?;
         }
         if let Some(parts) = &mut self.saturation {
-            parts.append_file(&folder.join(SATURATION), 0)?;
+            parts.append_file(&folder.join(SATURATION), 0, &state.held(SATURATION))?;
         }
         self.partials
             .file()
-            .append_file(&folder.join(PARTIALS), 0)?;
-        self.counts += counts;
+            .append_file(&folder.join(PARTIALS), 0, &state.held(PARTIALS))?;
+        self.counts += state.counts;
         Ok(())
     }
 
@@ -234,11 +239,17 @@ impl Sink {
             names.extend(track.bedgraph.is_some().then(|| bedgraph_name(&track.name)));
         }
         names.extend(self.windows.is_some().then(|| WINDOWS.to_owned()));
-        names.extend(
-            self.saturation
-                .is_some()
-                .then(|| "saturation.npz".to_owned()),
-        );
+        if self.saturation.is_some() {
+            match self.outputs.modisco {
+                false => names.push("saturation.npz".into()),
+                true => {
+                    let tasks = self.tasks.iter().map(String::as_str);
+                    let arrays = std::iter::once("one_hot").chain(tasks);
+                    names.extend(arrays.map(|name| format!("modisco.{name}.npz")));
+                    names.push("modisco.regions.bed".into());
+                }
+            }
+        }
         names
     }
 
@@ -262,7 +273,7 @@ impl Sink {
         let table = out.file("regions.tsv");
         let columns = Columns {
             tasks: &layout.tasks,
-            importance: self.outputs.importance,
+            importance: self.outputs.importance.then(|| self.outputs.of_bases()),
             wide: self.outputs.wide,
             quantiles: &layout.quantiles,
         };
@@ -273,9 +284,20 @@ impl Sink {
             windows.finish()?;
         }
         if let Some(parts) = self.saturation {
-            let path = out.file("saturation.npz");
             let lengths = regions.lengths()?;
-            saturation::write_npz(parts, &lengths, &regions.status, &layout.tasks, &path)?;
+            if self.outputs.modisco {
+                let centre = self.outputs.attribution.is_none();
+                let rows = (&lengths[..], &*regions);
+                saturation::write_modisco(parts, rows, &layout.tasks, centre, out)?;
+                return Ok(self.counts);
+            }
+            let path = out.file("saturation.npz");
+            let array = match self.outputs.attribution {
+                Some(_) => "contributions",
+                None => "effects",
+            };
+            let rows = (&lengths[..], &regions.status[..]);
+            saturation::write_npz(parts, array, rows, &layout.tasks, &path)?;
         }
         Ok(self.counts)
     }
@@ -309,18 +331,18 @@ impl Track {
         state: &SinkState,
     ) -> Result<Self, Error> {
         let path = |name: String| -> PathBuf { folder.join(name) };
-        let lengths = state.bigwigs.get(&name).copied().unwrap_or_default();
+        let held = state.track(&name);
         let text = bedgraph_name(&name);
         Ok(Self {
             bigwig: match formats.bigwig {
                 true => {
                     let path = path(bigwig_name(&name));
-                    Some(BigWigWriter::open(&path, contigs, reduction, lengths)?)
+                    Some(BigWigWriter::open(&path, contigs, reduction, &held)?)
                 }
                 false => None,
             },
             bedgraph: match formats.bedgraph {
-                true => Some(AppendFile::open(&path(text.clone()), state.length(&text))?),
+                true => Some(AppendFile::open(&path(text.clone()), &state.held(&text))?),
                 false => None,
             },
             name,

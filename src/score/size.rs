@@ -73,7 +73,7 @@ pub(super) fn reckoned(
     let mut bytes = all * bases as f64;
     if outputs.saturation {
         // Parts, and the table that is made of them, twice while it is.
-        let each = 16.0 * columns as f64;
+        let each = 20.0 * columns as f64;
         bytes += each * bases as f64 + 2.0 * each * positions as f64;
     }
     bytes as u64
@@ -125,6 +125,8 @@ mod tests {
     fn outputs(precision: Precision) -> Outputs {
         Outputs {
             importance: true,
+            attribution: None,
+            modisco: false,
             windows: false,
             saturation: false,
             wide: false,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use ndarray::{Array3, ArrayView1, s};
+use ndarray::{Array2, Array3, ArrayView1, s};
 use noodles::bgzf;
 
 use super::counts::Counts;
@@ -297,6 +297,7 @@ impl Worker<'_> {
         let columns = &self.layout.columns[..self.layout.tasks.len()];
         let shape = (part.len() as usize, 4, columns.len());
         let mut effects = Array3::from_elem(shape, f32::NAN);
+        let mut importance = Array2::from_elem((shape.0, shape.2), f32::NAN);
         for piece in pieces {
             let origin = piece.span().start();
             for bases in piece.wanted.iter().filter_map(|w| w.intersect(part)) {
@@ -304,12 +305,17 @@ impl Worker<'_> {
                 let to = s![bases.indices_from(part.start()), .., ..];
                 let from = piece.scores.effects.slice(from);
                 pick_tasks(from, columns, effects.slice_mut(to));
+                let from = s![bases.indices_from(origin), ..];
+                let to = s![bases.indices_from(part.start()), ..];
+                let from = piece.scores.importance.slice(from);
+                pick_tasks(from, columns, importance.slice_mut(to));
             }
         }
         let rows: Vec<u32> = region.rows(self.regions).collect();
         let position = part.start() - region.bases.start();
-        let effects = effects.iter().map(|v| self.outputs.precision.round(*v));
-        saturation::put_part(&rows, position, codes, effects, out);
+        let round = |v: &f32| self.outputs.precision.round(*v);
+        let (effects, importance) = (effects.iter().map(round), importance.iter().map(round));
+        saturation::put_part(&rows, position, codes, effects, importance, out);
     }
 
     fn tracks(&mut self, unit: &Unit, pieces: &[Piece], result: &mut UnitResult) {

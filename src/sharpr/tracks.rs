@@ -7,7 +7,7 @@ use super::{RegionTable, SharprError};
 use crate::genome::{Contig, Contigs};
 use crate::input::{InputError, Lines, Place, shorten};
 use crate::output::write;
-use crate::tracks::bigwig::{BigWigWriter, Encoded, Encoder, Lengths};
+use crate::tracks::bigwig::{BigWigWriter, Encoded, Encoder, Held};
 use crate::tracks::{Item, write_bedgraph};
 
 /// Width of the finest zoom level's bins.
@@ -211,7 +211,7 @@ fn write_bigwig(
     // `read_sizes` refuses a name that stands twice, and `lay_on_genome` one that is not there.
     let contigs = Contigs::new(list.collect()).unwrap_or_default();
     let ranks = contigs.ranks();
-    let mut writer = BigWigWriter::open(path, &contigs, ZOOM, Lengths::default())?;
+    let mut writer = BigWigWriter::open(path, &contigs, ZOOM, &Held::default())?;
     let mut encoder = Encoder::new(ZOOM);
     for track in tracks {
         let Some(id) = contigs.id(&track.chrom) else {

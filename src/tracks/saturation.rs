@@ -23,6 +23,8 @@ pub struct Saturation {
     pub lengths: Vec<u32>,
     /// Where each row lies.
     pub places: Vec<RowPlace>,
+    /// Whether it holds hypothetical contributions, by another method than in-silico mutagenesis, in the place of effects.
+    pub contributions: bool,
     longest: usize,
     effects: BufReader<File>,
     one_hot: BufReader<File>,
@@ -48,7 +50,7 @@ pub struct SaturationRow {
     pub row: usize,
     /// A code a base.
     pub codes: Vec<u8>,
-    /// Mutant - reference, `[base, 4 (A, C, G, T), task]`; NaN where there is none.
+    /// Mutant - reference, or hypothetical contributions, `[base, 4 (A, C, G, T), task]`; NaN where there is none.
     pub effects: Vec<f32>,
 }
 
@@ -76,6 +78,7 @@ impl Saturation {
         let open = || File::open(&path).map_err(|e| InputError::Open(e, path.clone()));
         let mut archive = zip::ZipArchive::new(open()?)
             .map_err(|e| fail(format!("it is no archive, or cut short ({e})")))?;
+        let contributions = archive.index_for_name("contributions.npy").is_some();
         let mut array = |name: &'static str, kind: &str| -> Result<Array, TrackError> {
             let entry = archive
                 .by_name(name)
@@ -121,7 +124,10 @@ impl Saturation {
             }
             Ok(Array { file, shape, width })
         };
-        let effects = array("effects.npy", "<f4")?;
+        let effects = match contributions {
+            true => array("contributions.npy", "<f4")?,
+            false => array("effects.npy", "<f4")?,
+        };
         let one_hot = array("one_hot.npy", "|u1")?;
         let lengths = array("lengths.npy", "<u4")?;
         let tasks = array("tasks.npy", "|S")?;
@@ -164,6 +170,7 @@ impl Saturation {
             places,
             longest,
             effects: effects.file,
+            contributions,
             one_hot: one_hot.file,
             next: 0,
             bytes: Vec::new(),

@@ -13,7 +13,7 @@ use super::{Examples, TrainError};
 use crate::ism::{
     Engine, EngineChoice, EngineSettings, Engines, IsmError, SequenceWindows, Strand,
 };
-use crate::job;
+use crate::job::{self, sha256};
 use crate::model::{Model, ModelError};
 use crate::output::write_whole;
 use crate::{Cancel, Error};
@@ -203,7 +203,7 @@ fn add(
 }
 
 /// A file of labels, so that they need not be made again. It begins with a line that says of what
-/// sequences, teachers and settings they are.
+/// sequences, teachers and settings they are, and ends with the SHA-256 of all before.
 pub struct LabelCache {
     path: PathBuf,
     key: String,
@@ -222,14 +222,14 @@ impl LabelCache {
         let hex: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
         Self {
             path: path.into(),
-            key: format!("mpra-score labels 1 {hex}\n"),
+            key: format!("mpra-score labels 2 {hex}\n"),
         }
     }
 
     /// Takes the labels from the file; `false` when it is not there or of something else.
     ///
     /// # Errors
-    /// [`TrainError::Read`].
+    /// [`TrainError::Read`], and [`TrainError::Data`] when it is damaged.
     pub fn load(&self, examples: &mut Examples) -> Result<bool, TrainError> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
@@ -238,9 +238,22 @@ impl LabelCache {
         };
         let shape = (examples.len(), examples.windows, examples.tasks.len());
         let n = shape.0 * shape.1 * shape.2;
-        let Some(values) = bytes.strip_prefix(self.key.as_bytes()) else {
-            return Ok(false);
+        let damaged = || TrainError::Data {
+            path: self.path.clone(),
+            problem:
+                "these are not the labels that were written; remove it, and they are made anew"
+                    .into(),
         };
+        if !bytes.starts_with(self.key.as_bytes()) {
+            return Ok(false);
+        }
+        let (bytes, sum) = (bytes.len().checked_sub(64))
+            .map(|at| bytes.split_at(at))
+            .ok_or_else(damaged)?;
+        if sha256(bytes).as_bytes() != sum {
+            return Err(damaged());
+        }
+        let values = bytes.get(self.key.len()..).unwrap_or_default();
         if values.len() != 8 * n {
             return Ok(false);
         }
@@ -264,6 +277,8 @@ impl LabelCache {
         for value in examples.labels.iter().chain(reversed) {
             bytes.extend(value.to_le_bytes());
         }
+        let sum = sha256(&bytes);
+        bytes.extend_from_slice(sum.as_bytes());
         Ok(write_whole(&self.path, &bytes)?)
     }
 }

@@ -7,6 +7,7 @@ use super::input::VariantSource;
 use super::journal::LongRun;
 use super::rank::RankBy;
 use super::windows::Windows;
+use crate::attribution::AttributionSettings;
 use crate::genome::Aliases;
 use crate::intervals::Named;
 use crate::ism::{EngineChoice, EngineSettings, Strand};
@@ -111,6 +112,8 @@ pub struct Plots {
     pub top: usize,
     /// Into which folder.
     pub folder: PathBuf,
+    /// What is drawn: contributions of bases by this method, or in-silico mutagenesis.
+    pub attribution: Option<AttributionSettings>,
 }
 
 /// The job of `mpra-score variants`.

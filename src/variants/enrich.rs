@@ -113,7 +113,7 @@ pub fn run(
     }
     let started = Instant::now();
     let mut saved = None;
-    let mut setup = Setup::open(scoring, true, cancel)?;
+    let mut setup = Setup::open(scoring, true, None, cancel)?;
     let seed = scoring.background.seed;
     let control = match &config.control {
         Control::Background => {

@@ -123,7 +123,10 @@ pub fn run(
     check(config)?;
     let started = Instant::now();
     let scoring = &config.scoring;
-    let setup = Setup::open(scoring, config.table.is_some(), cancel)?;
+    let setup = {
+        let explained = config.plots.as_ref().and_then(|plots| plots.attribution);
+        Setup::open(scoring, config.table.is_some(), explained, cancel)?
+    };
     let rank_task = match &config.rank_by {
         RankBy::Task(name) => Some(setup.task(name)?),
         _ => None,
@@ -177,6 +180,7 @@ pub fn run(
             Some(outputs)
         }
     };
+    let mut explainer = setup.explainer.take();
     let mut annotators: Vec<Annotator<'_>> = std::mem::take(&mut setup.scorers)
         .into_iter()
         .map(|scorer| Annotator::new(&shared, scorer).lifting(chains.as_ref(), &setup.fasta))
@@ -203,7 +207,7 @@ pub fn run(
             judge::records(&counts, &shared, told.filter(|_| chains.is_none()))?;
             outputs.others.extend(saved);
             sorted = outputs.writer.is_sorted();
-            let scorer = annotators.first_mut().map(|a| &mut a.scorer);
+            let scorer = (explainer.as_mut()).or(annotators.first_mut().map(|a| &mut a.scorer));
             let of_scorer = (scorer, not_lifted.as_ref());
             (files, repeated) = outputs.finish(config, &setup, &shared, of_scorer, cancel)?;
             journal.map(Journal::remove).transpose()?;

@@ -1,3 +1,5 @@
+use std::num::NonZeroUsize;
+
 use serde_json::{Value, json};
 
 use super::config::{BackgroundSource, Scoring};
@@ -5,6 +7,7 @@ use super::effects::Scorer;
 use super::sample::{Key, Sample};
 use super::windows::{Rules, lattice};
 use crate::Error;
+use crate::attribution::{AttributionSettings, Attributions};
 use crate::genome::Fasta;
 use crate::ism::{Engines, Members};
 use crate::job::{self, Cancel, InputFile, ModelUsed, OnnxRuntime, RunInfo};
@@ -22,14 +25,22 @@ pub(super) struct Setup {
     pub onnxruntime: OnnxRuntime,
     pub key: Key,
     pub scorers: Vec<Scorer>,
+    /// One that gives contributions, for figures.
+    pub explainer: Option<Scorer>,
 }
 
 impl Setup {
-    /// Opens model and genome. `importance`: whether it is wanted of changes of more than one base.
+    /// Opens model and genome. `importance`: whether it is wanted of changes of more than one base; `explained`: by which
+    /// method contributions are wanted, if any.
     ///
     /// # Errors
     /// For everything that can be wrong with them.
-    pub fn open(scoring: &Scoring, importance: bool, cancel: &Cancel) -> Result<Self, Error> {
+    pub fn open(
+        scoring: &Scoring,
+        importance: bool,
+        explained: Option<AttributionSettings>,
+        cancel: &Cancel,
+    ) -> Result<Self, Error> {
         let library = scoring.ort_lib.as_deref();
         let model = Ensemble::load(&scoring.model, &scoring.model_options, library)?;
         let spec = model.spec().clone();
@@ -40,7 +51,7 @@ impl Setup {
             members: model.members().len(),
             tasks: spec.tasks.len(),
         };
-        let rules = Rules::new(lattice, scoring.windows, columns, members)?;
+        let rules = Rules::new(lattice, scoring.windows, columns.clone(), members)?;
         let fasta = Fasta::open(&scoring.fasta, scoring.write_index)?;
         let chosen = Engines::choose(scoring.engine_settings(), model.members())?;
         let scorers = chosen
@@ -48,6 +59,18 @@ impl Setup {
             .into_iter()
             .map(|engine| Scorer::new(engine, &fasta, &rules, importance))
             .collect::<Result<Vec<_>, Error>>()?;
+        let explainer = match explained {
+            Some(settings) => {
+                let all = Attributions::new(settings, scoring.strand, &model, &columns)?;
+                let behind = |member: usize, engine| all.engine(member, engine, cancel);
+                let one = NonZeroUsize::MIN;
+                let engines = chosen.of_members_behind(one, model.members(), cancel, &behind)?;
+                let engine = engines.into_iter().next();
+                let scorer = engine.map(|engine| Scorer::new(engine, &fasta, &rules, importance));
+                scorer.transpose()?
+            }
+            None => None,
+        };
         let sha256 = model.sha256();
         Ok(Self {
             fasta,
@@ -73,6 +96,7 @@ impl Setup {
             tasks,
             sha256,
             scorers,
+            explainer,
         })
     }
 

@@ -96,6 +96,11 @@ impl Header {
         self.width().saturating_sub(COLUMNS.len() + 1)
     }
 
+    /// Names of the samples.
+    pub fn sample_names(&self) -> impl Iterator<Item = &[u8]> {
+        self.columns.split(|&b| b == b'\t').skip(COLUMNS.len() + 1)
+    }
+
     /// Major and minor version, by the first line; 0 where it does not say.
     pub fn version(&self) -> (u32, u32) {
         let read = || {
@@ -311,6 +316,7 @@ mod tests {
         let samples = SOUND.replace("INFO\n1", "INFO\tFORMAT\ta\tb\n1");
         let header = read(&samples).unwrap();
         assert_eq!((header.width(), header.samples()), (11, 2));
+        assert_eq!(header.sample_names().collect::<Vec<_>>(), [b"a", b"b"]);
     }
 
     #[test]

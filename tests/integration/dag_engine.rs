@@ -368,7 +368,7 @@ impl Growing<'_> {
     }
 }
 
-fn graph(dice: &mut Dice) -> (Vec<u8>, usize) {
+pub(crate) fn graph(dice: &mut Dice) -> (Vec<u8>, usize) {
     let window = 20 + dice.below(30);
     let framed = dice.one_in(3);
     let length = window + if framed { dice.below(20) } else { 0 };

@@ -12,7 +12,7 @@ use mpra_score::fdr::{Bins, Weighted, deal, deal_at_random, pi0, storey, weighte
 use mpra_score::genome::{Contig, Contigs};
 use mpra_score::stats::{Random, q_values};
 use mpra_score::tracks::Item;
-use mpra_score::tracks::bigwig::{BigWigWriter, Encoded, Encoder, Lengths};
+use mpra_score::tracks::bigwig::{BigWigWriter, Encoded, Encoder, Held};
 
 fn close(found: f64, expected: f64) {
     assert!((found - expected).abs() < 1e-12, "{found} {expected}");
@@ -420,7 +420,7 @@ fn covariates_from_a_track_and_a_column() {
     };
     let contigs = Contigs::new(vec![contig("1", 20_000_000), contig("2", 100)]).unwrap();
     let path = dir.path().join("t.bw");
-    let mut writer = BigWigWriter::open(&path, &contigs, 16, Lengths::default()).unwrap();
+    let mut writer = BigWigWriter::open(&path, &contigs, 16, &Held::default()).unwrap();
     let lists: [&[(u32, f32)]; 2] = [
         &[
             (100, -0.5),

@@ -9,13 +9,13 @@ use std::path::Path;
 /// errors of all of them for callers that run several stages, and `crate::VERSION`.
 const FLOORS: &[&[&str]] = &[
     &["encode", "job", "plot", "stats"],
-    &["input", "model", "output"],
-    &["counts", "genome"],
+    &["input", "output"],
+    &["counts", "genome", "model"],
     &["dataset", "intervals", "ism", "liftover", "tracks", "vcf"],
-    &["labelled", "overlap", "sharpr", "sumstats"],
+    &["attribution", "labelled", "overlap", "sharpr", "sumstats"],
     &["fdr", "variants"],
     &["evaluate", "motifs", "score"],
-    &["train"],
+    &["design", "haplotypes", "perturb", "train"],
     &["report"],
     &["error", "cli"],
 ];

@@ -3,8 +3,10 @@
 
 mod support;
 
+mod attributions;
 mod closed_form;
 mod dag_engine;
+mod design;
 mod embedded;
 mod engines;
 mod ensemble;
@@ -13,16 +15,19 @@ mod failures;
 mod fast_engine;
 mod fdr;
 mod gwas;
+mod haplotypes;
 mod imports;
 mod inputs;
 mod interrupts;
 mod invariants;
 mod judged_models;
+mod kmer_engine;
 mod liftover;
 mod motifs;
 mod odd_inputs;
 mod outputs;
 mod overlap;
+mod perturb;
 mod predict;
 mod report;
 mod resume;

@@ -130,7 +130,9 @@ fn what_drives_predictions_is_found() {
     );
     assert!(first[3].parse::<usize>().unwrap() >= 70, "{table}");
     assert!(
-        first[8].contains("TGACTCA") || first[8].contains("TGASTCA"),
+        ["TGACTCA", "TGASTCA", "TGAGTCA"]
+            .iter()
+            .any(|word| first[8].contains(word)),
         "{table}"
     );
     let found = read_motifs(&folder.join("found/motifs.meme")).unwrap();
@@ -292,13 +294,15 @@ fn scans_find_every_hit_once() {
     assert_eq!(found, expected);
     assert!(found.len() > 1000);
     let other: Vec<&Vec<String>> = rows.iter().filter(|r| r[0] == "chr2").collect();
-    assert_eq!(other.len(), 2, "{other:?}");
+    // A site of M1 is one on both strands.
+    assert_eq!(other.len(), 3, "{other:?}");
     assert_eq!(
         (&other[0][1..4], &other[0][9][..]),
         (&["6".to_owned(), "13".into(), "M1".into()][..], "TGACTCA")
     );
     // The sequence is the strand's own.
-    let back: Vec<u8> = (other[1][9].bytes()).collect();
+    assert_eq!(&other[1][9][..], "TGAGTCA");
+    let back: Vec<u8> = (other[2][9].bytes()).collect();
     assert_eq!(back, b"ACCGGAAG");
 
     // Regions: hits wholly inside, with their names; an empty one is counted.
@@ -310,10 +314,10 @@ fn scans_find_every_hit_once() {
     let run = "motifs scan --motifs known.meme.gz --fasta g.fa --bed r.bed --background 1,1,1,1 --p 1e-3 --format tsv";
     succeed(folder, &format!("{run} --out r"));
     let table = text(&folder.join("r/hits.tsv"));
-    assert_eq!(column(&table, "region", "contig", "chr2"), ["a", "b"]);
+    assert_eq!(column(&table, "region", "contig", "chr2"), ["a", "a", "b"]);
     let run: serde_json::Value = serde_json::from_str(&text(&folder.join("r/run.json"))).unwrap();
     assert_eq!(run["counts"]["regions_without_bases"], 1);
-    assert_eq!(run["counts"]["hits"], 2);
+    assert_eq!(run["counts"]["hits"], 3);
 
     for (motifs, words) in [
         (KNOWN.replace("w= 7", "w= 0"), "line 6"),

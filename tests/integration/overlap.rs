@@ -11,7 +11,7 @@ use mpra_score::intervals::Named;
 use mpra_score::job::Silent;
 use mpra_score::score;
 use mpra_score::tracks::Item;
-use mpra_score::tracks::bigwig::{BigWigWriter, Encoded, Encoder, Lengths};
+use mpra_score::tracks::bigwig::{BigWigWriter, Encoded, Encoder, Held};
 
 use crate::support;
 
@@ -59,7 +59,7 @@ fn inputs() -> (tempfile::TempDir, [Track; 2], Vec<Site>) {
     let contigs = Contigs::new(vec![contig("chr1", 6000), contig("chr2", 3000)]).unwrap();
     let tracks = [0u64, 1].map(|t| {
         let path = dir.path().join(["a.bw", "b.bw"][t as usize]);
-        let mut writer = BigWigWriter::open(&path, &contigs, 16, Lengths::default()).unwrap();
+        let mut writer = BigWigWriter::open(&path, &contigs, 16, &Held::default()).unwrap();
         let mut track = Track::new();
         for (id, c) in (0u32..).zip(contigs.iter()) {
             let items: Vec<Item> = (100..c.length - 100)

@@ -308,3 +308,106 @@ fn a_killed_run_goes_on() {
     }
     assert_same(&dir.path().join("whole"), &out);
 }
+
+/// A file cut to half, to nothing, by a byte, longer by one, and with one bit turned in each of its quarters.
+fn damages(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut all = vec![
+        bytes[..bytes.len() / 2].to_vec(),
+        Vec::new(),
+        bytes[..bytes.len() - 1].to_vec(),
+        [bytes, b"0"].concat(),
+    ];
+    for quarter in 0..4 {
+        let mut turned = bytes.to_vec();
+        turned[bytes.len() * quarter / 4 + bytes.len() / 8] ^= 1;
+        all.push(turned);
+    }
+    all
+}
+
+#[test]
+fn damaged_shards_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    genome_file(dir.path());
+    let mut folders = Vec::new();
+    for index in 1..=2 {
+        let mut shard = job(dir.path(), &format!("shard{index}"), Anchor::Region);
+        shard.shard = Shard::new(index, 2);
+        shard.outputs.formats.bedgraph = true;
+        support::run(&shard).unwrap();
+        folders.push(shard.out);
+    }
+    let out = dir.path().join("merged");
+    let attempt = || merge(&folders, &out, true, &[], &Cancel::default());
+    attempt().unwrap();
+    let whole = files(&out);
+    let mut tried = 0;
+    for (name, bytes) in files(&folders[1])
+        .into_iter()
+        .chain([(
+            "run.json".to_owned(),
+            std::fs::read(folders[1].join("run.json")).unwrap(),
+        )])
+        .filter(|(_, bytes)| bytes.len() > 8)
+    {
+        let path = folders[1].join(&name);
+        for damaged in damages(&bytes) {
+            std::fs::write(&path, &damaged).unwrap();
+            let error = attempt().expect_err(&name);
+            assert!(
+                error.to_string().contains(&*folders[1].to_string_lossy()),
+                "{error}"
+            );
+            assert!(
+                error.hint().is_some() || error.to_string().contains("no shard"),
+                "{error}"
+            );
+            tried += 1;
+        }
+        std::fs::write(&path, bytes).unwrap();
+        assert!(whole == files(&out), "an earlier result was touched");
+    }
+    assert!(tried > 100, "{tried}");
+    attempt().unwrap();
+}
+
+#[test]
+fn a_damaged_unfinished_run_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    genome_file(dir.path());
+    let mut config = job(dir.path(), "out", Anchor::Region);
+    config.existing.resume = true;
+    let cancel = Cancel::default();
+    let stop = StopAfter {
+        bases: 30_000,
+        done: AtomicU64::new(0),
+        cancel: &cancel,
+    };
+    assert!(run(&config, &stop, &cancel).is_err());
+    let partial = config.out.join(".partial");
+    let kept = files(&partial);
+    let mut tried = 0;
+    for (name, bytes) in kept.iter().filter(|(_, bytes)| bytes.len() > 8) {
+        for damaged in damages(bytes) {
+            // Longer than it was is how a run that was killed leaves a file.
+            if damaged.len() > bytes.len() && name != "checkpoint.json" {
+                continue;
+            }
+            for (name, bytes) in &kept {
+                std::fs::write(partial.join(name), bytes).unwrap();
+            }
+            std::fs::write(partial.join(name), &damaged).unwrap();
+            let error = support::run(&config).expect_err(name).to_string();
+            assert!(error.contains("damaged"), "{name}: {error}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 50, "{tried}");
+    for (name, bytes) in &kept {
+        std::fs::write(partial.join(name), bytes).unwrap();
+    }
+    support::run(&config).unwrap();
+    let whole = job(dir.path(), "whole", Anchor::Region);
+    support::run(&whole).unwrap();
+    assert_same(&whole.out, &config.out);
+}

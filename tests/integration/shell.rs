@@ -31,7 +31,15 @@ fn completions_and_manual_pages_are_written() {
 
 #[test]
 fn help_opens_with_an_example() {
-    for command in ["variants", "fdr"] {
+    for command in [
+        "variants",
+        "fdr",
+        "pairs",
+        "marginalize",
+        "ablate",
+        "design",
+        "haplotypes",
+    ] {
         let output = Command::new(env!("CARGO_BIN_EXE_mpra-score"))
             .args([command, "--help"])
             .output()

@@ -592,6 +592,7 @@ fn annotations_figures_and_threads() {
             })
             .into();
         job.plots = Some(mpra_score::variants::Plots {
+            attribution: None,
             top: 3,
             folder: dir.path().join(format!("{name}.plots")),
         });

@@ -21,7 +21,8 @@
 //! All of this reorders sums of f32 and nothing else; no value is approximated.
 //!
 //! A graph that is no chain is run by a [`DagEngine`] (`dag`): the values of a window are kept, and of a
-//! change only the positions that it reaches are computed, operator by operator. [`FastPlan`] chooses.
+//! change only the positions that it reaches are computed, operator by operator. A table of k-mers has an engine of its
+//! own ([`KmerEngine`]). [`FastPlan`] chooses.
 //!
 //! # Parts
 //! [`Plan`] reads the graph (`graph`, `ops`) into a `network`, and says why it cannot.
@@ -42,6 +43,7 @@ mod gemm;
 mod graph;
 mod head;
 mod kernels;
+mod kmers;
 mod maxima;
 mod network;
 mod ops;
@@ -52,6 +54,7 @@ mod reduce;
 mod reducer;
 mod simd;
 mod slide;
+mod slopes;
 mod sources;
 mod strand;
 mod strip;
@@ -61,8 +64,9 @@ mod trunk;
 mod view;
 
 pub use check::{Mismatch, check_against_full};
-pub use dag::{DagEngine, DagPlan, DagShared};
+pub use dag::{Backward, DagEngine, DagPlan, DagShared};
 pub use engine::FastEngine;
+pub use kmers::{KmerEngine, KmerPlan, KmerTables};
 pub use network::Unsupported;
 pub use plan::{FastPlan, Plan};
 pub use tables::Tables;

@@ -1,8 +1,9 @@
 //! What is known of a model's graph before anything is built: a chain, divided into what the tables are
-//! built from, or a graph of the wider family.
+//! built from, a graph of the wider family, or a table of k-mers.
 
 use super::dag::DagPlan;
 use super::graph;
+use super::kmers::KmerPlan;
 use super::network::{Network, Unsupported};
 use super::trunk::{Limits, Trunk};
 use crate::model::{ModelFile, ModelSpec};
@@ -80,6 +81,8 @@ impl Plan {
 pub enum FastPlan {
     /// Convolutions, one reduction, dense layers.
     Chain(Plan),
+    /// A sum over a window's k-mers.
+    Kmers(KmerPlan),
     /// Position-wise and local operators, joined as they like.
     Graph(DagPlan),
 }
@@ -88,8 +91,11 @@ impl FastPlan {
     /// Reads a model's graph.
     ///
     /// # Errors
-    /// When it is of neither family, with the reason why it is none of the second.
+    /// When it is of no family, with the reason why it is none of the second.
     pub fn new(file: &ModelFile, spec: &ModelSpec) -> Result<Self, Unsupported> {
+        if let Ok(plan) = KmerPlan::new(file, spec) {
+            return Ok(Self::Kmers(plan));
+        }
         match Plan::new(file, spec) {
             Ok(plan) if plan.is_mostly_edges() => {
                 Ok(DagPlan::new(file, spec).map_or(Self::Chain(plan), Self::Graph))
@@ -102,7 +108,7 @@ impl FastPlan {
     /// Whether it is faster than whole passes.
     pub fn pays(&self) -> bool {
         match self {
-            Self::Chain(_) => true,
+            Self::Chain(_) | Self::Kmers(_) => true,
             Self::Graph(plan) => plan.pays(),
         }
     }
@@ -111,6 +117,7 @@ impl FastPlan {
     pub fn describe(&self) -> String {
         match self {
             Self::Chain(plan) => plan.describe(),
+            Self::Kmers(plan) => plan.describe(),
             Self::Graph(plan) => plan.describe(),
         }
     }

@@ -18,6 +18,7 @@ use super::ReportError;
 use super::elements::Element;
 use super::table::View;
 use super::values::places;
+use crate::attribution::OF_BASES;
 use crate::genome::Interval;
 use crate::output::{OutputError, write_whole};
 use crate::stats::quantile;
@@ -67,7 +68,7 @@ pub(super) fn write(
     let regions = &places(view)[..];
     let mut tracks = Vec::new();
     for (i, task) in tasks.iter().enumerate() {
-        for kind in ["activity", "importance"] {
+        for kind in std::iter::once("activity").chain(OF_BASES) {
             let file = format!("{task}.{kind}.bw");
             let path = folder.join(&file);
             if path.exists() {
@@ -159,14 +160,14 @@ fn limits(
     // Never -0.
     let round = |v: f64| (v * 10.0).round() / 10.0 + 0.0;
     Ok(match kind {
-        "importance" => {
-            let most = round(low.abs().max(high.abs()).max(0.1));
-            (-most, most)
-        }
-        _ => (
+        "activity" => (
             round(low.min(0.0)),
             round(high.max(0.0).max(low.min(0.0) + 0.1)),
         ),
+        _ => {
+            let most = round(low.abs().max(high.abs()).max(0.1));
+            (-most, most)
+        }
     })
 }
 
@@ -305,13 +306,15 @@ fn track_db(tracks: &[Track], beds: &[Bed]) -> String {
             let (low, high) = track.limits;
             let colour = |c: [u8; 3]| format!("{},{},{}", c[0], c[1], c[2]);
             let short = match track.kind {
+                "activity" => "act",
                 "importance" => "imp",
-                _ => "act",
+                _ => "contr",
             };
             let task = line(&track.task, 12);
             let about = match track.kind {
+                "activity" => "predicted activity, log2(RNA/DNA)",
                 "importance" => "importance of each base (positive: it drives expression)",
-                _ => "predicted activity, log2(RNA/DNA)",
+                _ => "contribution of each base (positive: it drives expression)",
             };
             let _ = write!(
                 text,
@@ -324,17 +327,17 @@ fn track_db(tracks: &[Track], beds: &[Bed]) -> String {
                 line(&format!("{}: {about}", line(&track.task, 24)), 80),
                 colour(track.colour),
                 colour(match track.kind {
-                    "importance" => REPRESSES,
-                    _ => track.colour,
+                    "activity" => track.colour,
+                    _ => REPRESSES,
                 }),
                 match track.kind {
+                    "activity" => "mean",
                     // What drives and what represses, both, where a pixel has several bases.
-                    "importance" => "mean+whiskers",
-                    _ => "mean",
+                    _ => "mean+whiskers",
                 },
                 match track.kind {
-                    "importance" => 2,
-                    _ => 1,
+                    "activity" => 1,
+                    _ => 2,
                 },
             );
         }
@@ -366,8 +369,8 @@ fn session(genome: &str, tracks: &[Track], beds: &[Bed], place: Option<&String>)
     for track in tracks {
         let [r, g, b] = track.colour;
         let [ar, ag, ab] = match track.kind {
-            "importance" => REPRESSES,
-            _ => track.colour,
+            "activity" => track.colour,
+            _ => REPRESSES,
         };
         let (low, high) = track.limits;
         let _ = writeln!(
@@ -412,7 +415,7 @@ fn ini(tracks: &[Track]) -> String {
         // A bracket would end the section's name, and a percent sign asks for another value.
         let title = line(&track.task, 60).replace(['[', ']', '%'], "_");
         let range = format!("min_value = {low}\nmax_value = {high}\nnumber_of_bins = {bins}\n");
-        let importance = track.kind == "importance";
+        let importance = track.kind != "activity";
         let _ = write!(
             text,
             "[spacer]\nheight = 0.3\n\n[{title} {}]\nfile = {file}\ntitle = {title} {}\nheight = 2\ncolor = #{r:02x}{g:02x}{b:02x}\n{range}{}\n",

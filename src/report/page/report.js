@@ -395,7 +395,7 @@
         if (imp) {
           const y = top + 18;
           const sy = scale(imp.subarray(first, last), y, 66, true);
-          g.append(svg("text", { x: LEFT, y: y - 5, "font-size": 11, "font-weight": 600, fill: PALETTE[t % PALETTE.length] }, `${regions.tasks[t].slice(0, 40)} importance`));
+          g.append(svg("text", { x: LEFT, y: y - 5, "font-size": 11, "font-weight": 600, fill: PALETTE[t % PALETTE.length] }, `${regions.tasks[t].slice(0, 40)} ${regions.of_bases}`));
           const paths = { A: "", C: "", G: "", T: "", N: "" };
           const letters = base > 3.2;
           for (let i = first; i < last; i++) {
@@ -411,7 +411,7 @@
             }
           }
           for (const [letter, d] of Object.entries(paths)) if (d) inside.append(svg("path", { d, stroke: letter === "N" ? "var(--soft)" : `var(--${letter})`, "stroke-width": Math.max(0.7, base * 0.85), fill: "none" }));
-          parts.push({ top: y, bottom: y + 66, say: (i) => [`${regions.tasks[t]} importance ${exact(imp[i])}`] });
+          parts.push({ top: y, bottom: y + 66, say: (i) => [`${regions.tasks[t]} ${regions.of_bases} ${exact(imp[i])}`] });
           top += 90;
         }
         const effects = r.tasks[t].effects;
@@ -495,7 +495,7 @@
       place(0, r.end - r.start);
       if (focus) { holder.scrollIntoView({ block: "start" }); title.focus(); }
     };
-    stage.append(drawn, el("figcaption", {}, el("span", {}, "letters: importance of each base; map: effect of each change (orange raises, blue lowers activity); ctrl or shift and the wheel zoom, dragging moves"),
+    stage.append(drawn, el("figcaption", {}, el("span", {}, `letters: ${regions.of_bases} of each base; map: ${regions.of_bases === "importance" ? "effect of each change (orange raises, blue lowers activity)" : "contribution that each letter would have (orange above, blue below 0)"}; ctrl or shift and the wheel zoom, dragging moves`),
       ...saveButtons("region", () => drawn)));
     holder.append(title, el("div", { class: "bar" }, choose, act("+", "zoom in", () => zoom(0.6)), act("−", "zoom out", () => zoom(1.6)), act("◂", "left", () => pan(-0.3)), act("▸", "right", () => pan(0.3)),
       act("all", "the whole region", () => place(0, current.end - current.start)), ...checks), stage);

@@ -22,7 +22,7 @@ mod write;
 mod zoom;
 
 pub use encode::{Encoded, Encoder};
-pub use write::{BigWigWriter, Lengths};
+pub use write::{BigWigWriter, Held};
 
 /// Values in a data section at most, and records in a zoom section: UCSC's own choice.
 const ITEMS_PER_SECTION: usize = 1024;

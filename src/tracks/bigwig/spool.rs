@@ -2,7 +2,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::marker::PhantomData;
 use std::path::Path;
 
-use crate::output::{AppendFile, OutputError};
+use crate::output::{AppendFile, OutputError, Seal};
 
 /// A record of fixed size that waits in a file for the end of the job.
 pub(super) trait Record: Sized {
@@ -20,9 +20,9 @@ pub(super) struct Spool<R> {
 }
 
 impl<R: Record> Spool<R> {
-    pub fn open(path: &Path, length: u64) -> Result<Self, OutputError> {
+    pub fn open(path: &Path, held: &Seal) -> Result<Self, OutputError> {
         Ok(Self {
-            file: AppendFile::open(path, length)?,
+            file: AppendFile::open(path, held)?,
             buffer: Vec::with_capacity(R::SIZE),
             kind: PhantomData,
         })
@@ -34,12 +34,8 @@ impl<R: Record> Spool<R> {
         self.file.append(&self.buffer)
     }
 
-    pub fn file(&self) -> &AppendFile {
-        &self.file
-    }
-
-    pub fn sync(&mut self) -> Result<(), OutputError> {
-        self.file.sync()
+    pub fn seal(&mut self) -> Result<Seal, OutputError> {
+        self.file.seal()
     }
 
     pub fn records(&self) -> u64 {
@@ -71,7 +67,8 @@ pub(super) struct Replay<R> {
 
 impl<R: Record> Replay<R> {
     /// Opens the records of another job's spool.
-    pub fn open(path: &Path) -> Result<Self, OutputError> {
+    pub fn open(path: &Path, held: &Seal) -> Result<Self, OutputError> {
+        held.verify(path)?;
         let fail = |e| OutputError::Read(e, path.into());
         let file = std::fs::File::open(path).map_err(fail)?;
         let length = file.metadata().map_err(fail)?.len();

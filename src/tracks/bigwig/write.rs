@@ -10,7 +10,7 @@ use super::spool::{Replay, Spool};
 use super::zoom::{Coarsen, ZoomRecord};
 use super::{ITEMS_PER_SECTION, LARGEST_SECTION, Summary};
 use crate::genome::Contigs;
-use crate::output::{AppendFile, OutputError};
+use crate::output::{AppendFile, OutputError, Seal};
 use crate::tracks::TrackError;
 
 const HEADER: u64 = 64;
@@ -22,12 +22,12 @@ const MAGIC: u32 = 0x888F_FC26;
 const MOST_ZOOMS: usize = 10;
 const COARSER: u32 = 4;
 
-/// Lengths of the three files of an unfinished track.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lengths {
-    data: u64,
-    blocks: u64,
-    zoom: u64,
+/// What the three files of an unfinished track held.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    data: Seal,
+    blocks: Seal,
+    zoom: Seal,
 }
 
 /// Writes one bigWig file from [`Encoded`] sections that come in order.
@@ -42,17 +42,17 @@ pub struct BigWigWriter {
 }
 
 impl BigWigWriter {
-    /// Creates the file, or takes up an unfinished one at the given lengths. `contigs` are all
+    /// Creates the file, or takes up an unfinished one as it was. `contigs` are all
     /// contigs of the genome; `reduction` is the width of the finest zoom level's bins, the same
     /// as the encoders'. Two more files are kept beside it until the end.
     ///
     /// # Errors
-    /// When the files cannot be written, or are shorter than they were.
+    /// When the files cannot be written, or are not what they were.
     pub fn open(
         path: &Path,
         contigs: &Contigs,
         reduction: u32,
-        lengths: Lengths,
+        held: &Held,
     ) -> Result<Self, TrackError> {
         let mut names: Vec<(&str, u32)> = contigs
             .iter()
@@ -62,8 +62,8 @@ impl BigWigWriter {
         let tree_at = HEADER + ZOOM_HEADER * MOST_ZOOMS as u64 + SUMMARY;
         let tree = name_tree(&names, tree_at);
         let data_start = tree_at + tree.len() as u64;
-        let mut data = AppendFile::open(path, lengths.data)?;
-        if lengths.data == 0 {
+        let mut data = AppendFile::open(path, &held.data)?;
+        if held.data.is_empty() {
             // The front is written at the end, when its numbers are known.
             data.append(&vec![0; tree_at as usize])?;
             data.append(&tree)?;
@@ -71,8 +71,8 @@ impl BigWigWriter {
         }
         Ok(Self {
             data,
-            blocks: Spool::open(&beside(path, "blocks"), lengths.blocks)?,
-            zoom: Spool::open(&beside(path, "zoom"), lengths.zoom)?,
+            blocks: Spool::open(&beside(path, "blocks"), &held.blocks)?,
+            zoom: Spool::open(&beside(path, "zoom"), &held.zoom)?,
             data_start,
             reduction: reduction.max(1),
             last: (0, 0),
@@ -80,14 +80,11 @@ impl BigWigWriter {
     }
 
     /// Makes sure that everything appended survives a crash, and tells what there is.
-    pub fn checkpoint(&mut self) -> Result<Lengths, TrackError> {
-        self.data.sync()?;
-        self.blocks.sync()?;
-        self.zoom.sync()?;
-        Ok(Lengths {
-            data: self.data.length(),
-            blocks: self.blocks.file().length(),
-            zoom: self.zoom.file().length(),
+    pub fn checkpoint(&mut self) -> Result<Held, TrackError> {
+        Ok(Held {
+            data: self.data.seal()?,
+            blocks: self.blocks.seal()?,
+            zoom: self.zoom.seal()?,
         })
     }
 
@@ -104,11 +101,11 @@ impl BigWigWriter {
     }
 
     /// Appends the sections of another unfinished track of the same genome (its files lie beside
-    /// `path`).
-    pub fn append_unfinished(&mut self, path: &Path) -> Result<(), TrackError> {
+    /// `path`), which must be what it was.
+    pub fn append_unfinished(&mut self, path: &Path, held: &Held) -> Result<(), TrackError> {
         let from = self.data_start + 8;
         let to = self.data.length();
-        let mut blocks = Replay::<Block>::open(&beside(path, "blocks"))?;
+        let mut blocks = Replay::<Block>::open(&beside(path, "blocks"), &held.blocks)?;
         let mut order = Ok(());
         blocks.each(|block| {
             let moved = Block {
@@ -121,8 +118,8 @@ impl BigWigWriter {
             Ok(())
         })?;
         order?;
-        self.data.append_file(path, from)?;
-        Replay::<ZoomRecord>::open(&beside(path, "zoom"))?
+        self.data.append_file(path, from, &held.data)?;
+        Replay::<ZoomRecord>::open(&beside(path, "zoom"), &held.zoom)?
             .each(|record| self.zoom.push(&record))?;
         Ok(())
     }
@@ -241,7 +238,7 @@ fn coarsened(
     reduction: u32,
     path: &Path,
 ) -> Result<Replay<ZoomRecord>, OutputError> {
-    let mut next = Spool::open(path, 0)?;
+    let mut next = Spool::open(path, &Seal::default())?;
     let mut coarsen = Coarsen::new(reduction);
     level.each(|record| {
         coarsen
@@ -272,7 +269,7 @@ impl<'a> ZoomSections<'a> {
     fn new(out: &'a mut AppendFile, index: &Path) -> Result<Self, OutputError> {
         Ok(Self {
             out,
-            blocks: Spool::open(index, 0)?,
+            blocks: Spool::open(index, &Seal::default())?,
             compressor: Compressor::new(CompressionLvl::default()),
             pending: Vec::with_capacity(ITEMS_PER_SECTION),
         })
@@ -350,7 +347,7 @@ mod tests {
     ) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t.bw");
-        let mut writer = BigWigWriter::open(&path, contigs, reduction, Lengths::default()).unwrap();
+        let mut writer = BigWigWriter::open(&path, contigs, reduction, &Held::default()).unwrap();
         let mut encoder = Encoder::new(reduction);
         for (rank, items) in tracks {
             for items in items.chunks(batch) {
@@ -508,7 +505,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let contigs = contigs(&[("a", 10)]);
         let mut writer =
-            BigWigWriter::open(&dir.path().join("t.bw"), &contigs, 8, Lengths::default()).unwrap();
+            BigWigWriter::open(&dir.path().join("t.bw"), &contigs, 8, &Held::default()).unwrap();
         let mut encoded = Encoded::default();
         let item = Item {
             start: 4,

@@ -158,7 +158,7 @@ pub fn run(
     check(config)?;
     let started = Instant::now();
     let mut reader = Reader::open(config)?;
-    let setup = Setup::open(&config.scoring, false, cancel)?;
+    let setup = Setup::open(&config.scoring, false, None, cancel)?;
     let chains = (config.liftover.as_ref())
         .map(|liftover| chains(&liftover.chains, config, &setup))
         .transpose()?;

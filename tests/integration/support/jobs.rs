@@ -11,7 +11,7 @@ use super::{fixture, genome, letter};
 
 /// Name of a job in `run.json`, and its arguments but `--out`; relative to [`folder`]. They run in
 /// this order: some read what others wrote into `out/` + the name with `_` for blanks.
-pub const JOBS: [(&str, &str); 22] = [
+pub const JOBS: [(&str, &str); 27] = [
     ("dataset", DATASET),
     (
         "sharpr",
@@ -86,6 +86,23 @@ pub const JOBS: [(&str, &str); 22] = [
         "fdr",
         "fdr --pvalues p.tsv --covariate scored.vcf --bins 1 --bin-size 1",
     ),
+    ("pairs", "pairs data.tsv --model count.onnx --distance 1"),
+    (
+        "marginalize",
+        "marginalize data.tsv --model count.onnx --motif ACGT --with TTR --spacing 0-3",
+    ),
+    (
+        "ablate",
+        "ablate data.tsv --model count.onnx --intervals within.bed --shuffles 2",
+    ),
+    (
+        "design",
+        "design data.tsv --objective G-T --edits 2 --model count.onnx --keep-motif known.meme --skip-invalid",
+    ),
+    (
+        "haplotypes",
+        "haplotypes --vcf phased.vcf --bed regions.bed --fasta genome.fa --model count.onnx --sequences",
+    ),
 ];
 
 pub const DATASET: &str = "dataset --experiment A:p:1=rna1,dna1 --experiment A:p:2=rna2,dna2 \
@@ -159,6 +176,7 @@ pub fn folder() -> TempDir {
     }
     write("sites.bed", &sites);
     write("data.tsv", &data);
+    write("within.bed", "w0\t10\t30\nw7\t0\t145\n");
     for (seed, name) in [(11u32, "a.bedGraph"), (17, "b.bedGraph")] {
         let value = |at: u32| f64::from((at * seed * 7919 + at * at) % 1009) / 500.0 - 1.0;
         let line = |at: u32| format!("chr1\t{at}\t{}\t{}\n", at + 1, value(at));
@@ -181,6 +199,12 @@ pub fn folder() -> TempDir {
         p += &format!("chr1\t{at}\trs{i}\t0.{}\n", i * 7 % 10);
     }
     write("in.vcf", &vcf);
+    let person = |line: &str| match line.starts_with("##") {
+        true => format!("{line}\n"),
+        false if line.starts_with('#') => format!("{line}\tFORMAT\tperson\n"),
+        false => format!("{line}\tGT\t0|1\n"),
+    };
+    write("phased.vcf", &vcf.lines().map(person).collect::<String>());
     write("scored.vcf", &scored);
     write("measured.tsv", &measured);
     write("p.tsv", &p);

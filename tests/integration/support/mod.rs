@@ -45,6 +45,8 @@ pub fn config(model: &str, out: &Path) -> ScoreConfig {
         batch: NonZeroUsize::new(16).unwrap(),
         threads: NonZeroUsize::new(2).unwrap(),
         outputs: Outputs {
+            attribution: None,
+            modisco: false,
             wide: true,
             importance: true,
             windows: false,

@@ -94,6 +94,26 @@ impl DagPlan {
         )
     }
 
+    /// The network, as far as it is read.
+    pub(super) fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// Bases of a window.
+    pub fn window(&self) -> usize {
+        self.window
+    }
+
+    /// Column of the input at which a window begins.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Why the upper part could not be read, where there is one.
+    pub fn why_cut(&self) -> Option<&Unsupported> {
+        self.cut.as_ref().map(|cut| &cut.why)
+    }
+
     /// Whether ONNX Runtime runs the upper part of the graph, whole, for every change.
     pub fn is_cut(&self) -> bool {
         self.cut.is_some()

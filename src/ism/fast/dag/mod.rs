@@ -7,10 +7,13 @@
 //! positions that it has reached so far, and only these are computed (`edits`). Stretches of many
 //! changes are rows of one matrix product a convolution.
 //!
+//! The same values, kept for an input and a reference, are what passes backwards need (`backward`).
+//!
 //! Where a graph has an operator that none of this is known of, or one that spreads every change over all
 //! positions and is not at its end (attention, for instance), it is cut (`cut`): what lies below is done so,
 //! and each change's values there are given to ONNX Runtime, which runs what lies above in batches.
 
+mod backward;
 mod cut;
 mod edits;
 mod engine;
@@ -21,4 +24,5 @@ mod reference;
 mod rounding;
 mod rows;
 
+pub use backward::Backward;
 pub use engine::{DagEngine, DagPlan, DagShared};

@@ -43,25 +43,47 @@ impl Reference {
     /// Runs the window whose codes begin at column `offset` of the input. With `globals`, also makes what
     /// changes need.
     pub(super) fn run(&mut self, net: &Net, codes: &[u8], offset: usize, globals: bool) {
+        let input = self.input(net);
+        for (i, &code) in codes.iter().enumerate().filter(|(_, c)| **c < UNKNOWN) {
+            input[(offset + i) * 4 + usize::from(net.rows[usize::from(code)])] = 1.0;
+        }
+        self.forward(net, globals);
+    }
+
+    /// Runs a window of any columns, `[window, 4 (A, C, G, T)]`, zero around it.
+    pub(super) fn run_columns(&mut self, net: &Net, columns: &[f32], offset: usize) {
+        let input = self.input(net);
+        let (rows, _) = columns.as_chunks::<4>();
+        for (from, to) in rows.iter().zip(input.chunks_exact_mut(4).skip(offset)) {
+            for (value, row) in from.iter().zip(net.rows) {
+                to[usize::from(row)] = *value;
+            }
+        }
+        self.forward(net, false);
+    }
+
+    /// The input's values, all zero.
+    fn input(&mut self, net: &Net) -> &mut [f32] {
         self.values.resize(net.nodes.len(), Vec::new());
         self.globals.resize_with(net.nodes.len(), Global::default);
-        for (id, node) in net.nodes.iter().enumerate() {
+        let input = &mut self.values[0];
+        input.clear();
+        input.resize(net.nodes[0].form.length() * 4, 0.0);
+        input
+    }
+
+    /// Runs all operators behind the input.
+    fn forward(&mut self, net: &Net, globals: bool) {
+        for (id, node) in net.nodes.iter().enumerate().skip(1) {
             let mut out = std::mem::take(&mut self.values[id]);
             out.clear();
-            if matches!(node.op, Op::Input) {
-                out.resize(node.form.length() * 4, 0.0);
-                for (i, &code) in codes.iter().enumerate().filter(|(_, c)| **c < UNKNOWN) {
-                    out[(offset + i) * 4 + usize::from(net.rows[usize::from(code)])] = 1.0;
-                }
-            } else {
-                let places: Vec<_> = (0..node.form.length()).map(|p| (0, p)).collect();
-                let made = Made {
-                    net,
-                    values: &self.values,
-                    inputs: &node.inputs,
-                };
-                compute(net, node, &places, &made, &mut out, &mut self.patches);
-            }
+            let places: Vec<_> = (0..node.form.length()).map(|p| (0, p)).collect();
+            let made = Made {
+                net,
+                values: &self.values,
+                inputs: &node.inputs,
+            };
+            compute(net, node, &places, &made, &mut out, &mut self.patches);
             self.values[id] = out;
             if let (true, Op::Global(pool, _)) = (globals, &node.op) {
                 let of = node.inputs[0];
