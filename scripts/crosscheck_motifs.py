@@ -165,10 +165,11 @@ def scan(program: str, results: Path, motifs_path: str, folder: Path) -> None:
             ours[c[3], int(c[0][1:]), int(c[1]), c[5]] = (float(c[4]), float(c[6]))
     both = ours.keys() & theirs.keys()
     edge = [max(ours[k][1] if k in ours else 0, theirs[k][1] if k in theirs else 0) for k in ours.keys() ^ theirs.keys()]
-    ratio = [abs(np.log10(ours[k][1] / theirs[k][1])) for k in both]
+    zero = sum(theirs[k][1] == 0 for k in both)
+    ratio = [abs(np.log10(ours[k][1] / theirs[k][1])) for k in both if theirs[k][1] > 0]
     print(
         f"fimo: {len(ours)} hits ours, {len(theirs)} theirs, {len(both)} the same; the others have p from {min(edge, default=1):.2e}; "
-        f"difference of log10 p: median {np.median(ratio):.1e}, 99% {np.quantile(ratio, 0.99):.1e}, largest {max(ratio):.1e}; {took:.2f} s ours, {theirs_took:.2f} s theirs (numba compiled before)"
+        f"difference of log10 p: median {np.median(ratio):.1e}, 99% {np.quantile(ratio, 0.99):.1e}, largest {max(ratio):.1e} ({zero} of theirs are 0); {took:.2f} s ours, {theirs_took:.2f} s theirs (numba compiled before)"
     )
 
 

@@ -25,7 +25,7 @@ pub struct BarPanel {
 }
 
 const ROW: f64 = 15.0;
-const NAMES: f64 = 110.0;
+const NAMES: f64 = 130.0;
 const WIDTH: f64 = 380.0;
 const HEAD: f64 = 44.0;
 
@@ -155,13 +155,13 @@ mod tests {
             bars: vec![bar("a<b", 3.0), bar("c", -1.0)],
         };
         let svg = draw("title", "z", &[panel]);
-        // 230 pixels for -1 to 3: 0 lies at 110 + 57.5.
+        // 210 pixels for -1 to 3: 0 lies at 130 + 52.5.
         assert!(
-            svg.contains("<rect x=\"167.5\" y=\"76.0\" width=\"172.5\""),
+            svg.contains("<rect x=\"182.5\" y=\"76.0\" width=\"157.5\""),
             "{svg}"
         );
         assert!(
-            svg.contains("<rect x=\"110.0\" y=\"91.0\" width=\"57.5\""),
+            svg.contains("<rect x=\"130.0\" y=\"91.0\" width=\"52.5\""),
             "{svg}"
         );
         assert!(svg.contains("a&lt;b") && !svg.contains("a<b"));

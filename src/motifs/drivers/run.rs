@@ -389,11 +389,10 @@ fn tables(
 
 /// The name that people know a motif by.
 fn label(motif: &Motif) -> String {
-    let name = match motif.other_name.split_whitespace().next() {
-        Some(name) => name,
-        None => &motif.name,
-    };
-    name.to_owned()
+    // HOCOMOCO's identifiers begin with the factor.
+    let other = motif.other_name.split_whitespace().next();
+    let name = other.or_else(|| motif.name.split('.').next());
+    name.unwrap_or(&motif.name).to_owned()
 }
 
 /// One task against another; the most different motifs by name.

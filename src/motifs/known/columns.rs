@@ -1,7 +1,5 @@
 //! Columns against columns: distances, their medians, and whole numbers made of them.
 
-use crate::stats::quantile;
-
 /// Whole scores a query's span of distances is cut into (Gupta et al. 2007: `t`).
 const BINS: f64 = 100.0;
 
@@ -28,7 +26,11 @@ impl Column {
         let mut sorted = scores.clone();
         sorted.sort_unstable_by(f64::total_cmp);
         Self {
-            median: quantile(&sorted, 0.5).unwrap_or(0.0),
+            // Of two in the middle the lower, as memelite has it: the mean of both puts other scores into other bins.
+            median: sorted
+                .get((sorted.len().max(1) - 1) / 2)
+                .copied()
+                .unwrap_or(0.0),
             least: sorted.first().copied().unwrap_or(0.0),
             most: sorted.last().copied().unwrap_or(0.0),
             scores,
