@@ -7,9 +7,9 @@ use anyhow::Result;
 use clap::{ArgGroup, Args};
 
 use super::interrupt;
-use super::perturb::{RunFlags, SourceFlags, WindowsFlag, left_out, many, required};
+use super::perturb::{RunFlags, SourceFlags, WindowsFlag, required};
 use super::progress::Bar;
-use super::shared::{command_line, say, wrote};
+use super::shared::{command_line, left_out, many, say, wrote};
 
 const ABLATE: &str = "\
 What is lost when stretches of sequences are shuffled or replaced
@@ -120,10 +120,10 @@ impl AblateArgs {
         if !quiet {
             say(format!(
                 "{} of {}{}: {} scored in {:.1} s",
-                many(summary.ablations, "ablation"),
-                many(summary.sequences, "sequence"),
-                left_out(&summary.left_out),
-                many(summary.windows as usize, "window"),
+                many(summary.ablations as u64, "ablation"),
+                many(summary.sequences as u64, "sequence"),
+                left_out(summary.left_out.iter().copied()),
+                many(summary.windows, "window"),
                 summary.seconds
             ));
             wrote(&summary.files);

@@ -1,13 +1,11 @@
 //! `mpra-score design`: sequences changed towards an objective.
 
-use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::design::run;
 use crate::design::{DesignConfig, DesignSummary, Goal, KeepMotif, Method, Schedule, Site, Starts};
 use crate::genome::{BedRules, BedSource, InvalidPolicy};
-use crate::ism::EngineSettings;
 use crate::model::ModelSources;
 use anyhow::{Result, bail};
 use clap::{ArgGroup, Args, ValueEnum};
@@ -15,7 +13,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 use super::interrupt;
 use super::progress::Bar;
 use super::shared::{
-    EngineFlag, ModelFlags, StrandFlag, aliases, all_cores, command_line, say, wrote,
+    ComputeFlags, ModelFlags, StrandFlag, aliases, command_line, left_out, many, say, wrote,
 };
 
 const EXAMPLES: &str = "\
@@ -209,19 +207,12 @@ pub struct DesignArgs {
     strand: StrandFlag,
     #[command(flatten)]
     flags: ModelFlags,
-    /// How to compute, as in `mpra-score score`
-    #[arg(long, value_enum, default_value = "auto")]
-    engine: EngineFlag,
+    #[command(flatten)]
+    compute: ComputeFlags,
     /// By how much activities of a design by both engines may differ: of the value, or of 1 where that is
     /// larger
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4, value_parser = super::values::zero_or_more::<f64>)]
     tolerance: f64,
-    /// Worker threads [default: all cores]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
-    /// Windows given to the model at a time by the full engine
-    #[arg(long, value_name = "N", default_value = "16")]
-    batch: NonZeroUsize,
 }
 
 fn stretch(text: &str) -> Result<Range<usize>, String> {
@@ -325,12 +316,7 @@ impl DesignArgs {
             ort_lib: self.flags.ort_lib,
             tasks: self.tasks,
             stride: self.stride,
-            engine: EngineSettings {
-                choice: self.engine.into(),
-                strand: self.strand.into(),
-                batch: self.batch,
-                threads: self.threads.unwrap_or_else(all_cores),
-            },
+            engine: self.compute.settings(self.strand),
             tolerance: self.tolerance,
             out: self.out,
             force: self.force,
@@ -346,18 +332,12 @@ impl DesignArgs {
 
 fn report(summary: &DesignSummary) {
     let refused: u64 = summary.refused.values().sum();
-    let words = summary.refused.iter().map(|(why, n)| format!("{n} {why}"));
-    let left_out = match refused {
-        0 => String::new(),
-        _ => format!(" ({})", words.collect::<Vec<_>>().join(", ")),
-    };
-    let plural = |n: u64| if n == 1 { "" } else { "s" };
-    let designs = summary.starts - refused;
+    let why = summary.refused.iter().map(|(why, n)| (&**why, *n));
     say(format!(
-        "{designs} design{} of {} start{}{left_out}: {} saturation maps ({} engine), in {:.1} s",
-        plural(designs),
-        summary.starts,
-        plural(summary.starts),
+        "{} of {}{}: {} saturation maps ({} engine), in {:.1} s",
+        many(summary.starts - refused, "design"),
+        many(summary.starts, "start"),
+        left_out(why),
         summary.maps,
         summary.engine,
         summary.seconds

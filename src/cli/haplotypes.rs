@@ -1,13 +1,11 @@
 //! `mpra-score haplotypes`: haplotypes of a phased VCF over regions.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::Error;
 use crate::genome::{BedRules, BedSource, InvalidPolicy};
 use crate::haplotypes::{HaplotypesConfig, HaplotypesSummary, run};
 use crate::input::Lines;
-use crate::ism::EngineSettings;
 use crate::model::ModelSources;
 use anyhow::Result;
 use clap::Args;
@@ -15,7 +13,7 @@ use clap::Args;
 use super::interrupt;
 use super::progress::Bar;
 use super::shared::{
-    EngineFlag, ModelFlags, StrandFlag, aliases, all_cores, command_line, say, wrote,
+    ComputeFlags, ModelFlags, StrandFlag, aliases, command_line, left_out, many, say, wrote,
 };
 
 const EXAMPLES: &str = "\
@@ -145,15 +143,8 @@ pub struct HaplotypesArgs {
     strand: StrandFlag,
     #[command(flatten)]
     flags: ModelFlags,
-    /// How to compute, as in `mpra-score score`
-    #[arg(long, value_enum, default_value = "auto")]
-    engine: EngineFlag,
-    /// Worker threads [default: all cores]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
-    /// Windows given to the model at a time by the full engine
-    #[arg(long, value_name = "N", default_value = "16")]
-    batch: NonZeroUsize,
+    #[command(flatten)]
+    compute: ComputeFlags,
 }
 
 impl HaplotypesArgs {
@@ -193,12 +184,7 @@ impl HaplotypesArgs {
             ort_lib: self.flags.ort_lib,
             tasks: self.tasks,
             stride: self.stride,
-            engine: EngineSettings {
-                choice: self.engine.into(),
-                strand: self.strand.into(),
-                batch: self.batch,
-                threads: self.threads.unwrap_or_else(all_cores),
-            },
+            engine: self.compute.settings(self.strand),
             sequences: self.sequences,
             out: self.out,
             force: self.force,
@@ -214,20 +200,13 @@ impl HaplotypesArgs {
 
 fn report(summary: &HaplotypesSummary) {
     let scored = summary.regions.get("ok").copied().unwrap_or(0);
-    let others = summary.regions.iter().filter(|(word, _)| *word != "ok");
-    let others: Vec<String> = others.map(|(word, n)| format!("{n} {word}")).collect();
-    let not_scored = match others.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", others.join(", ")),
-    };
-    let plural = |n: u64| if n == 1 { "" } else { "s" };
+    let others = summary.regions.iter().map(|(word, n)| (&**word, *n));
     say(format!(
-        "{scored} region{}{not_scored}, {} sample{}: {} haplotype{}, {} distinct, in {:.1} s",
-        plural(scored),
-        summary.samples,
-        plural(summary.samples as u64),
-        summary.haplotypes,
-        plural(summary.haplotypes),
+        "{}{}, {}: {}, {} distinct, in {:.1} s",
+        many(scored, "region"),
+        left_out(others.filter(|(word, _)| *word != "ok")),
+        many(summary.samples as u64, "sample"),
+        many(summary.haplotypes, "haplotype"),
         summary.distinct,
         summary.seconds
     ));

@@ -7,9 +7,9 @@ use anyhow::Result;
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::interrupt;
-use super::perturb::{RunFlags, SourceFlags, left_out, many};
+use super::perturb::{RunFlags, SourceFlags};
 use super::progress::Bar;
-use super::shared::{command_line, say, wrote};
+use super::shared::{command_line, left_out, many, say, wrote};
 
 const MARGINALIZE: &str = "\
 What a motif does in backgrounds, and two motifs at every spacing
@@ -148,10 +148,10 @@ impl MarginalizeArgs {
         if !quiet {
             say(format!(
                 "{} in {}{}: {} scored in {:.1} s",
-                many(summary.motifs, "motif"),
-                many(summary.backgrounds, "background"),
-                left_out(&summary.left_out),
-                many(summary.windows as usize, "window"),
+                many(summary.motifs as u64, "motif"),
+                many(summary.backgrounds as u64, "background"),
+                left_out(summary.left_out.iter().copied()),
+                many(summary.windows, "window"),
                 summary.seconds
             ));
             wrote(&summary.files);

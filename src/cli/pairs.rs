@@ -5,9 +5,9 @@ use anyhow::Result;
 use clap::{ArgGroup, Args};
 
 use super::interrupt;
-use super::perturb::{RunFlags, SourceFlags, WindowsFlag, left_out, many, required};
+use super::perturb::{RunFlags, SourceFlags, WindowsFlag, required};
 use super::progress::Bar;
-use super::shared::{command_line, say, wrote};
+use super::shared::{command_line, left_out, many, say, wrote};
 
 const PAIRS: &str = "\
 Interactions of all pairs of single-base changes near each other
@@ -98,10 +98,10 @@ impl PairsArgs {
         if !quiet {
             say(format!(
                 "{}{}: {} pairs of changes in {} in {:.1} s",
-                many(summary.sequences, "sequence"),
-                left_out(&summary.left_out),
+                many(summary.sequences as u64, "sequence"),
+                left_out(summary.left_out.iter().copied()),
                 summary.pairs,
-                many(summary.windows as usize, "window"),
+                many(summary.windows, "window"),
                 summary.seconds
             ));
             wrote(&summary.files);

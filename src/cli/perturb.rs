@@ -1,17 +1,15 @@
 //! What `mpra-score pairs`, `marginalize` and `ablate` have in common: sequences changed on purpose.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::genome::BedSource;
-use crate::ism::EngineSettings;
 use crate::model::ModelSources;
 use crate::perturb::{Scoring, Source, Windows};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::report::ReportFlag;
-use super::shared::{EngineFlag, ModelFlags, StrandFlag, aliases, all_cores};
+use super::shared::{ComputeFlags, ModelFlags, StrandFlag, aliases};
 
 /// Sequences, or regions of a genome.
 #[derive(Debug, Args)]
@@ -109,25 +107,8 @@ pub(super) struct RunFlags {
     strand: StrandFlag,
     #[command(flatten)]
     flags: ModelFlags,
-    /// How to compute, as in `mpra-score score`
-    #[arg(
-        long,
-        value_enum,
-        default_value = "auto",
-        help_heading = "How to compute"
-    )]
-    engine: EngineFlag,
-    /// Worker threads [default: all cores]
-    #[arg(long, value_name = "N", help_heading = "How to compute")]
-    threads: Option<NonZeroUsize>,
-    /// Windows given to the model at a time by the full engine
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "16",
-        help_heading = "How to compute"
-    )]
-    batch: NonZeroUsize,
+    #[command(flatten)]
+    compute: ComputeFlags,
     #[command(flatten)]
     pub(super) report: ReportFlag,
 }
@@ -139,33 +120,7 @@ impl RunFlags {
             model_options: self.flags.options(),
             ort_lib: self.flags.ort_lib.clone(),
             tasks: self.tasks.clone(),
-            engine: EngineSettings {
-                choice: self.engine.into(),
-                strand: self.strand.into(),
-                batch: self.batch,
-                threads: self.threads.unwrap_or_else(all_cores),
-            },
+            engine: self.compute.settings(self.strand),
         }
-    }
-}
-
-/// ` (2 too_short, 1 empty)`, or nothing.
-pub(super) fn left_out(reasons: &[(&'static str, usize)]) -> String {
-    match reasons.is_empty() {
-        true => String::new(),
-        false => {
-            let each: Vec<String> = reasons
-                .iter()
-                .map(|(why, n)| format!("{n} {why}"))
-                .collect();
-            format!(" ({})", each.join(", "))
-        }
-    }
-}
-
-pub(super) fn many(count: usize, one: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        n => format!("{n} {one}s"),
     }
 }

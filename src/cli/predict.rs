@@ -1,10 +1,8 @@
 //! `mpra-score predict`: activities of sequences that stand alone.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::encode::push_codes;
-use crate::ism::EngineSettings;
 use crate::model::ModelSources;
 use crate::score::{Flanks, PredictConfig, PredictSummary, predict};
 use anyhow::{Result, bail};
@@ -12,7 +10,9 @@ use clap::Args;
 
 use super::interrupt;
 use super::progress::Bar;
-use super::shared::{EngineFlag, ModelFlags, StrandFlag, all_cores, command_line, say};
+use super::shared::{
+    ComputeFlags, ModelFlags, StrandFlag, command_line, left_out, many, say, wrote,
+};
 
 const HELP: &str = "\
 For example:
@@ -74,15 +74,8 @@ pub struct PredictArgs {
     saturation: bool,
     #[command(flatten)]
     flags: ModelFlags,
-    /// How to compute, as in `mpra-score score`
-    #[arg(long, value_enum, default_value = "auto")]
-    engine: EngineFlag,
-    /// Worker threads [default: all cores]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
-    /// Windows given to the model at a time by the full engine
-    #[arg(long, value_name = "N", default_value = "16")]
-    batch: NonZeroUsize,
+    #[command(flatten)]
+    compute: ComputeFlags,
 }
 
 fn flanks(text: &str) -> Result<Flanks, String> {
@@ -118,12 +111,7 @@ impl PredictArgs {
             ort_lib: self.flags.ort_lib,
             tasks: self.tasks,
             stride: self.stride,
-            engine: EngineSettings {
-                choice: self.engine.into(),
-                strand: self.strand.into(),
-                batch: self.batch,
-                threads: self.threads.unwrap_or_else(all_cores),
-            },
+            engine: self.compute.settings(self.strand),
             saturation: self.saturation,
             out: self.out,
             force: self.force,
@@ -139,26 +127,15 @@ impl PredictArgs {
 
 fn report(summary: &PredictSummary) {
     let skipped = [
-        (summary.too_short, "too_short"),
-        (summary.unknown_bases, "unknown_bases"),
+        ("too_short", summary.too_short),
+        ("unknown_bases", summary.unknown_bases),
     ];
-    let skipped: Vec<String> = (skipped.iter())
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, why)| format!("{count} {why}"))
-        .collect();
-    let skipped = match skipped.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", skipped.join(", ")),
-    };
-    let one = summary.sequences == 1;
     say(format!(
-        "{} sequence{}{skipped}: {} windows scored in {:.1} s",
-        summary.sequences,
-        if one { "" } else { "s" },
+        "{}{}: {} windows scored in {:.1} s",
+        many(summary.sequences, "sequence"),
+        left_out(skipped),
         summary.windows,
         summary.seconds
     ));
-    for file in &summary.files {
-        say(format!("  {}", file.display()));
-    }
+    wrote(&summary.files);
 }

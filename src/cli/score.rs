@@ -1,4 +1,3 @@
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use super::interrupt;
 use super::progress::Bar;
 use super::report::ReportFlag;
 use super::shared::{
-    AttributionFlags, EngineFlag, ModelFlags, StrandFlag, aliases, all_cores, say,
+    AttributionFlags, ComputeFlags, ModelFlags, StrandFlag, aliases, left_out, many, say,
 };
 
 const OUTPUT_HELP: &str = "\
@@ -279,27 +278,8 @@ pub struct ScoreArgs {
     #[command(flatten)]
     model_flags: ModelFlags,
 
-    /// How to compute: `fast` reads convolutional networks and computes only what a change alters,
-    /// the same values to 1e-5; `full` runs every window and every mutant through ONNX Runtime;
-    /// `auto` is fast where the model allows it, and says so where not
-    #[arg(
-        long,
-        value_enum,
-        default_value = "auto",
-        help_heading = "How to compute"
-    )]
-    engine: EngineFlag,
-    /// Worker threads [default: all cores]
-    #[arg(long, value_name = "N", help_heading = "How to compute")]
-    threads: Option<NonZeroUsize>,
-    /// Windows and mutants given to the model at a time by the full engine
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "16",
-        help_heading = "How to compute"
-    )]
-    batch: NonZeroUsize,
+    #[command(flatten)]
+    compute: ComputeFlags,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -373,9 +353,9 @@ impl ScoreArgs {
                 AnchorFlag::Region => Anchor::Region,
             },
             strand: self.strand.into(),
-            engine: self.engine.into(),
-            batch: self.batch,
-            threads: self.threads.unwrap_or_else(all_cores),
+            engine: self.compute.choice(),
+            batch: self.compute.batch,
+            threads: self.compute.threads(),
             outputs: Outputs {
                 importance: !self.no_importance,
                 attribution: self.attribution.settings(),
@@ -418,20 +398,13 @@ pub fn run(mut args: ScoreArgs, quiet: bool) -> Result<()> {
 }
 
 pub(super) fn report(summary: &Summary) {
-    let skipped: Vec<String> = summary
-        .by_status
-        .iter()
-        .filter(|(status, _)| status.as_str() != "ok")
-        .map(|(status, count)| format!("{count} {}", status.as_str()))
-        .collect();
-    let skipped = match skipped.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", skipped.join(", ")),
-    };
+    let skipped = (summary.by_status.iter())
+        .map(|(status, count)| (status.as_str(), *count))
+        .filter(|(status, _)| *status != "ok");
     say(format!(
-        "{} region{}{skipped}: {} windows and {} bases scored in {:.1} s",
-        summary.regions,
-        if summary.regions == 1 { "" } else { "s" },
+        "{}{}: {} windows and {} bases scored in {:.1} s",
+        many(summary.regions, "region"),
+        left_out(skipped),
         summary.windows,
         summary.bases,
         summary.seconds

@@ -8,7 +8,7 @@ use crate::attribution::{AttributionSettings, Method, References};
 use crate::dataset::Shares;
 use crate::genome::Aliases;
 use crate::intervals::Named;
-use crate::ism::{EngineChoice, Strand};
+use crate::ism::{EngineChoice, EngineSettings, Strand};
 use crate::job::Shard;
 use crate::labelled::{Columns, Sides};
 use crate::liftover::Tally;
@@ -214,7 +214,7 @@ impl From<StrandFlag> for Strand {
 
 /// `--engine`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum EngineFlag {
+enum EngineFlag {
     Auto,
     Fast,
     Full,
@@ -226,6 +226,45 @@ impl From<EngineFlag> for EngineChoice {
             EngineFlag::Auto => Self::Auto,
             EngineFlag::Fast => Self::Fast,
             EngineFlag::Full => Self::Full,
+        }
+    }
+}
+
+/// How windows are computed.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "How to compute")]
+pub struct ComputeFlags {
+    /// How to compute: `fast` reads convolutional networks and computes only what a change alters,
+    /// the same values to 1e-5; `full` runs every window and every mutant through ONNX Runtime;
+    /// `auto` is fast where the model allows it, and says so where not
+    #[arg(long, value_enum, default_value = "auto")]
+    engine: EngineFlag,
+    /// Worker threads; results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Windows and mutants given to the model at a time by the full engine
+    #[arg(long, value_name = "N", default_value = "16")]
+    pub batch: NonZeroUsize,
+}
+
+impl ComputeFlags {
+    /// Which engine.
+    pub fn choice(&self) -> EngineChoice {
+        self.engine.into()
+    }
+
+    /// Worker threads.
+    pub fn threads(&self) -> NonZeroUsize {
+        self.threads.unwrap_or_else(all_cores)
+    }
+
+    /// All of it, with the strands.
+    pub fn settings(&self, strand: StrandFlag) -> EngineSettings {
+        EngineSettings {
+            choice: self.choice(),
+            strand: strand.into(),
+            batch: self.batch,
+            threads: self.threads(),
         }
     }
 }
@@ -352,5 +391,23 @@ mod tests {
             assert_eq!((n.name.as_str(), n.path.as_path()), (name, Path::new(path)));
         }
         assert!(named("=x").is_err() && named("x=").is_err());
+    }
+}
+
+/// ` (2 too_short, 1 empty)` of the reasons that occur, or nothing.
+pub fn left_out<'a>(reasons: impl IntoIterator<Item = (&'a str, u64)>) -> String {
+    let reasons = reasons.into_iter().filter(|(_, n)| *n > 0);
+    let each: Vec<String> = reasons.map(|(why, n)| format!("{n} {why}")).collect();
+    match each.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", each.join(", ")),
+    }
+}
+
+/// `1 design`, `2 designs`.
+pub fn many(count: u64, one: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        n => format!("{n} {one}s"),
     }
 }

@@ -1,6 +1,5 @@
 //! `mpra-score variants`: effects of variants, how unusual they are, and sets of them.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::intervals::Named;
@@ -20,7 +19,7 @@ use super::interrupt;
 use super::progress::Bar;
 use super::report::ReportFlag;
 use super::shared::{
-    AttributionFlags, EngineFlag, ModelFlags, StrandFlag, aliases, all_cores, say, wrote,
+    AttributionFlags, ComputeFlags, ModelFlags, StrandFlag, aliases, left_out, say, wrote,
 };
 
 const EXAMPLES: &str = "\
@@ -331,25 +330,8 @@ struct ScoringArgs {
     precision: Option<Precision>,
     #[command(flatten)]
     model_flags: ModelFlags,
-    /// How to compute: as in the main job
-    #[arg(
-        long,
-        value_enum,
-        default_value = "auto",
-        help_heading = "How to compute"
-    )]
-    engine: EngineFlag,
-    /// Worker threads; results do not depend on it [default: all cores]
-    #[arg(long, value_name = "N", help_heading = "How to compute")]
-    threads: Option<NonZeroUsize>,
-    /// Windows and mutants given to the model at a time by the full engine
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "16",
-        help_heading = "How to compute"
-    )]
-    batch: NonZeroUsize,
+    #[command(flatten)]
+    compute: ComputeFlags,
 }
 
 #[derive(Debug, Subcommand)]
@@ -460,9 +442,9 @@ impl ScoringArgs {
             },
             stride: self.stride,
             strand: self.strand.into(),
-            engine: self.engine.into(),
-            batch: self.batch,
-            threads: self.threads.unwrap_or_else(all_cores),
+            engine: self.compute.choice(),
+            batch: self.compute.batch,
+            threads: self.compute.threads(),
             strict: self.strict,
             precision: self.precision.unwrap_or_default(),
             background: BackgroundConfig {
@@ -613,13 +595,8 @@ fn columns(taken: &[(&'static str, String)]) -> String {
 
 fn report_gwas(summary: &gwas::GwasSummary) {
     say(format!("columns: {}", columns(&summary.columns)));
-    let skipped: Vec<String> = (summary.skipped.iter())
-        .map(|(status, n)| format!("{n} {}", status.as_str()))
-        .collect();
-    let skipped = match skipped.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", skipped.join(", ")),
-    };
+    let skipped = summary.skipped.iter();
+    let skipped = left_out(skipped.map(|(status, n)| (status.as_str(), *n)));
     say(format!(
         "{} of {} rows scored{skipped} in {:.1} s",
         summary.scored, summary.rows, summary.seconds
@@ -642,15 +619,8 @@ fn report_gwas(summary: &gwas::GwasSummary) {
 }
 
 fn report(summary: &VariantsSummary) {
-    let skipped: Vec<String> = summary
-        .skipped
-        .iter()
-        .map(|(skip, n)| format!("{n} {}", skip.as_str()))
-        .collect();
-    let skipped = match skipped.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", skipped.join(", ")),
-    };
+    let skipped = summary.skipped.iter();
+    let skipped = left_out(skipped.map(|(skip, n)| (skip.as_str(), *n)));
     let (compared, mismatches) = summary.compared;
     let checked = match compared {
         0 => String::new(),

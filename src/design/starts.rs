@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::DesignError;
 use crate::Error;
-use crate::genome::{Aliases, BedRules, BedSource, ContigId, Contigs, Fasta, Interval, read_bed};
-use crate::genome::{GenomeError, RegionStatus};
+use crate::genome::{
+    Aliases, BedRules, BedSource, ContigId, Contigs, Fasta, Interval, region_bases,
+};
 use crate::input::bed;
 use crate::labelled::Sequences;
 use crate::stats::Random;
@@ -95,7 +96,16 @@ pub(super) fn read(
             write_index,
         } => {
             let fasta = Fasta::open(fasta, *write_index)?;
-            let all = regions(bed, &fasta, aliases, *rows)?;
+            let regions = region_bases(bed, &fasta, aliases, *rows, 0)?;
+            let all = regions.into_iter().map(|region| Start {
+                place: region.place.and_then(|(contig, from)| {
+                    let from = u32::try_from(from).ok()?;
+                    Some((contig, Interval::new(from, from + region.own.len() as u32)?))
+                }),
+                status: Some(region.status.as_str()).filter(|_| region.place.is_none()),
+                ..plain(region.name, region.codes)
+            });
+            let all = all.collect();
             genome = Some((fasta, aliases));
             all
         }
@@ -146,47 +156,6 @@ fn plain(name: String, codes: Vec<u8>) -> Start {
     }
 }
 
-fn regions(
-    source: &BedSource,
-    fasta: &Fasta,
-    aliases: &Aliases,
-    rows: BedRules,
-) -> Result<Vec<Start>, Error> {
-    let spool = std::env::temp_dir();
-    let regions = read_bed(source, fasta.contigs(), aliases, rows, &spool)?;
-    let mut reader = fasta.reader()?;
-    let mut scorable = regions.scorable.iter().peekable();
-    let mut all = Vec::with_capacity(regions.rows());
-    for (row, (label, status)) in regions.labels()?.zip(&regions.status).enumerate() {
-        let label = label.map_err(|e| GenomeError::Read(e, spool.clone()))?;
-        let cells: Vec<&str> = label.split('\t').collect();
-        let name = match cells[..] {
-            [contig, start, end, "." | "", ..] => format!("{contig}:{start}-{end}"),
-            [_, _, _, name, ..] => name.to_owned(),
-            _ => label.clone(),
-        };
-        let mut start = plain(name, Vec::new());
-        match scorable.next_if(|region| region.row as usize == row) {
-            Some(region) => {
-                let (from, length) = (region.bases.start(), region.bases.len());
-                reader.fetch(
-                    region.contig,
-                    from.into(),
-                    length as usize,
-                    &mut start.codes,
-                )?;
-                start.place = Some((region.contig, region.bases));
-            }
-            None => start.status = Some(status.as_str()),
-        }
-        if *status == RegionStatus::Empty && start.status.is_none() {
-            start.status = Some(status.as_str());
-        }
-        all.push(start);
-    }
-    Ok(all)
-}
-
 /// Reads what stays: stretches of sequences by name, or of the genome.
 fn keep_rows(
     path: &Path,
@@ -218,10 +187,9 @@ fn keep_rows(
                 let id = aliases.resolve(&contig, contigs);
                 let span = Interval::new(from, to).unwrap_or_default();
                 for start in starts.iter_mut() {
-                    let Some((on, bases)) = start.place.filter(|(on, _)| Some(*on) == id) else {
+                    let Some((_, bases)) = start.place.filter(|(on, _)| Some(*on) == id) else {
                         continue;
                     };
-                    debug_assert_eq!(Some(on), id);
                     if let Some(both) = bases.intersect(span) {
                         start.keep.push(both.indices_from(bases.start()));
                         used = true;

@@ -4,6 +4,7 @@
 //! Coordinates are 0-based and half-open everywhere in the library. 1-based positions exist only
 //! in readers of formats that use them and in messages that say so.
 
+mod bases;
 mod bed;
 mod builds;
 mod contigs;
@@ -15,6 +16,7 @@ mod two_bit;
 mod used;
 mod windows;
 
+pub use bases::{RegionBases, region_bases, region_name};
 pub use bed::{BedRules, BedSource, InvalidPolicy, Moved, Mover, read_bed, read_moved_bed};
 pub use builds::{BUILDS, Build, grouped};
 pub use contigs::{Aliases, Contig, ContigId, Contigs};

@@ -9,16 +9,6 @@ use crate::encode::BASES;
 use crate::output::cell;
 use crate::tracks::format_value;
 
-/// What a region is called in all tables: as in the BED, or by its place.
-pub(super) fn name(label: &str) -> String {
-    let cells: Vec<&str> = label.split('\t').collect();
-    match cells[..] {
-        [contig, start, end, "." | "", ..] => format!("{contig}:{start}-{end}"),
-        [_, _, _, name, ..] => name.to_owned(),
-        _ => label.to_owned(),
-    }
-}
-
 /// The texts of a region.
 #[derive(Debug, Default)]
 pub(super) struct Texts {

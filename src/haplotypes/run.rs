@@ -7,12 +7,12 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::region::tell;
-use super::rows::{Texts, headers, name, unscored, write_region};
+use super::rows::{Texts, headers, unscored, write_region};
 use super::score::score;
 use super::stream::{Counts, Job, Needs, Stream, choose, open};
 use super::{HaplotypeError, HaplotypesConfig};
 use crate::Error;
-use crate::genome::{Contigs, Fasta, FastaReader, GenomeError, Regions, read_bed};
+use crate::genome::{Contigs, Fasta, FastaReader, GenomeError, Regions, read_bed, region_name};
 use crate::ism::{Engine, Engines, SequenceWindows};
 use crate::job::{self, Cancel, InputFile, JobError, Progress, RunInfo};
 use crate::model::Ensemble;
@@ -128,7 +128,7 @@ pub fn run(
     let labels: Vec<String> = (regions.labels()?)
         .collect::<Result<_, _>>()
         .map_err(|e| GenomeError::Read(e, spool))?;
-    let names: Vec<String> = labels.iter().map(|label| name(label)).collect();
+    let names: Vec<String> = labels.iter().map(|label| region_name(label)).collect();
     let reader = open(&config.vcf)?;
     let (samples, chosen) = choose(&reader, config.samples.as_deref())?;
     let needs = Needs {

@@ -1,77 +1,12 @@
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::OutputError;
+use super::seal::{Seal, pieces};
 use crate::job::hex;
-
-/// What a file held at some moment: how many bytes, and their SHA-256, so that bytes that changed since are not taken for its own. Of an
-/// empty file nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seal {
-    bytes: u64,
-    sha256: String,
-}
-
-impl Seal {
-    /// Of these bytes.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self {
-            bytes: bytes.len() as u64,
-            sha256: crate::job::sha256(bytes),
-        }
-    }
-
-    /// Of a file as it is now.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn of_file(path: &Path) -> Result<Self, OutputError> {
-        let (bytes, sha256) = sum(path)?;
-        Ok(Self { bytes, sha256 })
-    }
-
-    /// Whether nothing was there.
-    pub fn is_empty(&self) -> bool {
-        self.bytes == 0
-    }
-
-    /// Reads a small file that must be what it was.
-    ///
-    /// # Errors
-    /// [`OutputError::Read`], [`OutputError::Damaged`].
-    pub fn read(&self, path: &Path) -> Result<Vec<u8>, OutputError> {
-        let bytes = std::fs::read(path).map_err(|e| OutputError::Read(e, path.into()))?;
-        self.check(path, bytes.len() as u64, &crate::job::sha256(&bytes))?;
-        Ok(bytes)
-    }
-
-    /// Looks whether a file is what it was.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub fn verify(&self, path: &Path) -> Result<(), OutputError> {
-        let (bytes, sha256) = sum(path)?;
-        self.check(path, bytes, &sha256)
-    }
-
-    fn check(&self, path: &Path, bytes: u64, sha256: &str) -> Result<(), OutputError> {
-        let problem = if bytes != self.bytes {
-            format!("it holds {bytes} bytes, and held {}", self.bytes)
-        } else if sha256 != self.sha256 && bytes > 0 {
-            "its bytes are not those that were written".into()
-        } else {
-            return Ok(());
-        };
-        Err(OutputError::Damaged {
-            path: path.into(),
-            problem,
-        })
-    }
-}
 
 /// A file that only grows, and that can be cut back to what it once held: the unit of resuming.
 /// All state of an unfinished job lies in such files, so that a checkpoint is nothing but their
@@ -82,43 +17,6 @@ pub struct AppendFile {
     path: PathBuf,
     length: u64,
     hash: Sha256,
-}
-
-/// Bytes read at a time.
-const BUFFER: usize = 1 << 20;
-
-/// Bytes of a file, and their SHA-256.
-fn sum(path: &Path) -> Result<(u64, String), OutputError> {
-    let read = |e| OutputError::Read(e, path.into());
-    let mut file = File::open(path).map_err(read)?;
-    let length = file.metadata().map_err(read)?.len();
-    let mut hash = Sha256::new();
-    let there = pieces(&mut file, length, |bytes| {
-        hash.update(bytes);
-        Ok(())
-    });
-    Ok((there.map_err(read)?, hex(&hash.finalize())))
-}
-
-/// Gives the next `bytes` of a file, piece by piece; fewer where it ends before.
-fn pieces(
-    file: &mut File,
-    bytes: u64,
-    mut each: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<u64> {
-    let mut buffer = vec![0; BUFFER.min(bytes.max(1) as usize)];
-    let mut left = bytes;
-    while left > 0 {
-        let most = buffer.len().min(left.min(BUFFER as u64) as usize);
-        match file.read(&mut buffer[..most])? {
-            0 => break,
-            read => {
-                each(&buffer[..read])?;
-                left -= read as u64;
-            }
-        }
-    }
-    Ok(bytes - left)
 }
 
 impl AppendFile {

@@ -5,10 +5,13 @@
 //! folder that already holds results is refused unless it is to be replaced.
 
 mod append;
+mod seal;
 mod tsv;
 mod whole;
 
-pub use append::{AppendFile, Seal};
+pub use append::AppendFile;
+use seal::{RUN_SUM, sealed, sum_of_run};
+pub use seal::{Seal, check_sum, read_notes};
 pub use tsv::{Tsv, cell};
 pub use whole::{WholeFile, check_file, write, write_whole};
 
@@ -24,9 +27,6 @@ use crate::job::RunInfo;
 /// Name of the provenance file; its presence marks a folder that holds results.
 pub const RUN_JSON: &str = "run.json";
 
-/// Beside the `run.json` of a shard, its SHA-256, as `sha256sum` writes it.
-const RUN_SUM: &str = "run.json.sha256";
-
 const PARTIAL: &str = ".partial";
 const LOCK: &str = "lock";
 const CHECKPOINT: &str = "checkpoint.json";
@@ -36,61 +36,6 @@ const CHECKPOINT: &str = "checkpoint.json";
 pub fn unfinished(folder: &Path) -> Option<PathBuf> {
     let notes = folder.join(PARTIAL).join(CHECKPOINT);
     notes.exists().then_some(notes)
-}
-
-/// Notes as they stand in a file: with the SHA-256 of their text.
-fn sealed(notes: &[u8]) -> Vec<u8> {
-    let mut text =
-        format!("{{\"sha256\":\"{}\",\"notes\":", crate::job::sha256(notes)).into_bytes();
-    text.extend_from_slice(notes);
-    text.push(b'}');
-    text
-}
-
-/// The text of notes, which must be what was written.
-fn unseal(text: &[u8]) -> Result<&[u8], &'static str> {
-    let parts = || {
-        let rest = text.strip_prefix(b"{\"sha256\":\"")?;
-        let (sum, rest) = rest.split_at_checked(64)?;
-        let notes = rest.strip_prefix(b"\",\"notes\":")?.strip_suffix(b"}")?;
-        Some((sum, notes))
-    };
-    let (sum, notes) = parts().ok_or("it is not whole")?;
-    match crate::job::sha256(notes).as_bytes() == sum {
-        true => Ok(notes),
-        false => Err("its bytes are not those that were written"),
-    }
-}
-
-/// Looks whether the text of a shard's `run.json` is what was written.
-///
-/// # Errors
-/// [`OutputError::Read`] where there is no sum beside it, [`OutputError::Damaged`].
-pub fn check_sum(path: &Path, text: &[u8]) -> Result<(), OutputError> {
-    let beside = path.with_file_name(RUN_SUM);
-    let sum = fs::read(&beside).map_err(|e| OutputError::Read(e, beside))?;
-    let line = format!("{}  {RUN_JSON}\n", crate::job::sha256(text));
-    match sum == line.as_bytes() {
-        true => Ok(()),
-        false => Err(OutputError::Damaged {
-            path: path.into(),
-            problem: format!("its bytes are not those of {RUN_SUM}"),
-        }),
-    }
-}
-
-/// Reads the notes of an unfinished job ([`unfinished`]).
-///
-/// # Errors
-/// When they cannot be read or are not what was written.
-pub fn read_notes<T: DeserializeOwned>(path: &Path) -> Result<T, OutputError> {
-    let text = fs::read(path).map_err(|e| OutputError::Read(e, path.into()))?;
-    let damaged = |problem: String| OutputError::Checkpoint {
-        path: path.into(),
-        problem,
-    };
-    let notes = unseal(&text).map_err(|problem| damaged(problem.into()))?;
-    serde_json::from_slice(notes).map_err(|e| damaged(e.to_string()))
 }
 
 /// What to do with what is already in an output folder.
@@ -393,8 +338,8 @@ impl OutputDir {
         let text = text + "\n";
         if run.unfinished.is_some() {
             // What is to be joined must be what was left.
-            let line = format!("{}  {RUN_JSON}\n", crate::job::sha256(text.as_bytes()));
-            write(&self.place.partial.join(RUN_SUM), line)?;
+            let sum = sum_of_run(text.as_bytes());
+            write(&self.place.partial.join(RUN_SUM), sum)?;
         }
         write(&run_path, text)?;
         let stale: Vec<String> = (earlier_outputs(&self.place.folder).into_iter())

@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use super::PerturbError;
 use crate::Error;
 use crate::encode::UNKNOWN;
-use crate::genome::{
-    Aliases, BedSource, Fasta, GenomeError, InvalidPolicy, RegionStatus, read_bed,
-};
+use crate::genome::{Aliases, BedSource, Fasta, InvalidPolicy, RegionStatus, region_bases};
 use crate::job::{Cancel, RunInfo};
 use crate::labelled::Sequences;
 use crate::output::{OutputError, Tsv};
@@ -143,7 +141,7 @@ pub(super) fn read(
     cancel: &Cancel,
 ) -> Result<Vec<Item>, Error> {
     windows.check(window)?;
-    let (mut items, path) = match source {
+    let (mut items, path): (Vec<Item>, PathBuf) = match source {
         Source::Sequences {
             path,
             sequence_column,
@@ -170,8 +168,21 @@ pub(super) fn read(
             fasta,
             aliases,
         } => {
-            let items = regions(bed, &Fasta::open(fasta, false)?, aliases, window, cancel)?;
-            (items, bed.name().into())
+            let fasta = Fasta::open(fasta, false)?;
+            let regions = region_bases(bed, &fasta, aliases, InvalidPolicy::Fail, window)?;
+            let contig = |id| fasta.contigs().get(id).name.clone();
+            let items = regions.into_iter().map(|region| Item {
+                name: region.name,
+                codes: region.codes,
+                own: region.own,
+                place: region.place.map(|(id, from)| (contig(id), from)),
+                starts: Vec::new(),
+                status: match region.status {
+                    RegionStatus::Ok => Status::Ok,
+                    _ => Status::Empty,
+                },
+            });
+            (items.collect(), bed.name().into())
         }
     };
     for item in &mut items {
@@ -201,62 +212,12 @@ pub(super) fn read(
 }
 
 /// How many sequences cannot be scored, by reason.
-pub(super) fn left_out(items: &[Item]) -> Vec<(Status, usize)> {
+pub(super) fn left_out(items: &[Item]) -> Vec<(Status, u64)> {
     let mut counts = BTreeMap::new();
     for item in items.iter().filter(|item| item.status != Status::Ok) {
         *counts.entry(item.status).or_default() += 1;
     }
     counts.into_iter().collect()
-}
-
-fn regions(
-    bed: &BedSource,
-    fasta: &Fasta,
-    aliases: &Aliases,
-    window: usize,
-    cancel: &Cancel,
-) -> Result<Vec<Item>, Error> {
-    let contigs = fasta.contigs().clone();
-    let spool = std::env::temp_dir();
-    let regions = read_bed(bed, &contigs, aliases, InvalidPolicy::Fail, &spool)?;
-    let mut reader = fasta.reader()?;
-    let mut checked = vec![false; contigs.len()];
-    let mut scorable = regions.scorable.iter().peekable();
-    let mut items = Vec::new();
-    for (row, label) in regions.labels()?.enumerate() {
-        cancel.check()?;
-        let label = label.map_err(|e| GenomeError::Read(e, spool.clone()))?;
-        let cells: Vec<&str> = label.split('\t').collect();
-        let cell = |i: usize| cells.get(i).copied().unwrap_or("");
-        let name = match cell(3) {
-            "" | "." => format!("{}:{}-{}", cell(0), cell(1), cell(2)),
-            name => name.to_owned(),
-        };
-        let mut item = Item {
-            name,
-            codes: Vec::new(),
-            own: 0..0,
-            place: None,
-            starts: Vec::new(),
-            status: match regions.status[row] {
-                RegionStatus::Ok => Status::Ok,
-                _ => Status::Empty,
-            },
-        };
-        if let Some(region) = scorable.next_if(|region| region.row as usize == row) {
-            if !std::mem::replace(&mut checked[region.contig as usize], true) {
-                fasta.check_contig(&mut reader, region.contig)?;
-            }
-            let own = region.bases.len() as usize;
-            let before = window.saturating_sub(own).div_ceil(2);
-            let from = i64::from(region.bases.start()) - before as i64;
-            reader.fetch(region.contig, from, own.max(window), &mut item.codes)?;
-            item.own = before..before + own;
-            item.place = Some((contigs.get(region.contig).name.clone(), from));
-        }
-        items.push(item);
-    }
-    Ok(items)
 }
 
 impl Source {

@@ -141,7 +141,7 @@ def parts_of(page: Path) -> list[dict]:
 def notes_of(work: Path, shard: str) -> int:
     """How many units a running shard has noted as done."""
     try:
-        return json.loads((work / f"results/genome/unfinished/{shard}/.partial/checkpoint.json").read_text())["next_unit"]
+        return json.loads((work / f"results/genome/unfinished/{shard}/.partial/checkpoint.json").read_text())["notes"]["next_unit"]
     except (OSError, ValueError):
         return 0
 

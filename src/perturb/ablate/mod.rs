@@ -60,7 +60,7 @@ pub struct AblateSummary {
     /// Stretches, a row of the table each.
     pub ablations: usize,
     /// Of these, stretches without a value, by reason.
-    pub left_out: Vec<(&'static str, usize)>,
+    pub left_out: Vec<(&'static str, u64)>,
     /// Windows scored.
     pub windows: u64,
     /// The files, in the output folder.
@@ -156,7 +156,7 @@ pub fn ablate(
     for status in TargetStatus::ALL {
         let count = targets.iter().filter(|t| t.status == status).count();
         if count > 0 && status != TargetStatus::Ok {
-            summary.left_out.push((status.as_str(), count));
+            summary.left_out.push((status.as_str(), count as u64));
         }
     }
 

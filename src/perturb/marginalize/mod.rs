@@ -92,7 +92,7 @@ pub struct MarginalizeSummary {
     /// Backgrounds used.
     pub backgrounds: usize,
     /// Sequences that are none, by reason.
-    pub left_out: Vec<(&'static str, usize)>,
+    pub left_out: Vec<(&'static str, u64)>,
     /// Motifs, without their reverse complements.
     pub motifs: usize,
     /// Rows of the table.
@@ -171,7 +171,7 @@ pub fn marginalize(
     )?;
     progress.finish();
 
-    let left_out: Vec<(&'static str, usize)> = (items::left_out(&read).iter())
+    let left_out: Vec<(&'static str, u64)> = (items::left_out(&read).iter())
         .map(|(status, count)| (status.as_str(), *count))
         .collect();
     if !left_out.is_empty() {

@@ -59,7 +59,7 @@ pub struct PairsSummary {
     /// Sequences read.
     pub sequences: usize,
     /// Of these, sequences that cannot be scored, by reason.
-    pub left_out: Vec<(&'static str, usize)>,
+    pub left_out: Vec<(&'static str, u64)>,
     /// Windows scored.
     pub windows: u64,
     /// Pairs of changes, over all windows.
