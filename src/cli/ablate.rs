@@ -21,7 +21,7 @@ Examples:
   mpra-score ablate --motifs jaspar.meme --hit-p 1e-5 --by N --bed peaks.bed --fasta hg19.fa --out hits";
 
 const ABLATE_OUTPUT: &str = "\
-Of a sequence longer than a window, --windows mean (default) takes all windows that lie in it, --stride bases
+Of a sequence longer than a window, --windows all (default) takes all windows that lie in it, --stride bases
 apart from its first base on; values are means over those that hold a base of what is ablated. --windows
 centre takes the one window in the middle.
 
@@ -79,7 +79,7 @@ pub struct AblateArgs {
     #[arg(long)]
     write_sequences: bool,
     /// Which windows of longer sequences are scored
-    #[arg(long, value_enum, default_value = "mean")]
+    #[arg(long, value_enum, default_value = "all")]
     windows: WindowsFlag,
     /// Bases from one window's start to the next's, in sequences longer than a window
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]

@@ -20,7 +20,7 @@ const PAIRS_OUTPUT: &str = "\
 The interaction of a change a of one base and a change b of another is f(ab) - f(a) - f(b) + f(0), f
 being the predicted activity: by how much both together do more (or less) than the sum of each.
 
-Of a sequence longer than a window, --windows mean (default) takes all windows that lie in it, --stride
+Of a sequence longer than a window, --windows all (default) takes all windows that lie in it, --stride
 bases apart from its first base on; effects are means over the windows that hold the base, interactions
 over those that hold both. --windows centre takes the one window in the middle.
 
@@ -69,7 +69,7 @@ pub struct PairsArgs {
     #[arg(long)]
     no_arrays: bool,
     /// Which windows of longer sequences are scored
-    #[arg(long, value_enum, default_value = "mean")]
+    #[arg(long, value_enum, default_value = "all")]
     windows: WindowsFlag,
     /// Bases from one window's start to the next's, in sequences longer than a window
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]

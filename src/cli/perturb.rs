@@ -73,7 +73,7 @@ pub(super) fn required(source: Option<Source>) -> Source {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum WindowsFlag {
     /// All windows of a sequence, --stride bases apart: means over those that hold what is changed
-    Mean,
+    All,
     /// The window in the middle
     Centre,
 }
@@ -81,7 +81,7 @@ pub(super) enum WindowsFlag {
 impl WindowsFlag {
     pub(super) fn with(self, stride: u32) -> Windows {
         match self {
-            Self::Mean => Windows::Every(stride),
+            Self::All => Windows::Every(stride),
             Self::Centre => Windows::Centre,
         }
     }

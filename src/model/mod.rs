@@ -7,6 +7,7 @@
 mod batch;
 mod embedded;
 mod ensemble;
+mod file;
 mod kmers;
 pub mod onnx;
 mod part;
@@ -20,6 +21,7 @@ mod used;
 
 pub use embedded::{Embedded, ModelSource, ModelSources};
 pub use ensemble::Ensemble;
+pub use file::ModelFile;
 pub use kmers::{Gapped, KmerFacts, KmerTable};
 pub use part::{Part, PartInput};
 pub use pool::{BATCHES, Pooled, SessionPool};
@@ -27,7 +29,7 @@ pub use predict::{BothStrands, Cancellable, Predict};
 pub use quantiles::{Distribution, QUANTILES, Quantiles, WindowSet};
 pub use runtime::{Runtime, RuntimeError};
 pub use session::Model;
-pub use spec::{Frame, ModelFile, ModelOptions, ModelSpec};
+pub use spec::{Frame, ModelOptions, ModelSpec};
 
 use std::io;
 use std::path::PathBuf;

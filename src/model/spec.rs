@@ -1,20 +1,12 @@
-use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use prost::Message;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
-use super::ModelError;
-use super::kmers::{self, Gapped, KMERS, KmerFacts, KmerTable};
-use super::onnx::{
-    FLOAT, GraphProto, KmerGraph, ModelProto, Reduce, TensorProto, ValueInfoProto, kmer_graph,
-    one_output, type_name, weights_inside, with_property,
-};
+use super::onnx::{FLOAT, Reduce, ValueInfoProto, type_name};
 use super::quantiles::{QUANTILES, Quantiles};
+use super::{ModelError, ModelFile};
 use crate::encode::{BASES, Layout, OneHot};
 
 /// Most columns, tasks and rows of a fixed batch that a model may have: far more than any has, and
@@ -22,15 +14,6 @@ use crate::encode::{BASES, Layout, OneHot};
 const MOST_COLUMNS: usize = 1 << 24;
 const MOST_TASKS: usize = 1 << 16;
 const MOST_INPUT: usize = 1 << 28;
-
-/// A model file in memory, decoded but not yet judged.
-#[derive(Clone, Debug)]
-pub struct ModelFile {
-    path: PathBuf,
-    bytes: Vec<u8>,
-    sha256: String,
-    proto: ModelProto,
-}
 
 /// The window's place in the model's input, for models whose input is longer than the window
 /// (paper, 4.2.1).
@@ -102,181 +85,6 @@ impl ModelOptions {
 }
 
 impl ModelFile {
-    /// Reads a file, and the weights that lie in other files of its folder. A text file (plain or gzip) is a
-    /// table of k-mers or a gapped k-mer support vector machine ([`KmerTable`]), of which the network is made.
-    ///
-    /// # Errors
-    /// When it cannot be read or is neither, or weights lie where they cannot be read from.
-    pub fn read(path: &Path) -> Result<Self, ModelError> {
-        let bytes = fs::read(path).map_err(|e| ModelError::Read(e, path.into()))?;
-        if kmers::is_text(&bytes) {
-            return Self::read_kmers(path, &bytes, None).map(|(file, _)| file);
-        }
-        let file = Self::from_bytes(path, bytes)?;
-        if !file
-            .graph()
-            .initializer
-            .iter()
-            .any(TensorProto::is_external)
-        {
-            return Ok(file);
-        }
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let whole = weights_inside(&file.bytes, folder)
-            .map_err(|problem| file.unfit("external data", problem))?;
-        Self::from_bytes(path, whole)
-    }
-
-    /// Reads a table of k-mers or a gapped k-mer support vector machine from a text file's bytes, and makes the
-    /// network of it. `gapped` is for files that do not say. The SHA-256 is that of the file (of two files, of the
-    /// one that is named with the other behind it).
-    ///
-    /// # Errors
-    /// As [`KmerTable::read`].
-    pub fn read_kmers(
-        path: &Path,
-        bytes: &[u8],
-        gapped: Option<Gapped>,
-    ) -> Result<(Self, KmerTable), ModelError> {
-        let (table, other) = KmerTable::read(path, bytes, gapped)?;
-        let file = Self::from_bytes(path, table.onnx(&kmers::task_name(path)))?;
-        let sha256 = Sha256::new()
-            .chain_update(bytes)
-            .chain_update(other)
-            .finalize();
-        let file = Self {
-            sha256: hexadecimal(&sha256),
-            ..file
-        };
-        Ok((file, table))
-    }
-
-    /// What is known of the table of k-mers that the model was made from, if it is one.
-    ///
-    /// # Errors
-    /// When the metadata do not decode.
-    pub fn kmers(&self) -> Result<Option<KmerFacts>, ModelError> {
-        self.metadata_json(KMERS, "k-mers")
-    }
-
-    /// Decodes a model; `path` is its name in messages.
-    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, ModelError> {
-        let not_onnx = |problem: String| ModelError::NotOnnx {
-            path: path.into(),
-            problem,
-        };
-        let proto = ModelProto::decode(bytes.as_slice())
-            .map_err(|e| not_onnx(format!("it does not decode ({e})")))?;
-        // Protocol buffers have no magic number: random bytes and empty files may decode.
-        if proto.graph.as_ref().is_none_or(|g| g.output.is_empty()) {
-            return Err(not_onnx("it holds no graph".into()));
-        }
-        let sha256 = hexadecimal(&Sha256::digest(&bytes));
-        Ok(Self {
-            path: path.into(),
-            bytes,
-            sha256,
-            proto,
-        })
-    }
-
-    /// The name for messages.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The file's bytes, all weights inside.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// SHA-256 of [`bytes`](Self::bytes), hexadecimal: the file's own where it is the only one.
-    pub fn sha256(&self) -> &str {
-        &self.sha256
-    }
-
-    /// The decoded model.
-    pub fn proto(&self) -> &ModelProto {
-        &self.proto
-    }
-
-    /// The decoded graph.
-    pub fn graph(&self) -> &GraphProto {
-        static EMPTY: std::sync::OnceLock<GraphProto> = std::sync::OnceLock::new();
-        // Present since `from_bytes`; the empty graph only spares callers an Option.
-        self.proto
-            .graph
-            .as_ref()
-            .unwrap_or_else(|| EMPTY.get_or_init(GraphProto::default))
-    }
-
-    /// Inputs that are no weights (older models list their weights among the inputs).
-    pub fn inputs(&self) -> Vec<&ValueInfoProto> {
-        let graph = self.graph();
-        graph
-            .input
-            .iter()
-            .filter(|i| graph.initializer.iter().all(|w| w.name != i.name))
-            .collect()
-    }
-
-    /// Number of trained values: elements of all float weights.
-    pub fn parameters(&self) -> u64 {
-        let weights = self.graph().initializer.iter();
-        weights
-            .filter(|w| w.data_type == FLOAT)
-            .map(|w| w.elements())
-            .fold(0, u64::saturating_add)
-    }
-
-    /// The model with one output `[batch, tasks]`, as the user says: what is opened and judged. The
-    /// SHA-256 stays that of the file.
-    ///
-    /// # Errors
-    /// [`ModelError::Unfit`] when it cannot be made.
-    pub fn adapted(&self, options: &ModelOptions) -> Result<Cow<'_, Self>, ModelError> {
-        if let Some(reduce) = options.reduce
-            && let Some(graph) = KmerGraph::read(self.graph())
-        {
-            return self.reduced(&graph, reduce);
-        }
-        let name = options.output.as_deref();
-        let bytes = one_output(&self.bytes, &self.proto, self.graph(), name, options.reduce)
-            .map_err(|problem| self.unfit("output", problem))?;
-        let Some(bytes) = bytes else {
-            return Ok(Cow::Borrowed(self));
-        };
-        let adapted = Self::from_bytes(&self.path, bytes)?;
-        Ok(Cow::Owned(Self {
-            sha256: self.sha256.clone(),
-            ..adapted
-        }))
-    }
-
-    /// A table of k-mers whose activities are sums or means.
-    fn reduced(&self, graph: &KmerGraph, reduce: Reduce) -> Result<Cow<'_, Self>, ModelError> {
-        let mean = match reduce {
-            Reduce::Sum => false,
-            Reduce::Mean => true,
-            other => {
-                let problem = format!("--reduce {other} of k-mers, expected sum or mean");
-                return Err(self.unfit("output", problem));
-            }
-        };
-        if mean == graph.mean {
-            return Ok(Cow::Borrowed(self));
-        }
-        let mut model = kmer_graph(graph.k, &graph.weights, mean).build();
-        let kept = self.proto.metadata_props.iter();
-        // Distributions were those of the other activities.
-        model.metadata_props = kept.filter(|p| p.key != QUANTILES).cloned().collect();
-        let adapted = Self::from_bytes(&self.path, model.encode_to_vec())?;
-        Ok(Cow::Owned(Self {
-            sha256: self.sha256.clone(),
-            ..adapted
-        }))
-    }
-
     /// Judges the model by its description, before anything runs.
     ///
     /// # Errors
@@ -298,7 +106,10 @@ impl ModelFile {
         }
         let alphabet = match &options.alphabet {
             Some(alphabet) => alphabet,
-            None => self.proto.metadata("mpra_score.alphabet").unwrap_or("ACGT"),
+            None => self
+                .proto()
+                .metadata("mpra_score.alphabet")
+                .unwrap_or("ACGT"),
         };
         let rows = alphabet_rows(alphabet).ok_or_else(|| {
             self.unfit(
@@ -337,28 +148,15 @@ impl ModelFile {
             input: input.name.clone(),
             output: output.name.clone(),
             description: self
-                .proto
+                .proto()
                 .metadata("mpra_score.description")
                 .map(str::to_owned),
             quantiles: Arc::new(self.quantiles()?),
         };
         if let Some(count) = count {
-            spec.resolve_tasks(count, &self.path)?;
+            spec.resolve_tasks(count, self.path())?;
         }
         Ok(spec)
-    }
-
-    /// The file's bytes with these distributions of activities in place of those that it has; nothing
-    /// else is changed.
-    ///
-    /// # Errors
-    /// [`ModelError::NotOnnx`] when the bytes cannot be followed.
-    pub fn with_quantiles(&self, quantiles: &Quantiles) -> Result<Vec<u8>, ModelError> {
-        let value = serde_json::json!(quantiles).to_string();
-        with_property(&self.bytes, QUANTILES, &value).map_err(|problem| ModelError::NotOnnx {
-            path: self.path.clone(),
-            problem,
-        })
     }
 
     fn most_unknown(&self, options: &ModelOptions, window: usize) -> Result<u32, ModelError> {
@@ -377,14 +175,6 @@ impl ModelFile {
         match found.problem() {
             Some(problem) => Err(self.unfit(what, problem)),
             None => Ok(found),
-        }
-    }
-
-    fn unfit(&self, what: &'static str, problem: String) -> ModelError {
-        ModelError::Unfit {
-            path: self.path.clone(),
-            what,
-            problem,
         }
     }
 
@@ -475,24 +265,7 @@ impl ModelFile {
 
     /// Whether the file itself names its tasks.
     pub fn names_tasks(&self) -> bool {
-        self.proto.metadata("mpra_score.tasks").is_some()
-    }
-
-    fn metadata_json<T: for<'de> Deserialize<'de>>(
-        &self,
-        key: &str,
-        what: &'static str,
-    ) -> Result<Option<T>, ModelError> {
-        let Some(text) = self.proto.metadata(key) else {
-            return Ok(None);
-        };
-        serde_json::from_str(text)
-            .map(Some)
-            .map_err(|e| ModelError::Unfit {
-                path: self.path.clone(),
-                what,
-                problem: format!("metadata {key} is {:?}: {e}", shortened(text)),
-            })
+        self.proto().metadata("mpra_score.tasks").is_some()
     }
 
     /// Layout, fixed batch and number of columns of the input.
@@ -504,7 +277,7 @@ impl ModelFile {
         const EXPECTED: &str =
             "expected [batch, W, 4], [batch, 4, W], [batch, 1, 4, W] or [batch, 1, W, 4]";
         let unfit = |problem: String| ModelError::Unfit {
-            path: self.path.clone(),
+            path: self.path().into(),
             what: "input shape",
             problem,
         };
@@ -541,15 +314,6 @@ impl ModelFile {
             })?,
         };
         Ok((layout, axes[0], length))
-    }
-}
-
-/// The beginning of a text that may be long.
-fn shortened(text: &str) -> String {
-    const MOST: usize = 80;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
     }
 }
 
@@ -639,10 +403,6 @@ impl ModelSpec {
         }
         Ok(())
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn alphabet_rows(alphabet: &str) -> Option<[u8; 4]> {

@@ -3,10 +3,9 @@
 //! motifs occur in sequences (`scan`, `occurrences`).
 //!
 //! What a whole network has learned, from the effects of all changes in a folder of results: what each base is worth
-//! (`attributions`), stretches of significant importance (`seqlets`) with the known motifs they are like (`known`), known motifs under which
+//! (`scored_rows`), stretches of significant importance (`seqlets`) with the known motifs they are like (`known`), known motifs under which
 //! importance lies (`drivers`), and motifs made of the seqlets (`discover`).
 
-mod attributions;
 mod compare;
 pub mod discover;
 pub mod drivers;
@@ -19,10 +18,10 @@ pub mod occurrences;
 mod read;
 mod run;
 mod scan;
+mod scored_rows;
 pub mod seqlets;
 mod sites;
 
-pub use attributions::{Attributions, Row, Worth};
 pub use compare::{Match, best_match};
 pub use filters::Filters;
 pub use meme::write_meme;
@@ -30,6 +29,7 @@ pub use motif::Motif;
 pub use read::read_motifs;
 pub use run::{Config, Sequences, Summary, run};
 pub use scan::{Hit, Prepared, Scanner};
+pub use scored_rows::{Row, ScoredRows, Worth};
 pub use sites::{Sites, WIDEST, Words, sites};
 
 use std::path::PathBuf;

@@ -175,11 +175,10 @@ impl ArrayScorer {
                 let share = 1.0 / explainers.len() as f64;
                 for explainer in &mut explainers {
                     explainer.against(&codes.to_vec(), &references, &all, &mut found);
-                    for ((task, column, letter), value) in (0..tasks * window * 4)
-                        .zip(&found)
-                        .map(|(i, value)| ((i / (4 * window), i / 4 % window, i % 4), value))
-                    {
-                        to[[column, letter, task]] += (share * value) as f32;
+                    // [column, letter, task] of [task, column, letter].
+                    for (i, value) in found.iter().enumerate() {
+                        let place = [i / 4 % window, i % 4, i / (4 * window)];
+                        to[place] += (share * value) as f32;
                     }
                 }
             }

@@ -185,7 +185,6 @@ fn tables_hold_the_contributions_of_windows() {
     let mut dice = Dice(7);
     let mut codes = contig(&mut dice, 400);
     codes.iter_mut().for_each(|c| *c = (*c).min(3));
-    // Base 305, which no window may be scored with, and one after it.
     let settings = AttributionSettings {
         method: Method::DeepLift,
         references: References::Uniform,

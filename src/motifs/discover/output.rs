@@ -6,7 +6,7 @@ use super::patterns::{FRAME, Pattern, Worths};
 use crate::Error;
 use crate::motifs::known::{Likeness, Tomtom};
 use crate::motifs::seqlets::{rounded, shown_name};
-use crate::motifs::{Attributions, Motif, MotifError, write_meme};
+use crate::motifs::{Motif, MotifError, ScoredRows, write_meme};
 use crate::output::{OutputDir, OutputError, Tsv, cell, write};
 use crate::plot::logo::{Logo, information, logos};
 
@@ -69,7 +69,7 @@ impl Written {
     pub(super) fn add(
         &mut self,
         found: Found<'_>,
-        data: &Attributions,
+        data: &ScoredRows,
         known: Option<(&Tomtom, &[Motif])>,
     ) {
         let Found {

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::matrix::{Fit, Matrix};
-use crate::motifs::Attributions;
+use crate::motifs::ScoredRows;
 
 /// Columns of a pattern before it is trimmed.
 pub(super) const FRAME: usize = 40;
@@ -27,7 +27,7 @@ pub struct Site {
 
 /// The bases of rows, what they are worth to a task, positive for what is looked for.
 pub(super) struct Worths<'a> {
-    pub(super) data: &'a Attributions,
+    pub(super) data: &'a ScoredRows,
     /// -1 where what represses is looked for.
     pub(super) sign: f32,
 }

@@ -14,7 +14,7 @@ use crate::Error;
 use crate::job::{self, Cancel, Progress, RunInfo};
 use crate::motifs::known::Tomtom;
 use crate::motifs::seqlets::{Rules, Seqlet, find};
-use crate::motifs::{Attributions, MotifError, Worth, read_motifs};
+use crate::motifs::{MotifError, ScoredRows, Worth, read_motifs};
 use crate::output::{Existing, OutputDir};
 use crate::tracks::Saturation;
 
@@ -86,7 +86,7 @@ fn discover(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result
     let known = config.known.as_deref().map(read_motifs).transpose()?;
     let tomtom = known.as_deref().map(Tomtom::new);
     let source = Saturation::open(&config.results)?;
-    let columns = crate::motifs::attributions::columns(&source.tasks, config.tasks.as_deref())?;
+    let columns = crate::motifs::scored_rows::columns(&source.tasks, config.tasks.as_deref())?;
     let tasks: Vec<String> = (columns.iter().map(|&c| source.tasks[c].clone())).collect();
     let mut written = Written::default();
     let mut summary = Summary::default();
@@ -94,7 +94,7 @@ fn discover(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result
     progress.start(2 * tasks.len() as u64);
     for task in &tasks {
         let only = std::slice::from_ref(task);
-        let data = Attributions::read(
+        let data = ScoredRows::read(
             &config.results,
             Some(only),
             Worth::Contribution,

@@ -1,8 +1,8 @@
 use super::patterns::Worths;
 use super::run::patterns;
 use crate::job::Cancel;
-use crate::motifs::Attributions;
-use crate::motifs::attributions::Row;
+use crate::motifs::ScoredRows;
+use crate::motifs::scored_rows::Row;
 use crate::motifs::seqlets::{Rules, find};
 use crate::stats::Random;
 
@@ -10,7 +10,7 @@ const AP1: [u8; 7] = [3, 2, 0, 1, 3, 1, 0];
 const GATA: [u8; 8] = [0, 2, 0, 3, 0, 0, 2, 2];
 
 /// Random sequences, in each of which one of two words lies on either strand, under contributions; where they lie and which.
-fn planted() -> (Attributions, Vec<[usize; 3]>) {
+fn planted() -> (ScoredRows, Vec<[usize; 3]>) {
     let mut random = Random::new(5, 0, 0);
     let (mut rows, mut places) = (Vec::new(), Vec::new());
     for number in 0..240 {
@@ -45,10 +45,10 @@ fn planted() -> (Attributions, Vec<[usize; 3]>) {
             ..Row::default()
         });
     }
-    let data = Attributions {
+    let data = ScoredRows {
         tasks: vec!["t".into()],
         rows,
-        ..Attributions::default()
+        ..ScoredRows::default()
     };
     (data, places)
 }

@@ -1,6 +1,6 @@
 //! Means over windows of a region, and their moments over all places.
 
-use crate::motifs::attributions::runs;
+use crate::motifs::scored_rows::runs;
 use crate::stats::Random;
 
 /// Sums along one row, for fast means over windows.

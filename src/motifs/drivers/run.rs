@@ -10,7 +10,7 @@ use crate::Error;
 use crate::encode::UNKNOWN;
 use crate::job::{self, Cancel, Progress, RunInfo};
 use crate::motifs::seqlets::{rounded, shown_name};
-use crate::motifs::{Attributions, Motif, MotifError, Prepared, Scanner, Worth, read_motifs};
+use crate::motifs::{Motif, MotifError, Prepared, Scanner, ScoredRows, Worth, read_motifs};
 use crate::output::{Existing, OutputDir, Tsv};
 use crate::plot::{Bar, BarPanel, Labelled, Scatter, Style, bar_chart, scatter};
 use crate::stats::{Random, p_from_null, q_values};
@@ -94,7 +94,7 @@ impl Kinds {
     fn new(config: &Config, tasks: &[String]) -> Result<Self, MotifError> {
         let pair = match &config.difference {
             Some(pair) => {
-                let columns = crate::motifs::attributions::columns(tasks, Some(pair))?;
+                let columns = crate::motifs::scored_rows::columns(tasks, Some(pair))?;
                 Some([columns[0], columns[1]])
             }
             None => (tasks.len() > 1).then_some([0, 1]),
@@ -122,7 +122,7 @@ fn judge(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result<Su
     OutputDir::check(&config.out, existing)?;
     let motifs = read_motifs(&config.motifs)?;
     let tasks = config.tasks.as_deref();
-    let data = Attributions::read(&config.results, tasks, config.worth, false, cancel)?;
+    let data = ScoredRows::read(&config.results, tasks, config.worth, false, cancel)?;
     let kinds = Kinds::new(config, &data.tasks)?;
     let rows: Vec<Sums> = (data.rows.par_iter())
         .map(|row| {
@@ -218,7 +218,7 @@ fn judge(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result<Su
 }
 
 /// Shares of the bases in the rows, both strands together; a quarter each where one is missing.
-fn background(data: &Attributions) -> [f64; 4] {
+fn background(data: &ScoredRows) -> [f64; 4] {
     let mut counts = [0u64; 4];
     for &code in data.rows.iter().flat_map(|row| &row.codes) {
         if code < UNKNOWN {
@@ -236,7 +236,7 @@ fn background(data: &Attributions) -> [f64; 4] {
 
 /// Row and first base of each motif's occurrences that have values; a place counts once, whatever its strand.
 fn occurrences(
-    data: &Attributions,
+    data: &ScoredRows,
     rows: &[Sums],
     scanner: &Scanner,
     motifs: usize,

@@ -8,9 +8,9 @@ use serde_json::json;
 use super::{Null, Rules, Seqlet, call};
 use crate::Error;
 use crate::job::{self, Cancel, Progress, RunInfo};
-use crate::motifs::attributions::runs;
 use crate::motifs::known::Tomtom;
-use crate::motifs::{Attributions, Motif, MotifError, Worth, read_motifs};
+use crate::motifs::scored_rows::runs;
+use crate::motifs::{Motif, MotifError, ScoredRows, Worth, read_motifs};
 use crate::output::{Existing, OutputDir, Tsv, cell, write};
 
 /// A run of `mpra-score motifs seqlets`.
@@ -71,7 +71,7 @@ impl Rules {
 /// # Errors
 /// When all values are the same, or it is cancelled.
 pub fn find(
-    data: &Attributions,
+    data: &ScoredRows,
     task: usize,
     rules: &Rules,
     cancel: &Cancel,
@@ -129,7 +129,7 @@ pub fn run(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result<
     OutputDir::check(&config.out, existing)?;
     let known = config.known.as_deref().map(read_motifs).transpose()?;
     let tasks = config.tasks.as_deref();
-    let data = Attributions::read(&config.results, tasks, config.worth, false, cancel)?;
+    let data = ScoredRows::read(&config.results, tasks, config.worth, false, cancel)?;
     let tomtom = known.as_deref().map(Tomtom::new);
     let mut summary = Summary {
         rows: data.rows.len(),

@@ -1,7 +1,7 @@
 use super::{Null, Rules, call, find};
 use crate::job::Cancel;
-use crate::motifs::attributions::Row;
-use crate::motifs::{Attributions, MotifError};
+use crate::motifs::scored_rows::Row;
+use crate::motifs::{MotifError, ScoredRows};
 
 /// Six rows of 80 values of a formula, with a stretch that is high and one that is low in each.
 fn values() -> Vec<Vec<f32>> {
@@ -63,17 +63,17 @@ fn as_tangermeme_calls_them() {
     }
 }
 
-fn data(values: Vec<Vec<f32>>) -> Attributions {
+fn data(values: Vec<Vec<f32>>) -> ScoredRows {
     let row = |(number, values): (usize, Vec<f32>)| Row {
         number,
         codes: vec![0; values.len()],
         values: vec![values],
         ..Row::default()
     };
-    Attributions {
+    ScoredRows {
         tasks: vec!["t".into()],
         rows: values.into_iter().enumerate().map(row).collect(),
-        ..Attributions::default()
+        ..ScoredRows::default()
     }
 }
 

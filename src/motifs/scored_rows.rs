@@ -51,7 +51,7 @@ impl Worth {
 
 /// The bases of scored rows and what they are worth.
 #[derive(Clone, Debug, Default)]
-pub struct Attributions {
+pub struct ScoredRows {
     /// The archive that they were read from.
     pub path: PathBuf,
     /// The tasks chosen.
@@ -77,7 +77,7 @@ pub struct Row {
     pub hypothetical: Vec<[f32; 4]>,
 }
 
-impl Attributions {
+impl ScoredRows {
     /// Reads a folder of results (`saturation.npz`, and the table of its rows) for these tasks (`None`: all). Where it holds
     /// contributions by another method, bases are worth these.
     ///
