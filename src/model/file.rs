@@ -1,6 +1,5 @@
 //! A model's file: what it holds, before it is judged.
 
-use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,13 +7,12 @@ use prost::Message;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::ModelError;
 use super::kmers::{self, Gapped, KMERS, KmerFacts, KmerTable};
 use super::onnx::{
-    FLOAT, GraphProto, KmerGraph, ModelProto, Reduce, TensorProto, ValueInfoProto, kmer_graph,
-    one_output, weights_inside, with_property,
+    FLOAT, GraphProto, ModelProto, TensorProto, ValueInfoProto, weights_inside, with_property,
 };
 use super::quantiles::{QUANTILES, Quantiles};
-use super::{ModelError, ModelOptions};
 use crate::job::hex;
 
 /// A model file in memory, decoded but not yet judged.
@@ -154,52 +152,12 @@ impl ModelFile {
             .fold(0, u64::saturating_add)
     }
 
-    /// The model with one output `[batch, tasks]`, as the user says: what is opened and judged. The
-    /// SHA-256 stays that of the file.
-    ///
-    /// # Errors
-    /// [`ModelError::Unfit`] when it cannot be made.
-    pub fn adapted(&self, options: &ModelOptions) -> Result<Cow<'_, Self>, ModelError> {
-        if let Some(reduce) = options.reduce
-            && let Some(graph) = KmerGraph::read(self.graph())
-        {
-            return self.reduced(&graph, reduce);
+    /// The same known by another's SHA-256: what was made of that.
+    pub(super) fn made_of(self, other: &Self) -> Self {
+        Self {
+            sha256: other.sha256.clone(),
+            ..self
         }
-        let name = options.output.as_deref();
-        let bytes = one_output(&self.bytes, &self.proto, self.graph(), name, options.reduce)
-            .map_err(|problem| self.unfit("output", problem))?;
-        let Some(bytes) = bytes else {
-            return Ok(Cow::Borrowed(self));
-        };
-        let adapted = Self::from_bytes(&self.path, bytes)?;
-        Ok(Cow::Owned(Self {
-            sha256: self.sha256.clone(),
-            ..adapted
-        }))
-    }
-
-    /// A table of k-mers whose activities are sums or means.
-    fn reduced(&self, graph: &KmerGraph, reduce: Reduce) -> Result<Cow<'_, Self>, ModelError> {
-        let mean = match reduce {
-            Reduce::Sum => false,
-            Reduce::Mean => true,
-            other => {
-                let problem = format!("--reduce {other} of k-mers, expected sum or mean");
-                return Err(self.unfit("output", problem));
-            }
-        };
-        if mean == graph.mean {
-            return Ok(Cow::Borrowed(self));
-        }
-        let mut model = kmer_graph(graph.k, &graph.weights, mean).build();
-        let kept = self.proto.metadata_props.iter();
-        // Distributions were those of the other activities.
-        model.metadata_props = kept.filter(|p| p.key != QUANTILES).cloned().collect();
-        let adapted = Self::from_bytes(&self.path, model.encode_to_vec())?;
-        Ok(Cow::Owned(Self {
-            sha256: self.sha256.clone(),
-            ..adapted
-        }))
     }
 
     /// The file's bytes with these distributions of activities in place of those that it has; nothing

@@ -1,10 +1,12 @@
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use prost::Message;
 use serde::Deserialize;
 
-use super::onnx::{FLOAT, Reduce, ValueInfoProto, type_name};
+use super::onnx::{FLOAT, KmerGraph, Reduce, ValueInfoProto, kmer_graph, one_output, type_name};
 use super::quantiles::{QUANTILES, Quantiles};
 use super::{ModelError, ModelFile};
 use crate::encode::{BASES, Layout, OneHot};
@@ -85,6 +87,54 @@ impl ModelOptions {
 }
 
 impl ModelFile {
+    /// The model with one output `[batch, tasks]`, as the user says: what is opened and judged. The
+    /// SHA-256 stays that of the file.
+    ///
+    /// # Errors
+    /// [`ModelError::Unfit`] when it cannot be made.
+    pub fn adapted(&self, options: &ModelOptions) -> Result<Cow<'_, Self>, ModelError> {
+        if let Some(reduce) = options.reduce
+            && let Some(graph) = KmerGraph::read(self.graph())
+        {
+            return self.reduced(&graph, reduce);
+        }
+        let name = options.output.as_deref();
+        let bytes = one_output(
+            self.bytes(),
+            self.proto(),
+            self.graph(),
+            name,
+            options.reduce,
+        )
+        .map_err(|problem| self.unfit("output", problem))?;
+        let Some(bytes) = bytes else {
+            return Ok(Cow::Borrowed(self));
+        };
+        let adapted = Self::from_bytes(self.path(), bytes)?;
+        Ok(Cow::Owned(adapted.made_of(self)))
+    }
+
+    /// A table of k-mers whose activities are sums or means.
+    fn reduced(&self, graph: &KmerGraph, reduce: Reduce) -> Result<Cow<'_, Self>, ModelError> {
+        let mean = match reduce {
+            Reduce::Sum => false,
+            Reduce::Mean => true,
+            other => {
+                let problem = format!("--reduce {other} of k-mers, expected sum or mean");
+                return Err(self.unfit("output", problem));
+            }
+        };
+        if mean == graph.mean {
+            return Ok(Cow::Borrowed(self));
+        }
+        let mut model = kmer_graph(graph.k, &graph.weights, mean).build();
+        let kept = self.proto().metadata_props.iter();
+        // Distributions were those of the other activities.
+        model.metadata_props = kept.filter(|p| p.key != QUANTILES).cloned().collect();
+        let adapted = Self::from_bytes(self.path(), model.encode_to_vec())?;
+        Ok(Cow::Owned(adapted.made_of(self)))
+    }
+
     /// Judges the model by its description, before anything runs.
     ///
     /// # Errors
