@@ -246,15 +246,11 @@ fn report(error: &anyhow::Error) -> u8 {
         return 2;
     }
     let known = known(error);
-    if let Some(kept) = known.and_then(crate::Error::interrupted) {
-        say(&format!(
-            "interrupted: {}\n",
-            match kept {
-                true => "the same command goes on from here",
-                false => "unfinished files removed",
-            }
-        ));
-        return 130;
+    let interrupted = known.and_then(crate::Error::interrupted);
+    // Whatever the wish to stop made fail first.
+    if interrupted.is_some() || interrupt::is_requested() {
+        say(&format!("{}\n", interrupt::said(interrupted == Some(true))));
+        return interrupt::INTERRUPTED;
     }
     say(&format!("error: {error:#}\n"));
     if let Some(hint) = known.and_then(crate::Error::hint) {

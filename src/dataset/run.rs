@@ -125,7 +125,6 @@ fn make(config: &Config, cancel: &Cancel) -> Result<(OutputDir, Summary, RunInfo
     let metadata = metadata(&provenance);
     cancel.check()?;
     // All is read: a run that is ended before has left nothing.
-    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing(config))?;
     let path = out.file("examples.parquet");
     let written = write_parquet(&path, &rows, &metadata)?;

@@ -107,7 +107,6 @@ pub fn run(
         stride: config.stride,
         cancel,
     };
-    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
     let mut summary = DesignSummary {
         engine: scorer.engine(),

@@ -103,7 +103,6 @@ pub(super) fn write(
     kind: Kind,
     cancel: &Cancel,
 ) -> Result<Summary, Error> {
-    cancel.files_begin();
     let mut out = OutputDir::create(&common.out, common.existing)?;
     output::write(&out.file("metrics.tsv"), table(kind.of, &found.rows))?;
     let text = format!("{:#}\n", json!({ "metrics": found.rows }));

@@ -146,7 +146,6 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
     let (results, fold_by, pi0) = compute(config, &all, rows, &x)?;
 
     cancel.check()?;
-    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
     output::write(&results, &mut out)?;
     let mut summary = Summary {

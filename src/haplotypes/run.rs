@@ -158,7 +158,6 @@ pub fn run(
             codes: Vec::new(),
         });
     }
-    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
     let [of_haplotypes, of_regions, of_skipped] = headers(&tasks);
     let mut haplotypes = Table::create(&mut out, "haplotypes.tsv", &of_haplotypes)?;

@@ -11,7 +11,7 @@ pub struct Cancel(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     requested: AtomicBool,
-    leaves_files: AtomicBool,
+    listens: AtomicBool,
 }
 
 impl Cancel {
@@ -36,13 +36,13 @@ impl Cancel {
         }
     }
 
-    /// Says that from now on the job has files to remove when it stops.
-    pub(crate) fn files_begin(&self) {
-        self.0.leaves_files.store(true, Ordering::Relaxed);
+    /// Says that the job looks often, and ends well when it is asked to: a server.
+    pub(crate) fn listens(&self) {
+        self.0.listens.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the job has files to remove; before that it may simply be ended.
-    pub fn leaves_files(&self) -> bool {
-        self.0.leaves_files.load(Ordering::Relaxed)
+    /// Whether the job ends well by itself, also where it has nothing to remove.
+    pub fn is_heard(&self) -> bool {
+        self.0.listens.load(Ordering::Relaxed)
     }
 }

@@ -160,7 +160,6 @@ fn scan(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result<Sum
     }
     let scanner = Scanner::new(&motifs, background, config.most_p);
 
-    cancel.files_begin();
     let mut out = match to_stdout {
         true => None,
         false => Some(OutputDir::create(&config.out, existing)?),

@@ -108,7 +108,6 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
         shown.add(config, &format!("filter_{f}"), sites, known.as_deref());
     }
 
-    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
     let text = write_meme(background, &shown.motifs);
     write(&out.file("motifs.meme"), text)?;

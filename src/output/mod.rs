@@ -7,12 +7,16 @@
 mod append;
 mod seal;
 mod tsv;
+mod unfinished;
 mod whole;
 
 pub use append::AppendFile;
 use seal::{RUN_SUM, sealed, sum_of_run};
 pub use seal::{Seal, check_sum, read_notes};
 pub use tsv::{Tsv, cell};
+pub use unfinished::{abandon, nothing_unfinished};
+pub(crate) use unfinished::UnfinishedFile;
+use unfinished::{Unfinished, open};
 pub use whole::{WholeFile, check_file, write, write_whole};
 
 use std::fs::{self, File};
@@ -163,9 +167,52 @@ struct Place {
 }
 
 impl Place {
+    /// Makes the folders, and the lock of those who write there.
+    fn make(&self) -> Result<File, OutputError> {
+        let fail = |e| OutputError::Folder(e, self.folder.clone());
+        fs::create_dir_all(&self.folder).map_err(fail)?;
+        refuse_foreign(&self.partial)?;
+        fs::create_dir_all(&self.partial).map_err(fail)?;
+        File::create(self.partial.join(LOCK)).map_err(fail)
+    }
+
+    /// The lock, locked, where it is still the folder's: a run that ends removes its own.
+    fn locked(&self, mut lock: File) -> Result<File, OutputError> {
+        use std::os::unix::fs::MetadataExt;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => {}
+                Err(fs::TryLockError::WouldBlock) => {
+                    return Err(OutputError::Locked(self.folder.clone()));
+                }
+                // A file system without locks: go on without.
+                Err(fs::TryLockError::Error(_)) => return Ok(lock),
+            }
+            let there = self.partial.join(LOCK).symlink_metadata();
+            let same = lock.metadata().ok().zip(there.ok());
+            if same.is_some_and(|(a, b)| (a.dev(), a.ino()) == (b.dev(), b.ino())) {
+                return Ok(lock);
+            }
+            lock = self.make()?;
+        }
+    }
+
+    /// Removes folders that this run made and nobody has used.
+    fn remove_made(&self) {
+        if self.created.is_some() {
+            let _ = fs::remove_file(self.partial.join(LOCK));
+            let _ = fs::remove_dir(&self.partial);
+            self.remove_empty();
+        }
+    }
+
     fn remove(&self) {
         // Nothing can be done about a failure here, and what led here matters more.
         let _ = fs::remove_dir_all(&self.partial);
+        self.remove_empty();
+    }
+
+    fn remove_empty(&self) {
         if let Some(created) = &self.created {
             let mut folder = self.folder.clone();
             // Only empty folders go, from the innermost to the one this run made first.
@@ -207,44 +254,50 @@ impl OutputDir {
     pub fn create(folder: &Path, existing: Existing) -> Result<Self, OutputError> {
         Self::check(folder, existing)?;
         let fail = |e| OutputError::Folder(e, folder.into());
+        let mut open = open();
         // The topmost folder that this run makes is what a failed run removes again.
         let created = folder
             .ancestors()
             .take_while(|a| !a.as_os_str().is_empty() && !a.exists())
             .last()
             .map(Path::to_path_buf);
-        fs::create_dir_all(folder).map_err(fail)?;
-        let partial = folder.join(PARTIAL);
-        refuse_foreign(&partial)?;
-        fs::create_dir_all(&partial).map_err(fail)?;
-        let lock = File::create(partial.join(LOCK)).map_err(fail)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(OutputError::Locked(folder.into())),
-            // A file system without locks: go on without.
-            Err(fs::TryLockError::Error(_)) => {}
-        }
+        let place = Place {
+            folder: folder.into(),
+            partial: folder.join(PARTIAL),
+            created,
+        };
+        let lock = match place.make().and_then(|lock| place.locked(lock)) {
+            Ok(lock) => lock,
+            Err(e) => {
+                // What was made for nothing goes again; what is another's stays.
+                if !matches!(e, OutputError::Locked(_)) {
+                    place.remove_made();
+                }
+                return Err(e);
+            }
+        };
+        let partial = &place.partial;
         // Another run may have finished between the first look and the lock.
         if !existing.force && folder.join(RUN_JSON).exists() {
             drop(lock);
-            let _ = fs::remove_dir_all(&partial);
+            let _ = fs::remove_dir_all(partial);
             return Err(OutputError::Exists(folder.into()));
         }
         let unfinished = partial.join(CHECKPOINT).exists();
         if !(unfinished && existing.resume) {
             // What a killed run left behind.
-            for entry in fs::read_dir(&partial).map_err(fail)? {
+            for entry in fs::read_dir(partial).map_err(fail)? {
                 let path = entry.map_err(fail)?.path();
                 if path.file_name().is_some_and(|n| n != LOCK) {
                     fs::remove_file(&path).map_err(fail)?;
                 }
             }
         }
-        let place = Place {
-            folder: folder.into(),
-            partial,
-            created,
-        };
+        open.begins(Unfinished::Folder {
+            place: place.clone(),
+            resumable: existing.resume,
+        });
+        drop(open);
         Ok(Self {
             place,
             names: Vec::new(),
@@ -316,6 +369,13 @@ impl OutputDir {
         self.place.partial.join(name)
     }
 
+    fn unfinished(&self) -> Unfinished {
+        Unfinished::Folder {
+            place: self.place.clone(),
+            resumable: self.resumable,
+        }
+    }
+
     /// Names of the registered files, in order of registration.
     pub fn names(&self) -> &[String] {
         &self.names
@@ -345,6 +405,8 @@ impl OutputDir {
         let stale: Vec<String> = (earlier_outputs(&self.place.folder).into_iter())
             .filter(|name| !self.names.contains(name))
             .collect();
+        // Who ends the process from outside now waits until all is in place.
+        let mut open = open();
         // While files of two runs lie side by side, no run.json says that they belong together.
         remove_if_there(&self.place.folder.join(RUN_JSON))?;
         let mut paths = Vec::with_capacity(self.names.len() + 1);
@@ -361,6 +423,7 @@ impl OutputDir {
         fs::rename(&run_path, &to).map_err(|e| OutputError::Write(e, to.clone()))?;
         paths.push(to);
         self.committed = true;
+        open.ends(&self.unfinished());
         drop(self.lock.take());
         // The results are in place: a folder that cannot be removed any more is no failure.
         let _ = fs::remove_dir_all(&self.place.partial);
@@ -400,11 +463,15 @@ fn refuse_foreign(partial: &Path) -> Result<(), OutputError> {
 
 impl Drop for OutputDir {
     fn drop(&mut self) {
-        let can_go_on = self.resumable && self.place.partial.join(CHECKPOINT).exists();
-        if !self.committed && !can_go_on {
+        if self.committed {
+            return;
+        }
+        let mut open = open();
+        if !(self.resumable && self.place.has_checkpoint()) {
             drop(self.lock.take());
             self.place.remove();
         }
+        open.ends(&self.unfinished());
     }
 }
 

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::OutputError;
+use super::{OutputError, UnfinishedFile};
 
 /// A file that appears under its name when it is whole.
 #[derive(Debug)]
 pub struct WholeFile {
     file: NamedTempFile,
     path: PathBuf,
+    /// Behind the file: it is off the list when it is gone.
+    _unfinished: UnfinishedFile,
 }
 
 impl WholeFile {
@@ -24,14 +26,18 @@ impl WholeFile {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        let file = tempfile::Builder::new()
-            .prefix(".mpra-score-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(|e| OutputError::Write(e, path.into()))?;
+        let make = || {
+            tempfile::Builder::new()
+                .prefix(".mpra-score-")
+                .permissions(Permissions::from_mode(0o666))
+                .tempfile_in(folder)
+        };
+        let made = UnfinishedFile::make(false, make, |file| file.path().into());
+        let (file, unfinished) = made.map_err(|e| OutputError::Write(e, path.into()))?;
         Ok(Self {
             file,
             path: path.into(),
+            _unfinished: unfinished,
         })
     }
 

@@ -234,7 +234,6 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Vec<PathBuf>, OverlapErro
     config.common.check()?;
     config.common.check_output()?;
     let (mut factors, site_table) = config.common.on_threads(|| factors(config, cancel))?;
-    cancel.files_begin();
     let mut out = config.common.output()?;
     let p: Vec<f64> = factors
         .iter()

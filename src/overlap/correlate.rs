@@ -49,7 +49,6 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Vec<PathBuf>, OverlapErro
     config.common.check()?;
     config.common.check_output()?;
     let (table, figure) = config.common.on_threads(|| compute(config, cancel))?;
-    cancel.files_begin();
     let mut out = config.common.output()?;
     table.write(&out.file("correlation.tsv"))?;
     let title = format!("{} against {}", config.with.name, config.scores.name);

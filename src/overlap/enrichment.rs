@@ -620,7 +620,6 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Vec<PathBuf>, OverlapErro
     config.common.check_output()?;
     let annotations = read_annotations(&config.annotations)?;
     let results = rank(config, &annotations, cancel)?;
-    cancel.files_begin();
     let mut out = config.common.output()?;
     let details = write(config, &results, &mut out, FILES)?;
     let role = |role: &'static str| move |f: &'_ Named| (role, f.path.clone());

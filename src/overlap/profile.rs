@@ -141,7 +141,6 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Vec<PathBuf>, OverlapErro
     }
     config.common.check_output()?;
     let (table, groups, summaries, heats) = config.common.on_threads(|| compute(config, cancel))?;
-    cancel.files_begin();
     let mut out = config.common.output()?;
     table.write(&out.file("profile.tsv"))?;
     draw(config, &groups, &summaries, &out.file("profile.svg"))?;

@@ -175,7 +175,6 @@ pub fn run(config: &ReportConfig, cancel: &Cancel) -> Result<Vec<PathBuf>, Error
         check_file(&bed, config.force)?;
     }
     let html = page::html(&parts, config.igv.as_deref(), config.live)?;
-    cancel.files_begin();
     cancel.check()?;
     let mut files = vec![write(&out, html.as_bytes())?];
     if !elements.is_empty() {

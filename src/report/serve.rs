@@ -64,8 +64,7 @@ pub fn serve(
     ready: impl FnOnce(SocketAddr),
     cancel: &Cancel,
 ) -> Result<(), Error> {
-    // There is nothing unfinished: asking twice is not needed, but the first time is heard.
-    cancel.files_begin();
+    cancel.listens();
     let mut content = content(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

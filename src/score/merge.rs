@@ -94,7 +94,6 @@ pub fn merge(
         },
         quantiles: first.quantiles.clone(),
     };
-    cancel.files_begin();
     let mut out = OutputDir::create(
         out,
         Existing {

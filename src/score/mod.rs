@@ -403,7 +403,6 @@ pub fn run_with(
         None => engine,
     };
     let engines = chosen.of_members_behind(config.threads, model.members(), cancel, &behind)?;
-    cancel.files_begin();
     let out = OutputDir::create(&config.out, config.existing)?;
     if lost.is_some() {
         out.reserve(&[lift::REJECTED])?;

@@ -112,7 +112,6 @@ pub fn predict(
     )?;
     let chosen = Engines::choose(config.engine, model.members())?;
     let engines = chosen.of_members(config.engine.threads, model.members(), cancel)?;
-    cancel.files_begin();
     let mut out = match to_stdout {
         true => None,
         false => Some(OutputDir::create(&config.out, existing)?),

@@ -58,7 +58,6 @@ pub fn run(config: &Config, cancel: &Cancel) -> Result<Summary, Error> {
         let (stage, places) = (start(config)?, places(config)?);
         // All is read: a run that is ended before has left nothing.
         cancel.check()?;
-        cancel.files_begin();
         let mut out = OutputDir::create(&config.out, existing)?;
         let summary = steps(config, stage, places, &mut out, cancel)?;
         Ok::<_, SharprError>((out, summary))

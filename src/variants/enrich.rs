@@ -123,7 +123,6 @@ pub fn run(
             }
             let (kept, sample) = setup.with_background(scoring, cancel)?;
             setup = kept;
-            cancel.files_begin();
             saved = save(sample.as_ref(), scoring)?;
             sample.map_or_else(|| Set::new(setup.tasks.len()), |s| of_sample(&s, seed))
         }
@@ -138,7 +137,6 @@ pub fn run(
         }
     };
     let (setup, set) = of_variants(setup, scoring, &config.source, seed, progress, cancel)?;
-    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
     let parts = parts_by_gc(&set.gc, &control.gc, scoring.background.gc_bins);
     let mut comparisons = Vec::new();

@@ -20,6 +20,7 @@ use super::VariantError;
 use super::output::added;
 use crate::Error;
 use crate::job::{self, Cancel, JobError, Shard};
+use crate::output::UnfinishedFile;
 
 /// How a job is cut, or gone on with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,6 +96,7 @@ pub(super) struct Journal {
     file: BufWriter<File>,
     path: PathBuf,
     synced: Instant,
+    _unfinished: UnfinishedFile,
 }
 
 fn checksum(number: u64, bytes: &[u8]) -> u32 {
@@ -109,9 +111,17 @@ impl Journal {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn create(path: &Path, job: &Value, shard: Option<Shard>) -> Result<Self, VariantError> {
+    pub fn create(
+        path: &Path,
+        job: &Value,
+        shard: Option<Shard>,
+        resumable: bool,
+    ) -> Result<Self, VariantError> {
         let fail = |e: io::Error| VariantError::Write(e, path.into());
-        let mut file = BufWriter::new(File::create(path).map_err(fail)?);
+        let make = || File::create(path);
+        let made = UnfinishedFile::make(resumable, make, |_| path.into());
+        let (file, unfinished) = made.map_err(fail)?;
+        let mut file = BufWriter::new(file);
         let head = Head {
             journal: KIND.into(),
             version: crate::VERSION.into(),
@@ -125,6 +135,7 @@ impl Journal {
             file,
             path: path.into(),
             synced: Instant::now(),
+            _unfinished: unfinished,
         })
     }
 
@@ -140,7 +151,7 @@ impl Journal {
         mut take: impl FnMut(T) -> Result<(), E>,
     ) -> Result<(Self, u64), E> {
         if !path.exists() {
-            return Ok((Self::create(path, job, shard)?, 0));
+            return Ok((Self::create(path, job, shard, true)?, 0));
         }
         let mut reader = Pieces::open(path, job)?;
         if reader.shard != shard {
@@ -158,10 +169,13 @@ impl Journal {
             file.seek(SeekFrom::End(0))?;
             Ok(file)
         };
+        let (file, unfinished) =
+            UnfinishedFile::make(true, open, |_| path.into()).map_err(fail)?;
         let journal = Self {
-            file: BufWriter::new(open().map_err(fail)?),
+            file: BufWriter::new(file),
             path: path.into(),
             synced: Instant::now(),
+            _unfinished: unfinished,
         };
         Ok((journal, done))
     }
@@ -214,9 +228,7 @@ impl Journal {
     /// # Errors
     /// When it cannot be removed.
     pub fn remove(self) -> Result<(), VariantError> {
-        let path = self.path;
-        drop(self.file);
-        std::fs::remove_file(&path).map_err(|e| VariantError::Write(e, path))
+        std::fs::remove_file(&self.path).map_err(|e| VariantError::Write(e, self.path))
     }
 }
 
@@ -430,7 +442,7 @@ where
             let (journal, done) = Journal::resume(&path, &job, shard, &mut take)?;
             (Some(journal), done)
         }
-        (false, Some(_)) => (Some(Journal::create(&path, &job, long.shard)?), 0),
+        (false, Some(_)) => (Some(Journal::create(&path, &job, long.shard, false)?), 0),
         (false, None) => (None, 0),
     };
     if done > 0 {
@@ -519,7 +531,7 @@ mod tests {
     fn part(folder: &Path, index: u32, of: u32, pieces: u64) -> PathBuf {
         let path = folder.join(format!("{index}.partial"));
         let shard = Shard::new(index, of);
-        let mut journal = Journal::create(&path, &json!({"a": 1}), shard).unwrap();
+        let mut journal = Journal::create(&path, &json!({"a": 1}), shard, false).unwrap();
         for number in (0..pieces).filter(|n| n % u64::from(of) == u64::from(index) - 1) {
             journal.append(number, &format!("piece {number}")).unwrap();
         }
@@ -573,7 +585,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.partial");
         let job = json!({"a": 1});
-        let mut journal = Journal::create(&path, &job, None).unwrap();
+        let mut journal = Journal::create(&path, &job, None, false).unwrap();
         for number in 0..3u64 {
             journal.append(number, &number).unwrap();
         }

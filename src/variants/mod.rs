@@ -141,7 +141,6 @@ pub fn run(
         return Err(VariantError::Setting(text).into());
     }
 
-    cancel.files_begin();
     let saved = save(sample.as_ref(), scoring)?;
     let described = sample
         .as_ref()

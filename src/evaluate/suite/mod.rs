@@ -118,7 +118,6 @@ pub(super) fn run(
         .into());
     }
     progress.finish();
-    cancel.files_begin();
     let mut out = OutputDir::create(&common.out, common.existing)?;
     output::write(&mut out, &suite.judges, &all, &rows)?;
     let mut run = RunInfo::new("evaluate", &common.command);

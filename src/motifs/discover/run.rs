@@ -128,7 +128,6 @@ fn discover(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result
         }
     }
     progress.finish();
-    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
     written.write(&mut out)?;
     let mut run = RunInfo::new("motifs discover", &config.command);

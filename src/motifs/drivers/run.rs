@@ -178,7 +178,6 @@ fn judge(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result<Su
         ..Summary::default()
     };
     let (table, panels) = tables(&kinds, &motifs, &found, &judged, &mut summary);
-    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
     table.write(&out.file("drivers.tsv"))?;
     let title = format!(

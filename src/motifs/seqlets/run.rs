@@ -230,7 +230,6 @@ pub fn run(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result<
         .map(|(contig, from, to, rest)| format!("{contig}\t{from}\t{to}\t{rest}\n"))
         .collect();
 
-    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
     table.write(&out.file("seqlets.tsv"))?;
     write(&out.file("seqlets.bed"), bed)?;

@@ -113,7 +113,6 @@ pub fn ablate(
     let targets = targets::find(&config.targets, &items, window)?;
 
     let scorers = loaded.scorers(cancel)?;
-    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
     let mut output = Output::new(&items, &loaded.tasks, draws);
     progress.start(targets.len() as u64);

@@ -137,7 +137,6 @@ pub fn marginalize(
     let (backgrounds, read) = backgrounds::make(&config.backgrounds, config.seed, known, cancel)?;
 
     let scorers = loaded.scorers(cancel)?;
-    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
     progress.start((backgrounds.len() * design.windows() * window) as u64);
     let mut numbers = 0..backgrounds.len();

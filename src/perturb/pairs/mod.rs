@@ -108,7 +108,6 @@ pub fn pairs(
         }
     }
     let scorers = loaded.scorers(cancel)?;
-    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, existing)?;
     let mut output = Output::create(config, &items, (distance, &loaded.tasks), &mut out)?;
 

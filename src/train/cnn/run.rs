@@ -29,7 +29,6 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
     config.check()?;
     // Before any work: without it the export cannot be checked.
     let runtime = Runtime::load(config.ort_lib.as_deref()).map_err(ModelError::from)?;
-    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, config.existing)?;
 
     let (examples, data) = examples(config, &runtime, cancel)?;

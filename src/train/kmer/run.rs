@@ -57,7 +57,6 @@ pub fn run(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result<
         judged: &judged,
     };
 
-    cancel.files_begin();
     let out = OutputDir::create(&config.out, existing)?;
     let files = write(config, &regression, &runtime, out, cancel)?;
     Ok(Summary {

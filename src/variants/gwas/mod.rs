@@ -164,7 +164,6 @@ pub fn run(
         .transpose()?;
     let annotations = annotations_of(&config.annotations, &setup, &config.scoring)?;
     let (mut setup, sample) = setup.with_background(&config.scoring, cancel)?;
-    cancel.files_begin();
     let saved = super::save(sample.as_ref(), &config.scoring)?;
     let described =
         (sample.as_ref()).map(|s| (s.changes(), s.origin.regions.clone(), s.origin.seed));

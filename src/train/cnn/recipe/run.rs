@@ -73,7 +73,6 @@ fn train(config: &RecipeConfig, watch: &dyn Watch, cancel: &Cancel) -> Result<Su
     let fit_config = recipe.fit_config();
     // Before any work: without it the export cannot be checked.
     let runtime = Runtime::load(config.ort_lib.as_deref()).map_err(ModelError::from)?;
-    cancel.files_begin();
     let mut out = OutputDir::create(&config.out, config.existing)?;
     let data = data(&recipe, &arch, &runtime, cancel)?;
     let fits = fits(&recipe, &arch, &fit_config, &data);
