@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+use mpra_score::cli::Checked;
+
+#[global_allocator]
+static ALLOCATOR: Checked = Checked;
+
 fn main() -> ExitCode {
     mpra_score::cli::main()
 }

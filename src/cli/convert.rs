@@ -54,7 +54,7 @@ impl ConvertArgs {
     /// Runs the subcommand.
     pub fn run(self, quiet: bool) -> Result<()> {
         let cancel = interrupt::watch()?;
-        check_file(&self.out, self.force).map_err(Error::from)?;
+        check_file(&self.out, self.force, &[&self.model]).map_err(Error::from)?;
         let bytes = fs::read(&self.model)
             .map_err(|e| Error::from(ModelError::Read(e, self.model.clone())))?;
         let (file, table) =

@@ -243,7 +243,8 @@ fn temperatures(text: &str) -> Result<(f64, f64), String> {
 
 /// A file where there is one of that name.
 fn keep_motif(text: &str) -> Result<KeepMotif, String> {
-    if Path::new(text).is_file() {
+    // A pipe, too; but a folder may have the name of a site.
+    if Path::new(text).exists() && !Path::new(text).is_dir() {
         return Ok(KeepMotif::Meme(text.into()));
     }
     match Site::parse(text) {

@@ -13,6 +13,7 @@ mod filters;
 mod haplotypes;
 mod interrupt;
 mod marginalize;
+mod memory;
 mod merge;
 mod model;
 mod motifs;
@@ -42,6 +43,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::Cancel;
+
+pub use memory::Checked;
 
 /// Base-resolution regulatory activity and importance from MPRA sequence models
 ///
@@ -161,6 +164,11 @@ fn start_logging(level: LevelFilter) {
 
 /// The program: reads the process's arguments, runs, and gives its exit code.
 pub fn main() -> ExitCode {
+    // A file that is too large is an error of the write, with words, not the end of the process.
+    // SAFETY: no handler; nothing else runs yet.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    memory::keep_reserve();
+    memory::watch_panics();
     ExitCode::from(main_with(std::env::args_os().skip(1)))
 }
 
@@ -217,7 +225,7 @@ pub fn run(
         }
         let known = known(&error);
         Failure {
-            text: format!("{error:#}"),
+            text: told(&format!("{error:#}")),
             hint: known.and_then(crate::Error::hint),
             interrupted: known.and_then(crate::Error::interrupted).is_some(),
             usage: false,
@@ -252,11 +260,28 @@ fn report(error: &anyhow::Error) -> u8 {
         say(&format!("{}\n", interrupt::said(interrupted == Some(true))));
         return interrupt::INTERRUPTED;
     }
-    say(&format!("error: {error:#}\n"));
+    say(&format!("error: {}\n", told(&format!("{error:#}"))));
     if let Some(hint) = known.and_then(crate::Error::hint) {
-        say(&format!("hint: {hint}\n"));
+        say(&format!("hint: {}\n", told(&hint)));
     }
     1
+}
+
+/// What is said of a file may be long, and may hold what a terminal would obey.
+fn told(text: &str) -> String {
+    const MOST: usize = 1600;
+    const END: usize = 400;
+    let count = text.chars().count();
+    let mut told = String::new();
+    for (i, c) in text.chars().enumerate() {
+        match count > MOST + END && (MOST..count - END).contains(&i) {
+            true if i == MOST => told.push_str(" [...] "),
+            true => {}
+            false if c.is_control() && c != '\n' && c != '\t' => told.extend(c.escape_default()),
+            false => told.push(c),
+        }
+    }
+    told
 }
 
 /// Writes to standard error, which may be closed or full: the exit code tells all the same.

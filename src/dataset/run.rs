@@ -242,6 +242,12 @@ fn provenance(config: &Config, assay: &Assay, examples: &Examples, rows: &Rows) 
 /// The parts of the provenance that a user of the file looks up by name, and the whole.
 fn metadata(run: &RunInfo) -> Vec<(String, String)> {
     let part = |key: &str, value: &Value| (format!("mpra_score.{key}"), value.to_string());
+    // The same file of the same inputs, however it was asked for: the command is in `run.json`.
+    let run = RunInfo {
+        command: Vec::new(),
+        threads: None,
+        ..run.clone()
+    };
     vec![
         ("mpra_score.version".into(), VERSION.into()),
         part("tasks", &run.results["tasks"]),

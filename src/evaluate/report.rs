@@ -33,11 +33,11 @@ pub struct Summary {
     pub skipped: Vec<(String, u64)>,
 }
 
-/// Shortest decimal that reads back the same; NA for NaN.
+/// Shortest decimal that reads back the same; NA for what is no number.
 pub(crate) fn number(value: f64) -> String {
-    match value.is_nan() {
-        true => "NA".into(),
-        false => format!("{value}"),
+    match value.is_finite() {
+        true => format!("{value}"),
+        false => "NA".into(),
     }
 }
 

@@ -5,27 +5,13 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::{FdrError, Results};
-use crate::output::{OutputDir, OutputError};
+use crate::output::{Number, OutputDir, OutputError};
 use crate::plot::{self, Line, Style};
 
 /// Levels of `summary.tsv` beside alpha.
 const LEVELS: [f64; 9] = [0.001, 0.005, 0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2];
 
 const METHODS: [&str; 3] = ["bh", "storey", "ihw"];
-
-/// Shortest decimal that reads back the same; NA for NaN.
-struct Number(f64);
-
-impl std::fmt::Display for Number {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0.is_nan() {
-            return f.write_str("NA");
-        }
-        let mut buffer = zmij::Buffer::new();
-        let text = buffer.format(self.0 + 0.0);
-        f.write_str(text.strip_suffix(".0").unwrap_or(text))
-    }
-}
 
 impl Results<'_> {
     fn q(&self) -> [&[f64]; 3] {

@@ -128,8 +128,10 @@ impl Fasta {
     /// Opens a .2bit.
     fn two_bit(path: &Path) -> Result<Self, GenomeError> {
         let file = two_bit::open(path)?;
-        let names = file.chrom_names().into_iter();
-        let sizes = file.chrom_sizes().into_iter().map(|size| size as u64);
+        let list = || Ok((file.chrom_names(), file.chrom_sizes()));
+        let (names, sizes) = two_bit::read(path, list)?;
+        let names = names.into_iter();
+        let sizes = sizes.into_iter().map(|size| size as u64);
         Ok(Self {
             path: path.into(),
             storage: Storage::TwoBit,
@@ -305,8 +307,8 @@ impl FastaReader {
         if let Handle::TwoBit(file) = &mut self.handle {
             if to > from {
                 let name = &self.fasta.contigs.get(id).name;
-                let letters = file.read_sequence(name, from as usize..to as usize);
-                let letters = letters.map_err(|e| two_bit::error(e, &self.fasta.path))?;
+                let bases = from as usize..to as usize;
+                let letters = two_bit::read(&self.fasta.path, || file.read_sequence(name, bases))?;
                 // Its letters are A, C, G, T and N.
                 encode::push_codes(letters.as_bytes(), codes);
             }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bigtools::BigBedRead;
 use bigtools::utils::reopen::ReopenableFile;
 
-use super::InputError;
+use super::{InputError, check_big, fenced};
 
 /// What can be wrong with a bigBed or bigWig.
 #[derive(Debug, thiserror::Error)]
@@ -36,16 +36,31 @@ impl BigFileError {
     }
 }
 
-/// The file for `bigtools`' readers, whose own `open_file` prints.
+/// The file for `bigtools`' readers, whose own `open_file` prints, and which believe what a file says of its lengths.
 pub(crate) fn open_big(path: &Path) -> Result<ReopenableFile, BigFileError> {
+    let file = File::open(path).map_err(|e| BigFileError::Open(e, path.into()))?;
+    check_big(&file).map_err(|problem| BigFileError::binary(path, problem))?;
     Ok(ReopenableFile {
         path: path.into(),
-        file: File::open(path).map_err(|e| BigFileError::Open(e, path.into()))?,
+        file,
     })
+}
+
+/// Reads with `bigtools`.
+///
+/// # Errors
+/// Those of `read`; [`BigFileError::Binary`] where it panics.
+pub(crate) fn read_big<T>(
+    path: &Path,
+    read: impl FnOnce() -> Result<T, BigFileError>,
+) -> Result<T, BigFileError> {
+    let damaged = || Err(BigFileError::binary(path, "it is damaged"));
+    fenced(read).unwrap_or_else(damaged)
 }
 
 /// The rows of a bigBed as the text of a BED, contig after contig.
 pub(crate) struct BigBedText {
+    path: PathBuf,
     file: BigBedRead<ReopenableFile>,
     /// Contigs still to be read, the next one last.
     contigs: Vec<(String, u32)>,
@@ -64,9 +79,11 @@ impl BigBedText {
             BigFileError::Open(e, path) => InputError::Open(e, path),
             other => damaged(other.to_string()),
         })?;
-        let file = BigBedRead::open(file).map_err(|e| damaged(e.to_string()))?;
+        let open = || BigBedRead::open(file).map_err(|e| BigFileError::binary(path, e));
+        let file = read_big(path, open).map_err(|e| damaged(e.to_string()))?;
         let contigs = file.chroms().iter().rev();
         Ok(Self {
+            path: path.into(),
             contigs: contigs.map(|c| (c.name.clone(), c.length)).collect(),
             file,
             text: Vec::new(),
@@ -81,17 +98,23 @@ impl BigBedText {
             let Some((name, length)) = self.contigs.pop() else {
                 break;
             };
-            let mut text = String::new();
-            let entries = self.file.get_interval(&name, 0, length);
-            for entry in entries.map_err(io::Error::other)? {
-                let entry = entry.map_err(io::Error::other)?;
-                // Writing to a string cannot fail.
-                let _ = write!(text, "{name}\t{}\t{}", entry.start, entry.end);
-                if !entry.rest.is_empty() {
-                    let _ = write!(text, "\t{}", entry.rest);
+            let (file, path) = (&mut self.file, &self.path);
+            let read = || {
+                let failed = |e: &dyn std::fmt::Display| BigFileError::binary(path, e);
+                let mut text = String::new();
+                let entries = file.get_interval(&name, 0, length);
+                for entry in entries.map_err(|e| failed(&e))? {
+                    let entry = entry.map_err(|e| failed(&e))?;
+                    // Writing to a string cannot fail.
+                    let _ = write!(text, "{name}\t{}\t{}", entry.start, entry.end);
+                    if !entry.rest.is_empty() {
+                        let _ = write!(text, "\t{}", entry.rest);
+                    }
+                    text.push('\n');
                 }
-                text.push('\n');
-            }
+                Ok(text)
+            };
+            let text = read_big(path, read).map_err(io::Error::other)?;
             self.text = text.into_bytes();
         }
         Ok(())

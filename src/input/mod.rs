@@ -7,7 +7,9 @@
 
 pub mod bed;
 mod big;
+mod check;
 pub mod columns;
+mod fence;
 mod lines;
 mod open;
 mod places;
@@ -16,7 +18,9 @@ mod table;
 
 pub use bed::BedRow;
 pub use big::BigFileError;
-pub(crate) use big::{BigBedText, open_big};
+pub(crate) use big::{BigBedText, open_big, read_big};
+use check::check_big;
+pub(crate) use fence::fenced;
 pub use lines::{Lines, excerpt, shorten};
 pub use open::{BGZF_EOF, Input, Packing, Watch};
 pub use places::{Coordinates, Place, read_places};

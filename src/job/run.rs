@@ -57,6 +57,13 @@ impl RunInfo {
         }
     }
 
+    /// Paths of all files that were read.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let models = self.models.iter().filter_map(|m| m.path.as_deref());
+        let inputs = self.inputs.iter().map(|input| input.path.as_str());
+        inputs.chain(models).map(Path::new)
+    }
+
     /// Adds a file that was read whole.
     pub fn input(&mut self, role: &str, path: &Path) {
         self.inputs.push(InputFile::whole(role, path));

@@ -50,6 +50,14 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
+    /// Its file, where it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Embedded(_) => None,
+            Self::File(path) => Some(path),
+        }
+    }
+
     /// What a `--model` argument names: the default model when there is none, an embedded model by
     /// its name, everything else as a path. A file that has the name of an embedded model is
     /// reached as `./paper`.
@@ -103,6 +111,11 @@ impl fmt::Display for ModelSource {
 pub struct ModelSources(Vec<ModelSource>);
 
 impl ModelSources {
+    /// Files of the members.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().filter_map(ModelSource::file)
+    }
+
     /// `a.onnx`, or `a.onnx,b.onnx` for an ensemble; the default model when there is no argument. A
     /// file whose name holds a comma is one model.
     pub fn from_arg(arg: Option<&Path>) -> Self {

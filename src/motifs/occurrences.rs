@@ -171,7 +171,7 @@ fn scan(config: &Config, progress: &dyn Progress, cancel: &Cancel) -> Result<Sum
     let shown = config.out.join(name);
     let failed = |e: io::Error| OutputError::Write(e, shown.clone());
     let mut file: Box<dyn Write> = match &mut out {
-        None => Box::new(BufWriter::new(io::stdout().lock())),
+        None => Box::new(BufWriter::new(crate::output::stdout()?.lock())),
         Some(out) => {
             let path = out.file(name);
             Box::new(BufWriter::new(File::create(&path).map_err(failed)?))

@@ -11,7 +11,7 @@ use crate::genome::{Aliases, BedSource, Fasta, InvalidPolicy, read_bed};
 use crate::job::{self, Cancel, InputFile, RunInfo};
 use crate::labelled::{Columns, Labelled, Source};
 use crate::model::{ModelOptions, ModelSource};
-use crate::output::{Existing, OutputDir, write};
+use crate::output::{Existing, Number, OutputDir, write};
 use crate::plot::logo::{Logo, information, logos};
 
 /// What filters are run over, forward strand.
@@ -177,8 +177,8 @@ impl Shown {
             "{name}\t{}\t{}\t{}\t{}\t{bits:.3}\t{}",
             if active { "ok" } else { "never_active" },
             sites.count,
-            sites.largest,
-            sites.threshold,
+            Number(f64::from(sites.largest)),
+            Number(f64::from(sites.threshold)),
             consensus(sites)
         );
         let mut title = name.to_owned();

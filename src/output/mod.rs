@@ -5,19 +5,22 @@
 //! folder that already holds results is refused unless it is to be replaced.
 
 mod append;
+mod npz;
 mod seal;
 mod tsv;
 mod unfinished;
 mod whole;
 
 pub use append::AppendFile;
+pub(crate) use npz::NpzWriter;
 use seal::{RUN_SUM, sealed, sum_of_run};
 pub use seal::{Seal, check_sum, read_notes};
-pub use tsv::{Tsv, cell};
-pub use unfinished::{abandon, nothing_unfinished};
+pub use tsv::{Number, Tsv, cell, decimals};
 pub(crate) use unfinished::UnfinishedFile;
 use unfinished::{Unfinished, open};
-pub use whole::{WholeFile, check_file, write, write_whole};
+pub use unfinished::{abandon, abandon_unless_busy, nothing_unfinished};
+use whole::check_input;
+pub use whole::{WholeFile, check_file, stdout, write, write_whole};
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -66,6 +69,9 @@ pub enum OutputError {
     /// Standard output, where several files are written.
     #[error("--out - : this job writes several files, which need a folder")]
     Stdout,
+    /// Standard output, where it is closed.
+    #[error("--out - : standard output is closed, or goes nowhere")]
+    Closed,
     /// The path exists and is no folder.
     #[error("{0} is a file, not a folder")]
     NotAFolder(PathBuf),
@@ -75,6 +81,9 @@ pub enum OutputError {
         false => format!("{} is there already", .0.display()),
     })]
     Exists(PathBuf),
+    /// The job reads the file that it would write.
+    #[error("{0} is read by this job, and would be written over")]
+    Input(PathBuf),
     /// A folder stands where a file is to be written.
     #[error("{0} is a folder, and a file is to be written there")]
     IsAFolder(PathBuf),
@@ -121,6 +130,7 @@ impl OutputError {
             ),
             Self::Unfinished(_) => Some("--resume goes on with it, --force begins anew".into()),
             Self::Locked(_) => Some("wait for it, or name another folder with --out".into()),
+            Self::Input(_) => Some("name another place with --out".into()),
             Self::NotAFolder(_) => Some("--out DIR names a folder".into()),
             _ => None,
         }
@@ -197,6 +207,17 @@ impl Place {
         }
     }
 
+    /// Removes what a killed run left behind.
+    fn empty(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.partial)? {
+            let path = entry?.path();
+            if path.file_name().is_some_and(|n| n != LOCK) {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes folders that this run made and nobody has used.
     fn remove_made(&self) {
         if self.created.is_some() {
@@ -206,9 +227,19 @@ impl Place {
         }
     }
 
-    fn remove(&self) {
-        // Nothing can be done about a failure here, and what led here matters more.
-        let _ = fs::remove_dir_all(&self.partial);
+    /// Nothing can be done about a failure here, and what led here matters more.
+    fn remove(&self, names: &[String]) {
+        // By name at first: where there are no handles left a folder cannot be listed.
+        for name in names
+            .iter()
+            .map(String::as_str)
+            .chain([LOCK, CHECKPOINT, RUN_JSON])
+        {
+            let _ = fs::remove_file(self.partial.join(name));
+        }
+        if fs::remove_dir(&self.partial).is_err() {
+            let _ = fs::remove_dir_all(&self.partial);
+        }
         self.remove_empty();
     }
 
@@ -284,14 +315,12 @@ impl OutputDir {
             return Err(OutputError::Exists(folder.into()));
         }
         let unfinished = partial.join(CHECKPOINT).exists();
-        if !(unfinished && existing.resume) {
-            // What a killed run left behind.
-            for entry in fs::read_dir(partial).map_err(fail)? {
-                let path = entry.map_err(fail)?.path();
-                if path.file_name().is_some_and(|n| n != LOCK) {
-                    fs::remove_file(&path).map_err(fail)?;
-                }
-            }
+        if !(unfinished && existing.resume)
+            && let Err(e) = place.empty()
+        {
+            drop(lock);
+            place.remove(&[]);
+            return Err(fail(e));
         }
         open.begins(Unfinished::Folder {
             place: place.clone(),
@@ -388,6 +417,9 @@ impl OutputDir {
     /// When a file is in the way (nothing is changed then), or one cannot be written or moved.
     pub fn commit(mut self, mut run: RunInfo) -> Result<Vec<PathBuf>, OutputError> {
         self.reserve(&self.names)?;
+        for name in self.names.iter().map(String::as_str).chain([RUN_JSON]) {
+            check_input(&self.place.folder.join(name), run.paths())?;
+        }
         let run_path = self.place.partial.join(RUN_JSON);
         if run.unfinished.is_some() {
             self.names.push(RUN_SUM.into());
@@ -469,7 +501,7 @@ impl Drop for OutputDir {
         let mut open = open();
         if !(self.resumable && self.place.has_checkpoint()) {
             drop(self.lock.take());
-            self.place.remove();
+            self.place.remove(&self.names);
         }
         open.ends(&self.unfinished());
     }

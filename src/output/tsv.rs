@@ -19,6 +19,30 @@ pub fn cell(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A number as it stands in a table: the shortest decimal that reads back the same; NA for what is no number
+/// (docs/definitions.md).
+#[derive(Clone, Copy, Debug)]
+pub struct Number(pub f64);
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.0.is_finite() {
+            return f.write_str("NA");
+        }
+        let mut buffer = zmij::Buffer::new();
+        let text = buffer.format(self.0 + 0.0);
+        f.write_str(text.strip_suffix(".0").unwrap_or(text))
+    }
+}
+
+/// A number with so many decimals; NA for what is no number.
+pub fn decimals(value: f64, decimals: usize) -> String {
+    match value.is_finite() {
+        true => format!("{value:.decimals$}"),
+        false => "NA".into(),
+    }
+}
+
 /// A tab-separated table in the making.
 #[derive(Debug, Default)]
 pub struct Tsv(String);
@@ -44,16 +68,11 @@ impl Tsv {
         self
     }
 
-    /// Appends a number: the shortest decimal that reads back the same; NA for NaN.
+    /// Appends a number: the shortest decimal that reads back the same; NA for what is no number (docs/definitions.md).
     pub fn number(&mut self, value: f64) -> &mut Self {
         self.sep();
-        if value.is_nan() {
-            self.0.push_str("NA");
-        } else {
-            let mut buffer = zmij::Buffer::new();
-            let text = buffer.format(value + 0.0);
-            self.0.push_str(text.strip_suffix(".0").unwrap_or(text));
-        }
+        // Writing to a string cannot fail.
+        let _ = write!(self.0, "{}", Number(value));
         self
     }
 

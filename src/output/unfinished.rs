@@ -77,7 +77,17 @@ pub fn nothing_unfinished() -> bool {
 /// Removes all that is unfinished, but for runs that can be resumed and have left notes; says whether there are such.
 /// Nothing can begin or be finished afterwards: to be called by whoever ends the process then.
 pub fn abandon() -> bool {
-    let list = open();
+    remove_all(open())
+}
+
+/// The same where nothing is just beginning or being finished, perhaps by the thread that asks; otherwise it stays.
+pub fn abandon_unless_busy() {
+    if let Ok(list) = OPEN.try_lock() {
+        remove_all(Open(list));
+    }
+}
+
+fn remove_all(list: Open) -> bool {
     let kept = list.0.iter().fold(false, |kept, unfinished| {
         kept | match unfinished {
             Unfinished::Folder { place, resumable } => {
@@ -102,7 +112,7 @@ pub fn abandon() -> bool {
 /// A thread of the job may make a file in the folder while it is emptied.
 fn remove(place: &Place) {
     for _ in 0..100 {
-        place.remove();
+        place.remove(&[]);
         if !gone(&place.partial) {
             std::thread::sleep(std::time::Duration::from_millis(1));
             continue;

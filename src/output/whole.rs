@@ -1,6 +1,6 @@
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -12,6 +12,8 @@ use super::{OutputError, UnfinishedFile};
 pub struct WholeFile {
     file: NamedTempFile,
     path: PathBuf,
+    /// Whether nothing had its name when it was begun.
+    new: bool,
     /// Behind the file: it is off the list when it is gone.
     _unfinished: UnfinishedFile,
 }
@@ -37,6 +39,7 @@ impl WholeFile {
         Ok(Self {
             file,
             path: path.into(),
+            new: path.symlink_metadata().is_err(),
             _unfinished: unfinished,
         })
     }
@@ -60,12 +63,17 @@ impl WholeFile {
     /// Gives it its name.
     ///
     /// # Errors
-    /// When it cannot be renamed.
+    /// When it cannot be renamed; [`OutputError::Exists`] where another run has written there meanwhile.
     pub fn keep(self) -> Result<PathBuf, OutputError> {
         let path = self.path;
-        self.file
-            .persist(&path)
-            .map_err(|e| OutputError::Write(e.error, path.clone()))?;
+        let kept = match self.new {
+            true => self.file.persist_noclobber(&path),
+            false => self.file.persist(&path),
+        };
+        kept.map_err(|e| match e.error.kind() {
+            io::ErrorKind::AlreadyExists => OutputError::Exists(path.clone()),
+            _ => OutputError::Write(e.error, path.clone()),
+        })?;
         Ok(path)
     }
 }
@@ -93,11 +101,33 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), OutputError> {
     std::fs::write(path, bytes).map_err(|e| OutputError::Write(e, path.into()))
 }
 
-/// Refuses a file that is there already, unless it is to be replaced; `-` is standard output.
+/// Standard output, for results.
 ///
 /// # Errors
-/// [`OutputError::Exists`], [`OutputError::IsAFolder`].
-pub fn check_file(path: &Path, force: bool) -> Result<(), OutputError> {
+/// [`OutputError::Closed`] where it is not open: what is written would be gone without a word.
+pub fn stdout() -> Result<io::Stdout, OutputError> {
+    // Before `main` Rust opens /dev/null, for reading and writing, in the place of a closed descriptor; shells
+    // open it for writing.
+    let open = || -> io::Result<bool> {
+        let stdout = io::stdout();
+        let null = Path::new("/dev/null").metadata()?.rdev();
+        let there = rustix::fs::fstat(&stdout)?.st_rdev;
+        let both = rustix::fs::fcntl_getfl(&stdout)?.contains(rustix::fs::OFlags::RDWR);
+        Ok(there != null || !both)
+    };
+    match open() {
+        Ok(true) => Ok(io::stdout()),
+        Ok(false) => Err(OutputError::Closed),
+        Err(e) => Err(OutputError::Write(e, "-".into())),
+    }
+}
+
+/// Refuses a file that is there already, unless it is to be replaced, and one that the job reads; `-` is standard output.
+///
+/// # Errors
+/// [`OutputError::Exists`], [`OutputError::IsAFolder`], [`OutputError::Input`].
+pub fn check_file(path: &Path, force: bool, inputs: &[&Path]) -> Result<(), OutputError> {
+    check_input(path, inputs.iter().copied())?;
     if path.as_os_str() == "-" || path.symlink_metadata().is_err() {
         return Ok(());
     }
@@ -105,6 +135,22 @@ pub fn check_file(path: &Path, force: bool) -> Result<(), OutputError> {
         (true, _) => Err(OutputError::IsAFolder(path.into())),
         (false, false) => Err(OutputError::Exists(path.into())),
         (false, true) => Ok(()),
+    }
+}
+
+/// Refuses to write over a file that the job reads, by whatever name.
+pub(super) fn check_input<'a>(
+    path: &Path,
+    inputs: impl Iterator<Item = &'a Path>,
+) -> Result<(), OutputError> {
+    let place = |path: &Path| path.metadata().ok().map(|m| (m.dev(), m.ino()));
+    let Some(output) = place(path) else {
+        return Ok(());
+    };
+    let mut inputs = inputs.map(place);
+    match inputs.any(|input| input == Some(output)) {
+        true => Err(OutputError::Input(path.into())),
+        false => Ok(()),
     }
 }
 
@@ -133,14 +179,23 @@ mod tests {
     fn nothing_is_replaced_unasked() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
-        assert!(check_file(&path, false).is_ok() && check_file("-".as_ref(), false).is_ok());
+        assert!(
+            check_file(&path, false, &[]).is_ok() && check_file("-".as_ref(), false, &[]).is_ok()
+        );
         write(&path, "x").unwrap();
         assert!(matches!(
-            check_file(&path, false),
+            check_file(&path, false, &[]),
             Err(OutputError::Exists(_))
         ));
-        assert!(check_file(&path, true).is_ok());
-        let folder = check_file(dir.path(), true);
+        assert!(check_file(&path, true, &[]).is_ok());
+        let same = dir
+            .path()
+            .join("..")
+            .join(dir.path().file_name().unwrap())
+            .join("f");
+        let input = check_file(&path, true, &[&same]);
+        assert!(matches!(input, Err(OutputError::Input(_))));
+        let folder = check_file(dir.path(), true, &[]);
         assert!(matches!(folder, Err(OutputError::IsAFolder(_))));
     }
 }

@@ -92,7 +92,10 @@ fn read_sites(
         .enumerate()
         .filter_map(|(at, &i)| {
             let site = &annotation.sites[i];
-            Some((ids[site.contig as usize]?, site.bases, at))
+            let id = ids[site.contig as usize]?;
+            // Behind the last score there is none, and a site's end may be anywhere.
+            let end = site.bases.end().min(scores.contigs.get(id).length);
+            Some((id, Interval::new(site.bases.start(), end)?, at))
         })
         .collect();
     order.sort_unstable();

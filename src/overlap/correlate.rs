@@ -173,11 +173,16 @@ fn units(
         regions.resolve(&ours.contigs, &common.aliases, &ours.path)?;
         for site in &regions.sites {
             if let Some((a, b)) = pair(&regions.contigs[site.contig as usize]) {
-                units.push(Unit {
-                    ours: a,
-                    theirs: b,
-                    span: site.bases,
-                });
+                // Behind an end there are no pairs, and an end may be anywhere.
+                let end = ours.contigs.get(a).length.min(theirs.contigs.get(b).length);
+                let end = site.bases.end().min(end);
+                if let Some(span) = Interval::new(site.bases.start(), end) {
+                    units.push(Unit {
+                        ours: a,
+                        theirs: b,
+                        span,
+                    });
+                }
             }
         }
         what = "regions";

@@ -1,23 +1,19 @@
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use npyz::{DType, WriterBuilder};
-use zip::write::SimpleFileOptions;
+use crate::output::{NpzWriter, OutputError};
 
-use crate::output::OutputError;
-
-/// Arrays in one file, as `numpy.load` reads them, written one after the other.
+/// [`NpzWriter`] whose errors name the file.
 pub(super) struct Npz {
-    zip: zip::ZipWriter<BufWriter<File>>,
+    file: NpzWriter,
     path: PathBuf,
 }
 
 impl Npz {
     pub fn create(path: &Path) -> Result<Self, OutputError> {
-        let file = File::create(path).map_err(|e| OutputError::Write(e, path.into()))?;
+        let file = NpzWriter::create(path).map_err(|e| OutputError::Write(e, path.into()))?;
         Ok(Self {
-            zip: zip::ZipWriter::new(BufWriter::with_capacity(1 << 18, file)),
+            file,
             path: path.into(),
         })
     }
@@ -29,28 +25,14 @@ impl Npz {
 
     /// Begins an array; `dtype` as numpy writes it.
     pub fn begin(&mut self, name: &str, dtype: &str, shape: &[usize]) -> Result<(), OutputError> {
-        let options = SimpleFileOptions::default()
-            .compression_method(zip::CompressionMethod::Stored)
-            .large_file(true);
-        let shape: Vec<u64> = shape.iter().map(|&d| d as u64).collect();
         let failed = self.failed();
-        let mut begin = || -> io::Result<()> {
-            self.zip.start_file(format!("{name}.npy"), options)?;
-            let dtype: npyz::TypeStr = dtype.parse().map_err(io::Error::other)?;
-            npyz::WriteOptions::new_header_only()
-                .dtype(DType::Plain(dtype))
-                .shape(&shape)
-                .writer(&mut self.zip)
-                .write_header_only()
-                .map(drop)
-        };
-        begin().map_err(failed)
+        self.file.begin(name, dtype, shape).map_err(failed)
     }
 
     /// Goes on with it.
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
         let failed = self.failed();
-        self.zip.write_all(bytes).map_err(failed)
+        self.file.write_all(bytes).map_err(failed)
     }
 
     /// Goes on with an array of float32.
@@ -84,18 +66,12 @@ impl Npz {
 
     /// A whole array of names, as bytes.
     pub fn names(&mut self, name: &str, names: &[String]) -> Result<(), OutputError> {
-        let width = names.iter().map(String::len).max().unwrap_or(1).max(1);
-        self.begin(name, &format!("|S{width}"), &[names.len()])?;
-        for name in names {
-            self.put(name.as_bytes())?;
-            self.put(&vec![0; width - name.len()])?;
-        }
-        Ok(())
+        let failed = self.failed();
+        self.file.names(name, names).map_err(failed)
     }
 
     pub fn finish(self) -> Result<(), OutputError> {
         let failed = self.failed();
-        let finish = || self.zip.finish()?.flush();
-        finish().map_err(failed)
+        self.file.finish().map_err(failed)
     }
 }

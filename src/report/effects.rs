@@ -76,7 +76,7 @@ impl Effects {
             let attribution = (run.settings.get("outputs"))
                 .and_then(|outputs| outputs.get("attribution").cloned())
                 .and_then(|found| serde_json::from_value::<AttributionSettings>(found).ok());
-            let (window, stride) = (number("window"), number("stride"));
+            let (window, stride) = (model.spec().window as u32, number("stride"));
             let lattice =
                 Lattice::genome(window, stride).ok_or(ScoreError::Stride { stride, window })?;
             Ok(Self {

@@ -156,7 +156,8 @@ struct Figure {
 pub fn run(config: &ReportConfig, cancel: &Cancel) -> Result<Vec<PathBuf>, Error> {
     let out = place(config)?;
     let bed = out.with_file_name("elements.bed");
-    check_file(&out, config.force)?;
+    let inputs: Vec<&Path> = config.results.iter().map(PathBuf::as_path).collect();
+    check_file(&out, config.force, &inputs)?;
     let mut parts = Vec::new();
     let mut elements = Vec::new();
     let mut others = Vec::new();
@@ -172,7 +173,7 @@ pub fn run(config: &ReportConfig, cancel: &Cancel) -> Result<Vec<PathBuf>, Error
         elements.extend(found);
     }
     if !elements.is_empty() {
-        check_file(&bed, config.force)?;
+        check_file(&bed, config.force, &inputs)?;
     }
     let html = page::html(&parts, config.igv.as_deref(), config.live)?;
     cancel.check()?;

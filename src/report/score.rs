@@ -10,7 +10,7 @@ use super::elements::{self, Element, Sizes};
 use super::factors::Factors;
 use super::pictures::{Pictures, codes, letters, picture, pictured};
 use super::table::{Column, View};
-use super::values::{Region, Tracks, read, regions, tracks};
+use super::values::{Region, Tracks, clipped, read, regions, tracks};
 use super::{Part, ReportConfig, ReportError, page};
 use crate::Error;
 use crate::encode::BASES;
@@ -72,10 +72,10 @@ pub(super) fn fill(
     let tasks: Vec<String> = run.settings.get("tasks").map_or_else(Vec::new, |t| {
         serde_json::from_value(t.clone()).unwrap_or_default()
     });
-    let regions = regions(&view);
     let tracks = (tasks.iter())
         .map(|task| tracks(folder, task))
         .collect::<Result<Vec<Tracks>, ReportError>>()?;
+    let regions = clipped(regions(&view), &tracks);
     let fasta = genome(run, config);
     let browser = browser(fasta.as_ref());
     let mut found = strongest(&regions, &tasks, &tracks, cancel)?;

@@ -29,7 +29,7 @@ pub(super) fn regions(view: &View) -> Vec<Region> {
             .unwrap_or_else(|| vec![String::new(); view.rows])
     };
     let (contigs, names) = (texts("contig"), texts("name"));
-    let number = |text: &String| text.parse::<f64>().ok().map_or(0, |v| v as u32);
+    let number = |text: &String| text.parse::<u32>().unwrap_or(0);
     let (starts, ends) = (texts("start"), texts("end"));
     (contigs.into_iter().zip(names).zip(starts.iter().zip(&ends)))
         .map(|((contig, name), (start, end))| Region {
@@ -38,6 +38,31 @@ pub(super) fn regions(view: &View) -> Vec<Region> {
             bases: Interval::new(number(start), number(end)).unwrap_or_default(),
         })
         .collect()
+}
+
+/// Regions up to the ends of their contigs, as far as tracks know them: what a table says may be anything.
+pub(super) fn clipped(regions: Vec<Region>, tracks: &[Tracks]) -> Vec<Region> {
+    let scores = tracks.iter().flat_map(|t| [&t.activity, &t.importance]);
+    let scores: Vec<&Scores> = scores.flatten().collect();
+    if scores.is_empty() {
+        return regions;
+    }
+    let length = |contig: &str| {
+        let of = |s: &&Scores| s.contigs.id(contig).map(|id| s.contigs.get(id).length);
+        scores.iter().filter_map(of).max()
+    };
+    let clip = |region: Region| match length(&region.contig) {
+        Some(end) if end < region.bases.end() => Region {
+            bases: Interval::new(region.bases.start(), end).unwrap_or_default(),
+            ..region
+        },
+        Some(_) => region,
+        None => Region {
+            bases: Interval::default(),
+            ..region
+        },
+    };
+    regions.into_iter().map(clip).collect()
 }
 
 /// Contigs and bases of the rows.

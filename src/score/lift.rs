@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{RegionSource, ScoreConfig};
 use crate::Error;
-use crate::genome::{Fasta, Regions, read_moved_bed};
+use crate::genome::{BedSource, Fasta, Regions, read_moved_bed};
 use crate::job::RunInfo;
 use crate::liftover::{Chains, Rejects, RowLift, Tally};
 use crate::output::{OutputDir, OutputError, WholeFile, check_file};
@@ -33,7 +33,11 @@ pub(super) fn regions(
         return Ok((regions, None));
     };
     if let Some(path) = &liftover.rejects {
-        check_file(path, config.existing.force)?;
+        let mut inputs = vec![fasta.path(), &liftover.chains];
+        if let BedSource::File(path) = source {
+            inputs.push(path);
+        }
+        check_file(path, config.existing.force, &inputs)?;
     }
     let chains = Chains::read(&liftover.chains, aliases)?;
     chains.check(fasta.path(), contigs)?;

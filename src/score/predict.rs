@@ -117,7 +117,7 @@ pub fn predict(
         false => Some(OutputDir::create(&config.out, existing)?),
     };
     let (mut table, mut parts): (Box<dyn std::io::Write>, _) = match &mut out {
-        None => (Box::new(std::io::stdout().lock()), None),
+        None => (Box::new(crate::output::stdout()?.lock()), None),
         Some(out) => {
             let path = out.file("predictions.tsv");
             let file = std::fs::File::create(&path).map_err(|e| OutputError::Write(e, path))?;

@@ -61,7 +61,10 @@ pub fn write_quantiles(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Quantiles, Error> {
-    check_file(&config.out, config.force)?;
+    let mut inputs = vec![config.fasta.as_path()];
+    inputs.extend(config.model.file());
+    inputs.extend(config.sets.iter().map(|set| set.bed.as_path()));
+    check_file(&config.out, config.force, &inputs)?;
     let library = config.ort_lib.as_deref();
     let model = Model::load(&config.model, &config.model_options, library)?;
     let spec = model.spec().clone();

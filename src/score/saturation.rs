@@ -5,12 +5,9 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use npyz::{DType, WriterBuilder};
-use zip::write::SimpleFileOptions;
-
 use crate::encode::UNKNOWN;
 use crate::genome::{RegionStatus, Regions};
-use crate::output::{AppendFile, OutputDir, OutputError};
+use crate::output::{AppendFile, NpzWriter, OutputDir, OutputError};
 
 /// Appends the part of regions (of the same bases, in these rows) that begins `position` bases into
 /// them: its place, then of its bases the codes, the effects, `[4, tasks]` each, and the importances, `[tasks]` each.
@@ -154,17 +151,13 @@ pub(super) fn write_modisco(
 }
 
 /// An archive of one array, `arr_0`, written row by row.
-struct One(zip::ZipWriter<BufWriter<File>>, Vec<u8>);
+struct One(NpzWriter, Vec<u8>);
 
 impl One {
     fn create(path: &Path, shape: &[usize]) -> io::Result<Self> {
-        let mut zip = zip::ZipWriter::new(BufWriter::with_capacity(1 << 18, File::create(path)?));
-        let options = SimpleFileOptions::default()
-            .compression_method(zip::CompressionMethod::Stored)
-            .large_file(true);
-        zip.start_file("arr_0.npy", options)?;
-        header(&mut zip, "<f4", shape)?;
-        Ok(Self(zip, Vec::new()))
+        let mut file = NpzWriter::create(path)?;
+        file.begin("arr_0", "<f4", shape)?;
+        Ok(Self(file, Vec::new()))
     }
 
     fn row(&mut self, width: usize, value: impl Fn(usize, usize) -> f32) -> io::Result<()> {
@@ -178,7 +171,7 @@ impl One {
     }
 
     fn finish(self) -> io::Result<()> {
-        self.0.finish()?.flush()
+        self.0.finish()
     }
 }
 
@@ -250,60 +243,41 @@ impl Table {
         path: &Path,
     ) -> io::Result<()> {
         let rows = status.len();
-        let mut zip = zip::ZipWriter::new(BufWriter::with_capacity(1 << 18, File::create(path)?));
-        let options = SimpleFileOptions::default()
-            .compression_method(zip::CompressionMethod::Stored)
-            .large_file(true);
-
-        zip.start_file(format!("{array}.npy"), options)?;
-        header(&mut zip, "<f4", &[rows, self.length, 4, self.tasks])?;
+        let mut file = NpzWriter::create(path)?;
+        file.begin(array, "<f4", &[rows, self.length, 4, self.tasks])?;
         let rows_of = || status.iter().copied().zip(lengths.iter().copied());
         let (base, nan) = (self.row_of_effects(), f32::NAN.to_le_bytes());
         let of_importance = self.row_of_importance();
-        copy_rows(self.effects, (self.length, base), rows_of(), &nan, &mut zip)?;
+        copy_rows(
+            self.effects,
+            (self.length, base),
+            rows_of(),
+            &nan,
+            &mut file,
+        )?;
 
-        zip.start_file("importance.npy", options)?;
-        header(&mut zip, "<f4", &[rows, self.length, self.tasks])?;
+        file.begin("importance", "<f4", &[rows, self.length, self.tasks])?;
         let base = of_importance;
         copy_rows(
             self.importance,
             (self.length, base),
             rows_of(),
             &nan,
-            &mut zip,
+            &mut file,
         )?;
 
-        zip.start_file("one_hot.npy", options)?;
-        header(&mut zip, "|u1", &[rows, self.length, 4])?;
-        copy_rows(self.one_hot, (self.length, 4), rows_of(), &[0], &mut zip)?;
+        file.begin("one_hot", "|u1", &[rows, self.length, 4])?;
+        copy_rows(self.one_hot, (self.length, 4), rows_of(), &[0], &mut file)?;
 
-        zip.start_file("lengths.npy", options)?;
-        header(&mut zip, "<u4", &[rows])?;
+        file.begin("lengths", "<u4", &[rows])?;
         for (status, length) in rows_of() {
             let length = if is_scored(status) { length } else { 0 };
-            zip.write_all(&length.to_le_bytes())?;
+            file.write_all(&length.to_le_bytes())?;
         }
 
-        zip.start_file("tasks.npy", options)?;
-        let width = tasks.iter().map(String::len).max().unwrap_or(1).max(1);
-        header(&mut zip, &format!("|S{width}"), &[tasks.len()])?;
-        for task in tasks {
-            zip.write_all(task.as_bytes())?;
-            zip.write_all(&vec![0; width - task.len()])?;
-        }
-        zip.finish()?.flush()
+        file.names("tasks", tasks)?;
+        file.finish()
     }
-}
-
-fn header(out: &mut impl Write, dtype: &str, shape: &[usize]) -> io::Result<()> {
-    let dtype: npyz::TypeStr = dtype.parse().map_err(io::Error::other)?;
-    let shape: Vec<u64> = shape.iter().map(|&d| d as u64).collect();
-    npyz::WriteOptions::new_header_only()
-        .dtype(DType::Plain(dtype))
-        .shape(&shape)
-        .writer(out)
-        .write_header_only()
-        .map(drop)
 }
 
 /// Whether there are values of a row.

@@ -8,7 +8,7 @@ use bigtools::utils::reopen::ReopenableFile;
 use super::{Item, TrackError};
 use crate::genome::{Contig, ContigId, Contigs, Interval};
 use crate::input::{
-    BigFileError, Coordinates, Input, InputError, Lines, Place, bed, open_big, shorten,
+    BigFileError, Coordinates, Input, InputError, Lines, Place, bed, open_big, read_big, shorten,
 };
 
 const BIG_WIG: [u8; 4] = [0x26, 0xfc, 0x8f, 0x88];
@@ -143,8 +143,9 @@ impl Scores {
 }
 
 fn open_big_wig(path: &Path) -> Result<BigWigRead<ReopenableFile>, TrackError> {
-    let file = BigWigRead::open(open_big(path)?);
-    Ok(file.map_err(|e| BigFileError::binary(path, e))?)
+    let file = open_big(path)?;
+    let open = || BigWigRead::open(file).map_err(|e| BigFileError::binary(path, e));
+    Ok(read_big(path, open)?)
 }
 
 /// Reads stretches of a track.
@@ -202,11 +203,15 @@ impl Reader<'_> {
                 if span.start() >= end {
                     return Ok(());
                 }
-                let values = file
-                    .get_interval(name, span.start(), end)
-                    .map_err(|e| BigFileError::binary(path, e))?;
-                for value in values {
-                    let v = value.map_err(|e| BigFileError::binary(path, e))?;
+                let values = read_big(path, || {
+                    let failed = |e: &dyn std::fmt::Display| BigFileError::binary(path, e);
+                    let values = file.get_interval(name, span.start(), end);
+                    let values = values.map_err(|e| failed(&e))?;
+                    values
+                        .collect::<Result<Vec<_>, _>>()
+                        .map_err(|e| failed(&e))
+                })?;
+                for v in values {
                     set(v.start, v.end, v.value)?;
                 }
             }

@@ -1,5 +1,5 @@
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::clump::Clump;
 use super::combine::Combine;
@@ -55,6 +55,16 @@ pub struct Scoring {
 }
 
 impl Scoring {
+    /// Files that are read, whatever the job.
+    pub(super) fn inputs(&self) -> Vec<&Path> {
+        let mut paths = vec![self.fasta.as_path()];
+        paths.extend(self.model.files());
+        if let BackgroundSource::File(path) = &self.background.source {
+            paths.push(path);
+        }
+        paths
+    }
+
     pub(super) fn engine_settings(&self) -> EngineSettings {
         EngineSettings {
             choice: self.engine,

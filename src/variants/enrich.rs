@@ -109,7 +109,7 @@ pub fn run(
     };
     OutputDir::check(&config.out, existing)?;
     if let Some(path) = &scoring.background.save {
-        check_file(path, config.force)?;
+        check_file(path, config.force, &scoring.inputs())?;
     }
     let started = Instant::now();
     let mut saved = None;

@@ -48,9 +48,9 @@ impl Info for TextInfo<'_> {
     }
 }
 
-/// The shortest decimal that reads back as the same number; `.` for NaN.
+/// The shortest decimal that reads back as the same number; `.` for what is no number.
 fn number(buffer: &mut zmij::Buffer, value: f32, text: &mut Vec<u8>) {
-    if value.is_nan() {
+    if !value.is_finite() {
         text.push(b'.');
         return;
     }

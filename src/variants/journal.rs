@@ -169,8 +169,7 @@ impl Journal {
             file.seek(SeekFrom::End(0))?;
             Ok(file)
         };
-        let (file, unfinished) =
-            UnfinishedFile::make(true, open, |_| path.into()).map_err(fail)?;
+        let (file, unfinished) = UnfinishedFile::make(true, open, |_| path.into()).map_err(fail)?;
         let journal = Self {
             file: BufWriter::new(file),
             path: path.into(),

@@ -251,17 +251,27 @@ fn check(config: &VariantsConfig) -> Result<(), Error> {
     let rejects = lift::rejects_path(config)?;
     paths.extend(rejects.as_deref());
     paths.extend(config.scoring.background.save.as_deref());
-    check_outputs(&paths, config.force)?;
+    let mut inputs = scoring_inputs(&config.scoring, &config.annotations);
+    inputs.push(config.source.path());
+    inputs.extend(config.liftover.as_ref().map(|l| l.chains.as_path()));
+    check_outputs(&paths, config.force, &inputs)?;
     if let Some(plots) = &config.plots {
         OutputDir::check(&plots.folder, existing(config))?;
     }
     Ok(())
 }
 
-/// Refuses files that are there already, unless they are to be replaced, and one name for two of them.
-fn check_outputs(paths: &[&Path], force: bool) -> Result<(), VariantError> {
+/// Files that a job reads beside its variants.
+fn scoring_inputs<'a>(scoring: &'a Scoring, annotations: &'a [Named]) -> Vec<&'a Path> {
+    let mut paths = scoring.inputs();
+    paths.extend(annotations.iter().map(|a| a.path.as_path()));
+    paths
+}
+
+/// Refuses files that are there already, unless they are to be replaced, those that are read, and one name for two of them.
+fn check_outputs(paths: &[&Path], force: bool, inputs: &[&Path]) -> Result<(), VariantError> {
     for (i, path) in paths.iter().enumerate() {
-        check_file(path, force)?;
+        check_file(path, force, inputs)?;
         if paths[..i].contains(path) {
             let text = format!("two outputs are called {}", path.display());
             return Err(VariantError::Setting(text));
@@ -531,7 +541,7 @@ fn save(sample: Option<&Sample>, scoring: &Scoring) -> Result<Option<WholeFile>,
     };
     let whole = WholeFile::create(path)?;
     sample
-        .write(&mut whole.file()?)
+        .write(whole.file()?)
         .map_err(|e| VariantError::Write(e, path.clone()))?;
     Ok(Some(whole))
 }

@@ -14,7 +14,7 @@ use noodles::{bgzf, csi, tabix};
 use serde::{Deserialize, Serialize};
 
 use super::VariantError;
-use crate::output::WholeFile;
+use crate::output::{WholeFile, stdout};
 use crate::vcf::{Dictionary, Header, Record};
 
 /// What is written, by the name of the output.
@@ -121,7 +121,7 @@ impl Writer {
             _ => Some(WholeFile::create(path)?),
         };
         let mut out = match &file {
-            None => Out::Plain(Box::new(BufWriter::with_capacity(1 << 16, io::stdout()))),
+            None => Out::Plain(Box::new(BufWriter::with_capacity(1 << 16, stdout()?))),
             Some(file) => {
                 let out = BufWriter::with_capacity(1 << 17, file.file()?);
                 match format {

@@ -563,7 +563,9 @@ impl Row {
         let mut buffer = zmij::Buffer::new();
         let mut put = |line: &mut String, value: Option<f64>, narrow: bool| {
             line.push('\t');
-            let Some(value) = value.filter(|v| !v.is_nan()) else {
+            let Some(value) =
+                value.filter(|v| v.is_finite() && !(narrow && (*v as f32).is_infinite()))
+            else {
                 line.push_str("NA");
                 return;
             };

@@ -5,9 +5,8 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use ndarray::{Array2, Array3, ArrayView1};
-use npyz::{DType, NpyFile, WriterBuilder};
+use npyz::NpyFile;
 use serde::{Deserialize, Serialize};
-use zip::write::SimpleFileOptions;
 
 use super::VariantError;
 use super::config::{BackgroundConfig, BackgroundSource};
@@ -19,6 +18,7 @@ use crate::genome::{Aliases, ContigId, Fasta, Interval};
 use crate::input::InputError;
 use crate::intervals::Annotation;
 use crate::job::Cancel;
+use crate::output::NpzWriter;
 use crate::stats::Random;
 
 /// What a background's effects depend on, beside the sequences.
@@ -155,34 +155,22 @@ impl Sample {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn write(&self, file: &mut File) -> std::io::Result<()> {
-        let mut archive = zip::ZipWriter::new(file);
-        let options = SimpleFileOptions::default()
-            .compression_method(zip::CompressionMethod::Stored)
-            .last_modified_time(zip::DateTime::default())
-            .large_file(true);
+    pub fn write(&self, file: File) -> std::io::Result<()> {
+        let mut archive = NpzWriter::new(file);
         let tables = [
-            ("effects.npy", self.effects.view().into_dyn()),
-            ("importance.npy", self.importance.view().into_dyn()),
-            ("gc.npy", ArrayView1::from(&self.gc).into_dyn()),
+            ("effects", self.effects.view().into_dyn()),
+            ("importance", self.importance.view().into_dyn()),
+            ("gc", ArrayView1::from(&self.gc).into_dyn()),
         ];
         for (name, values) in tables {
-            archive.start_file(name, options)?;
-            let dtype: npyz::TypeStr = "<f4"
-                .parse()
-                .map_err(|e| std::io::Error::other(format!("{e:?}")))?;
-            let mut writer = npyz::WriteOptions::<f32>::new()
-                .dtype(DType::Plain(dtype))
-                .shape(&values.shape().iter().map(|&n| n as u64).collect::<Vec<_>>())
-                .writer(&mut archive)
-                .begin_nd()?;
-            writer.extend(values.iter().copied())?;
-            writer.finish()?;
+            archive.begin(name, "<f4", values.shape())?;
+            for value in &values {
+                archive.write_all(&value.to_le_bytes())?;
+            }
         }
-        archive.start_file("origin.json", options)?;
+        archive.entry("origin.json")?;
         archive.write_all(&serde_json::to_vec_pretty(&self.origin)?)?;
-        archive.finish()?;
-        Ok(())
+        archive.finish()
     }
 
     /// Whether a file is a saved background rather than regions.
@@ -255,9 +243,16 @@ impl Sample {
 }
 
 fn array<R: Read + Seek>(archive: &mut zip::ZipArchive<R>, name: &str) -> Result<Vec<f32>, String> {
-    let entry = archive.by_name(name).map_err(|e| e.to_string())?;
-    let file = NpyFile::new(entry).map_err(|e| e.to_string())?;
-    file.into_vec::<f32>().map_err(|e| e.to_string())
+    let mut entry = archive.by_name(name).map_err(|e| e.to_string())?;
+    // To its end: only there its checksum is looked at.
+    let mut bytes = Vec::new();
+    (entry.read_to_end(&mut bytes)).map_err(|e| format!("{name}: {e}"))?;
+    let file = NpyFile::new(bytes.as_slice()).map_err(|e| e.to_string())?;
+    let values = file.into_vec::<f32>().map_err(|e| e.to_string())?;
+    match values.iter().all(|v| v.is_finite()) {
+        true => Ok(values),
+        false => Err(format!("{name} holds what is no number")),
+    }
 }
 
 fn whole(fasta: &Fasta) -> Vec<(ContigId, Interval)> {
@@ -359,7 +354,7 @@ pub(super) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("b.npz");
         let sample = sample();
-        sample.write(&mut File::create(&path).unwrap()).unwrap();
+        sample.write(File::create(&path).unwrap()).unwrap();
         assert!(Sample::is_saved(&path).unwrap());
         let key = sample.origin.key.clone();
         let again = Sample::read(&path, &key).unwrap();

@@ -9,7 +9,7 @@ use super::{Architecture, Beside, Epoch, Fit, Network, State};
 use crate::Error;
 use crate::dataset::Split;
 use crate::model::{Model, ModelFile, ModelOptions, Predict, Runtime};
-use crate::output::{self, OutputDir};
+use crate::output::{self, OutputDir, decimals};
 use crate::plot::{Density, Line, Style, density, lines};
 use crate::stats::spearman;
 use crate::train::TrainError;
@@ -233,8 +233,11 @@ pub(super) fn write_table(
     for row in history {
         let _ = write!(
             text,
-            "{}\t{:e}\t{:.6}\t{:.6}",
-            row.epoch, row.rate, row.train, row.validation
+            "{}\t{:e}\t{}\t{}",
+            row.epoch,
+            row.rate,
+            decimals(row.train, 6),
+            decimals(row.validation, 6)
         );
         for cell in cells(row) {
             let _ = write!(text, "\t{cell}");
@@ -247,7 +250,7 @@ pub(super) fn write_table(
 
 /// Figures as they stand in a table.
 pub(super) fn cells(figures: &[f64]) -> impl Iterator<Item = String> {
-    figures.iter().map(|figure| format!("{figure:.4}"))
+    figures.iter().map(|figure| decimals(*figure, 4))
 }
 
 /// The learning curves, of a loss of this name.

@@ -154,7 +154,7 @@ fn training(regression: &Regression<'_>) -> String {
                 "{name}\t{}\t{}\t{}\t{}",
                 candidate.alpha,
                 i + 1,
-                epoch.training,
+                evaluate::number(epoch.training),
                 evaluate::number(epoch.validation)
             );
         }

@@ -36,7 +36,7 @@ use super::combine::Combine;
 use super::config::Scoring;
 use super::journal::{self, Journal, Left, LongRun};
 use super::setup::Setup;
-use super::{VariantError, annotations_key, annotations_of, check_outputs};
+use super::{VariantError, annotations_key, annotations_of, check_outputs, scoring_inputs};
 use crate::Error;
 use crate::genome::{Aliases, Build, Contigs};
 use crate::intervals::{Named, Placed};
@@ -416,7 +416,10 @@ fn check(config: &GwasConfig) -> Result<(), Error> {
     let rejects = output::rejects_path(config)?;
     paths.extend(rejects.as_deref());
     paths.extend(config.scoring.background.save.as_deref());
-    Ok(check_outputs(&paths, config.force)?)
+    let mut inputs = scoring_inputs(&config.scoring, &config.annotations);
+    inputs.push(&config.table.path);
+    inputs.extend(config.liftover.as_ref().map(|l| l.chains.as_path()));
+    Ok(check_outputs(&paths, config.force, &inputs)?)
 }
 
 /// Genotypes of what may be in a locus: near enough to an association that may begin one.

@@ -15,7 +15,7 @@ use super::rows::{Key, Scored, push_number};
 use super::{GwasConfig, Status};
 use crate::Error;
 use crate::job::{Cancel, RunInfo};
-use crate::output::WholeFile;
+use crate::output::{WholeFile, stdout};
 
 /// Everything that the job writes.
 pub(super) struct Outputs {
@@ -247,7 +247,7 @@ enum Out {
 
 fn open(file: Option<&WholeFile>, name: &Path) -> Result<Out, VariantError> {
     let Some(file) = file else {
-        return Ok(Out::Plain(Box::new(BufWriter::new(io::stdout()))));
+        return Ok(Out::Plain(Box::new(BufWriter::new(stdout()?))));
     };
     let out = BufWriter::with_capacity(1 << 17, file.file()?);
     Ok(

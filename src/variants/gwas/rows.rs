@@ -589,7 +589,7 @@ impl<'a> Worker<'a> {
 
 /// Appends a number, `NA` for none, with the digits of a float of 32 bits or all.
 pub(super) fn push_number(buffer: &mut zmij::Buffer, text: &mut String, value: f64, narrow: bool) {
-    if value.is_nan() {
+    if !value.is_finite() || (narrow && !(value as f32).is_finite()) {
         text.push_str("NA");
         return;
     }

@@ -256,8 +256,7 @@ pub fn succeed(folder: &Path, line: &str) -> String {
 /// Runs the program where no file may be larger than so many blocks of 512 bytes (some shells have
 /// 1024), which fails as a full disk does, and needs no right to mount one.
 pub fn limited(folder: &Path, blocks: usize, arguments: &[String]) -> Output {
-    // Ignored, the signal becomes an error of the write.
-    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+    let script = format!("ulimit -f {blocks}; exec \"$@\"");
     Command::new("sh")
         .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_mpra-score")])
         .args(arguments)

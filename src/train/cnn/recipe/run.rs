@@ -19,7 +19,7 @@ use super::{Recipe, groups, read};
 use crate::dataset::Split;
 use crate::job::{self, Cancel, RunInfo, sha256};
 use crate::model::{Model, ModelError, ModelFile, ModelOptions, Predict, Runtime};
-use crate::output::{self, Existing, OutputDir};
+use crate::output::{self, Existing, OutputDir, decimals};
 use crate::train::{Examples, Scaling, TrainError};
 use crate::{Error, VERSION};
 
@@ -384,7 +384,7 @@ fn write_table(out: &mut OutputDir, recipe: &Recipe, history: &[Epoch]) -> Resul
     report::write_table(out, history, &columns, |row| {
         let mut all: Vec<String> = cells(&row.pearson).collect();
         for other in &row.others {
-            all.push(format!("{:.6}", other.loss));
+            all.push(decimals(other.loss, 6));
             all.extend(cells(&other.figures));
         }
         all
