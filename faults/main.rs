@@ -381,30 +381,25 @@ fn killed(job: &mut Job, moments: usize) -> Result<(), String> {
     for round in 0..moments {
         let (_, force) = job.earlier(round)?;
         let at = moment(job.time, round, moments);
+        let train = job.line.starts_with("train --data");
         let mut more = force.to_vec();
-        if resumes {
+        if resumes && !(train && !force.is_empty()) {
             more.extend(["--resume"]);
         }
         job.run(&more, |child| {
             std::thread::sleep(at);
             send(child, libc::SIGKILL);
         })?;
-        let again: &[&str] = match (resumes, round % 2) {
-            (true, 0) => &["--resume"],
-            (true, _) => &["--resume", "--force"],
-            (false, 0) if !job.here().join(OUT).join("run.json").exists() => &[],
-            (false, _) => &["--force"],
-        };
-        let there = again.first() == Some(&"--resume")
-            && again.len() == 1
-            && job
-                .results()
-                .iter()
-                .any(|(path, _)| path.ends_with("run.json") || path.ends_with("x.vcf"));
-        let again = if there {
-            &["--resume", "--force"]
-        } else {
-            again
+        // What is there may be whole, as it was before, or nothing.
+        let out = job.here().join(OUT);
+        let there = out.join("run.json").exists() || out.join("x.vcf").exists();
+        let again: &[&str] = match (resumes, there) {
+            (true, false) => &["--resume"],
+            // Training takes one of them.
+            (true, true) if train => &["--force"],
+            (true, true) => &["--resume", "--force"],
+            (false, false) => &[],
+            (false, true) => &["--force"],
         };
         let ended = job.run(again, |_| {})?;
         if !ended.status.success() {
