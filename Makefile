@@ -4,7 +4,7 @@
 SETUP := .setup
 PYTHON ?= python3
 
-.PHONY: python-test browser-test workflow-test deny help setup build demo test crosscheck crosscheck-elsewhere bench fixtures lint asan
+.PHONY: faults fuzz python-test browser-test workflow-test deny help setup build demo test crosscheck crosscheck-elsewhere bench fixtures lint asan
 
 help:
 	@echo "make demo        target/demo/mpra-score; scores the fixtures, lists the tracks"
@@ -15,6 +15,8 @@ help:
 	@echo "make python-test the Python module, built and tried (pip install . builds it for yourself)"
 	@echo "make browser-test  the pages of results in a real browser (chromium, from apt if there is none)"
 	@echo "make workflow-test  the Snakemake workflow, on this machine and a Slurm cluster of its own (from apt if there is none)"
+	@echo "make faults      every job under signals, kill -9, a full disk and the like, at MOMENTS=50 moments; a table"
+	@echo "make fuzz        every job on spoiled inputs, for SECONDS=600; a table"
 	@echo "make bench       speed, beside Python onnxruntime"
 	@echo "make fixtures    write fixtures/ again"
 	@echo "make lint        formatting and clippy, warnings as errors"
@@ -125,6 +127,13 @@ workflow-test: setup $(SETUP)/workflow/.done
 	    apt-get update -qq && apt-get install -y -qq --no-install-recommends slurmctld slurmd slurm-client munge > /dev/null || true; fi
 	PYTHONPATH=$(CURDIR)/$(SETUP)/workflow PATH="$(CURDIR)/$(SETUP)/workflow/bin:$$PATH" \
 	    ORT_DYLIB_PATH=$(CURDIR)/$(SETUP)/onnxruntime $(PYTHON) tests/workflow/run.py --program target/debug/mpra-score
+
+# Both run in short form with `cargo test`; docs/reliability.md.
+faults: setup
+	FAULT_MOMENTS=$(or $(MOMENTS),50) ORT_DYLIB_PATH=$(CURDIR)/$(SETUP)/onnxruntime cargo test --locked --test faults
+
+fuzz: setup
+	FUZZ_SECONDS=$(or $(SECONDS),600) ORT_DYLIB_PATH=$(CURDIR)/$(SETUP)/onnxruntime cargo test --locked --test fuzz
 
 # Networks of the benchmarks, with random weights: the time does not depend on them.
 target/bench/dragonn.onnx: benches/models.rs src/model/onnx/presets.rs

@@ -390,17 +390,14 @@ fn killed(job: &mut Job, moments: usize) -> Result<(), String> {
             std::thread::sleep(at);
             send(child, libc::SIGKILL);
         })?;
-        // What is there may be whole, as it was before, or nothing.
+        // The same command again; unless it was through.
         let out = job.here().join(OUT);
         let there = out.join("run.json").exists() || out.join("x.vcf").exists();
-        let again: &[&str] = match (resumes, there) {
-            (true, false) => &["--resume"],
-            // Training takes one of them.
-            (true, true) if train => &["--force"],
-            (true, true) => &["--resume", "--force"],
-            (false, false) => &[],
-            (false, true) => &["--force"],
-        };
+        if there && force.is_empty() {
+            more.retain(|word| !train || *word != "--resume");
+            more.push("--force");
+        }
+        let again = &more[..];
         let ended = job.run(again, |_| {})?;
         if !ended.status.success() {
             return Err(format!(

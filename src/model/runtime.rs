@@ -33,6 +33,9 @@ pub enum RuntimeError {
         /// The minor version needed.
         needed: u32,
     },
+    /// There is not enough memory for it, and it ends the process where it finds none.
+    #[error("ONNX Runtime needs some {} MB of address space; {} MB are left", NEEDED >> 20, .0 >> 20)]
+    Memory(u64),
     /// The library failed to start.
     #[error("ONNX Runtime does not start: {0}")]
     Start(String),
@@ -43,10 +46,25 @@ impl RuntimeError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Start(_) => return None,
+            Self::Memory(_) => "raise the limit (`ulimit -v`, or the batch system's)".into(),
             _ => "run `make setup` in the mpra-score source folder, which fetches it; or name a library with --ort-lib FILE"
                 .into(),
         })
     }
+}
+
+/// What the library and its first session take, with something to spare.
+const NEEDED: u64 = 160 << 20;
+
+/// What is left of the address space, where it is limited.
+fn address_space_left() -> Option<u64> {
+    let (limit, _) = rlimit::getrlimit(rlimit::Resource::AS).ok()?;
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = pages.split(' ').next()?.parse().ok()?;
+    // SAFETY: asks for a number.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    (limit != rlimit::INFINITY)
+        .then(|| limit.saturating_sub(pages * u64::try_from(page).unwrap_or(4096)))
 }
 
 /// ONNX Runtime, loaded once a process.
@@ -102,6 +120,9 @@ impl Runtime {
     }
 
     fn start(path: &Path) -> Result<Self, RuntimeError> {
+        if let Some(left) = address_space_left().filter(|left| *left < NEEDED) {
+            return Err(RuntimeError::Memory(left));
+        }
         let version = version(path)?;
         let minor = version
             .split('.')

@@ -37,6 +37,8 @@ pub const RUN_JSON: &str = "run.json";
 const PARTIAL: &str = ".partial";
 const LOCK: &str = "lock";
 const CHECKPOINT: &str = "checkpoint.json";
+/// Names of the files that are being moved into place.
+const COMMIT: &str = "commit.json";
 
 /// What a job has noted of itself that goes on in a folder, or was stopped and can be gone on with; `None` where there is
 /// nothing.
@@ -207,6 +209,30 @@ impl Place {
         }
     }
 
+    /// Undoes what a run had moved into place when it was killed, so that it can be gone on with or thrown away. Where
+    /// its `run.json` was moved, too, it was through.
+    fn take_back(&self) -> io::Result<()> {
+        let list = self.partial.join(COMMIT);
+        let Ok(text) = fs::read(&list) else {
+            return Ok(());
+        };
+        let names: Vec<String> = serde_json::from_slice(&text).unwrap_or_default();
+        let plain = |name: &&String| {
+            Path::new(name)
+                .file_name()
+                .is_some_and(|f| f == name.as_str())
+        };
+        if self.partial.join(RUN_JSON).exists() {
+            for name in names.iter().filter(plain) {
+                let (ours, moved) = (self.partial.join(name), self.folder.join(name));
+                if !ours.exists() && moved.symlink_metadata().is_ok_and(|m| m.is_file()) {
+                    fs::rename(moved, ours)?;
+                }
+            }
+        }
+        fs::remove_file(list)
+    }
+
     /// Removes what a killed run left behind.
     fn empty(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.partial)? {
@@ -308,6 +334,7 @@ impl OutputDir {
             }
         };
         let partial = &place.partial;
+        place.take_back().map_err(fail)?;
         // Another run may have finished between the first look and the lock.
         if !existing.force && folder.join(RUN_JSON).exists() {
             drop(lock);
@@ -417,7 +444,12 @@ impl OutputDir {
     /// When a file is in the way (nothing is changed then), or one cannot be written or moved.
     pub fn commit(mut self, mut run: RunInfo) -> Result<Vec<PathBuf>, OutputError> {
         self.reserve(&self.names)?;
-        for name in self.names.iter().map(String::as_str).chain([RUN_JSON]) {
+        for name in self
+            .names
+            .iter()
+            .map(String::as_str)
+            .chain([RUN_JSON, RUN_SUM])
+        {
             check_input(&self.place.folder.join(name), run.paths())?;
         }
         let run_path = self.place.partial.join(RUN_JSON);
@@ -437,8 +469,12 @@ impl OutputDir {
         let stale: Vec<String> = (earlier_outputs(&self.place.folder).into_iter())
             .filter(|name| !self.names.contains(name))
             .collect();
-        // Who ends the process from outside now waits until all is in place.
+        // Who ends the process from outside now waits until all is in place; where it dies, the next run takes these
+        // back (`Place::take_back`).
         let mut open = open();
+        let moving = serde_json::to_vec(&self.names)
+            .map_err(|e| OutputError::Write(e.into(), run_path.clone()))?;
+        write(&self.place.partial.join(COMMIT), moving)?;
         // While files of two runs lie side by side, no run.json says that they belong together.
         remove_if_there(&self.place.folder.join(RUN_JSON))?;
         let mut paths = Vec::with_capacity(self.names.len() + 1);

@@ -19,6 +19,7 @@ mod haplotypes;
 mod imports;
 mod inputs;
 mod interrupts;
+mod invariance;
 mod invariants;
 mod judged_models;
 mod kmer_engine;

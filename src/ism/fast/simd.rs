@@ -31,10 +31,18 @@ pub(super) enum Set {
 pub(super) struct Level(Set);
 
 impl Level {
-    /// The best that this machine has.
+    /// The best that this machine has, or less where `MPRA_SCORE_INSTRUCTIONS` says `avx2` or `portable`: what another
+    /// machine would compute (docs/reliability.md).
     pub(super) fn best() -> Self {
         static BEST: OnceLock<Level> = OnceLock::new();
-        *BEST.get_or_init(|| Self(Self::detect()))
+        *BEST.get_or_init(|| {
+            let said = std::env::var("MPRA_SCORE_INSTRUCTIONS");
+            Self(match (said.as_deref(), Self::detect()) {
+                (Ok("portable"), _) => Set::Portable,
+                (Ok("avx2"), Set::Avx512) => Set::Avx2,
+                (_, found) => found,
+            })
+        })
     }
 
     /// Which set it is.
