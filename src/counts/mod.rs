@@ -108,7 +108,7 @@ impl CountsError {
                     .into(),
             ),
             Self::Input(e) => e.hint(),
-            Self::Duplicate { .. } => None,
+            Self::Duplicate { .. } => Some("were tables joined twice? a tile has one row".into()),
         }
     }
 }

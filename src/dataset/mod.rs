@@ -127,6 +127,10 @@ impl DatasetError {
                 "--coords FILE gives them; --coords none says that no two regions overlap; --split random-tiles does not ask"
                     .into(),
             ),
+            Self::Tile { .. } => Some(
+                "tables of one design name and number tiles alike; --coords gives their regions, or each tile's own place"
+                    .into(),
+            ),
             Self::NoSequences => Some("--fasta with --coords gives them".into()),
             Self::NothingLeft(_) => Some(
                 "filtered.tsv is not kept on failure: try --missing keep, --replicates any or a lower --min-dna"

@@ -45,6 +45,9 @@ impl ColumnsError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Input(e) => e.hint(),
+            Self::Content { found, .. } if found.contains("read whole") => {
+                Some("it is damaged or cut short: copy it again, or write it anew (pyarrow, pandas, polars)".into())
+            }
             _ => None,
         }
     }

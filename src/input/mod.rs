@@ -129,7 +129,27 @@ impl InputError {
             ),
             Self::Column { key, .. } => format!("the key {key} names the column"),
             Self::Pipe { .. } => "write it to a file first".into(),
-            _ => return None,
+            Self::Read(e, _) => match e.kind() {
+                io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::InvalidData
+                | io::ErrorKind::InvalidInput
+                | io::ErrorKind::Other => "it is damaged or cut short: copy it again".into(),
+                _ => return None,
+            },
+            Self::LongLine { .. } => "is it text, with one row a line?".into(),
+            Self::Empty(_) => {
+                "headers, comments and blank lines are no rows: is it the right file?".into()
+            }
+            Self::Line { path, problem, .. } if problem.contains("UTF-8") => format!(
+                "convert it: iconv -f LATIN1 -t UTF-8 {} > utf8.txt; or it is no text at all",
+                path.display()
+            ),
+            Self::Line { path, line, .. } => {
+                format!(
+                    "that line: sed -n {line}p {} (of a packed file: zcat)",
+                    path.display()
+                )
+            }
         })
     }
 }

@@ -174,6 +174,16 @@ impl ModelError {
                     .into(),
             ),
             Self::Runtime(e) => e.hint(),
+            Self::NotOnnx { .. } => Some(
+                "was it copied whole? torch.onnx.export, tf2onnx and `mpra-score train` write such files".into(),
+            ),
+            Self::Load { .. } | Self::Run(_) => Some(
+                "does onnx.checker.check_model take it, and Python onnxruntime run it? otherwise export it again".into(),
+            ),
+            Self::Unfit { .. } => Some(
+                "docs/models.md says what a model may be; --alphabet, --frame, --task-names, --output and --reduce say what its file does not"
+                    .into(),
+            ),
             _ => None,
         }
     }

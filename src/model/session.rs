@@ -161,7 +161,13 @@ impl Model {
                 one_hot.encode(codes, row);
             }
             self.input[used * row_len..].fill(0.0);
-            let (_, values) = run(&mut self.session, &self.spec, &self.input, batch)?;
+            let (_, values) = run(
+                &mut self.session,
+                &self.spec,
+                self.file.path(),
+                &self.input,
+                batch,
+            )?;
             if values.len() != batch * tasks {
                 return Err(ModelError::Run(format!(
                     "{batch} windows of {tasks} tasks gave {} values",
@@ -203,7 +209,7 @@ fn tasks(
     // One base set, so that models which divide by the number of bases see one.
     spec.one_hot
         .encode(&vec![0; spec.window], &mut input[..spec.one_hot.row_len()]);
-    let (shape, _) = run(session, spec, &input, rows)?;
+    let (shape, _) = run(session, spec, file.path(), &input, rows)?;
     match shape.as_slice() {
         [r, t] if *r == rows as i64 && *t > 0 => Ok(*t as usize),
         other => Err(ModelError::Unfit {
@@ -234,18 +240,20 @@ pub(super) fn session(path: &Path, bytes: &[u8], runtime: &Runtime) -> Result<Se
 fn run(
     session: &mut Session,
     spec: &ModelSpec,
+    path: &Path,
     input: &[f32],
     rows: usize,
 ) -> Result<(Vec<i64>, Vec<f32>), ModelError> {
-    let fail = |e: ort::Error| ModelError::Run(e.to_string());
+    let fail = |e: ort::Error| ModelError::Run(format!("{}: {e}", path.display()));
     let shape = spec.one_hot.layout.shape(rows, spec.one_hot.length);
     let tensor = TensorRef::from_array_view((shape, input)).map_err(fail)?;
     let outputs = session
         .run(ort::inputs![spec.input.as_str() => tensor])
         .map_err(fail)?;
-    let output = outputs
-        .get(spec.output.as_str())
-        .ok_or_else(|| ModelError::Run(format!("no output {:?}", spec.output)))?;
+    let output = outputs.get(spec.output.as_str()).ok_or_else(|| {
+        let path = path.display();
+        ModelError::Run(format!("{path}: no output {:?}", spec.output))
+    })?;
     let (shape, values) = output.try_extract_tensor::<f32>().map_err(fail)?;
     Ok((shape.to_vec(), values.to_vec()))
 }

@@ -118,6 +118,10 @@ impl MotifError {
             Self::NoScoredRow(_) => {
                 Some("`status` in the table beside it says why rows were not scored".into())
             }
+            Self::NoFilters { .. } => Some(
+                "filters are read off a network that begins with a convolution over the four bases"
+                    .into(),
+            ),
             Self::UnknownTask { .. } => Some("--tasks names those of the results".into()),
             _ => None,
         }
