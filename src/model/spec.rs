@@ -16,6 +16,8 @@ use crate::encode::{BASES, Layout, OneHot};
 const MOST_COLUMNS: usize = 1 << 24;
 const MOST_TASKS: usize = 1 << 16;
 const MOST_INPUT: usize = 1 << 28;
+/// Widest padding: a file of a kilobyte could ask for gigabytes.
+const MOST_PADDING: i64 = 1 << 16;
 
 /// The window's place in the model's input, for models whose input is longer than the window
 /// (paper, 4.2.1).
@@ -142,6 +144,16 @@ impl ModelFile {
     /// or task count is wrong.
     pub fn spec(&self, options: &ModelOptions) -> Result<ModelSpec, ModelError> {
         let (input, output) = self.ends()?;
+        for node in &self.graph().node {
+            let pads = node.attribute("pads").map_or(&[][..], |pads| &pads.ints);
+            if let Some(wide) = pads.iter().find(|pad| **pad > MOST_PADDING) {
+                let problem = format!(
+                    "{} pads {wide} positions; at most {MOST_PADDING} are supported",
+                    node.op_type
+                );
+                return Err(self.unfit("padding", problem));
+            }
+        }
         let frame = match &options.frame {
             Some(frame) => Some(*frame),
             None => self.metadata_json::<Frame>("mpra_score.frame", "frame")?,

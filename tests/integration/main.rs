@@ -16,6 +16,7 @@ mod fast_engine;
 mod fdr;
 mod gwas;
 mod haplotypes;
+mod hostile;
 mod imports;
 mod inputs;
 mod interrupts;
