@@ -6,6 +6,7 @@ mod support;
 mod attributions;
 mod closed_form;
 mod dag_engine;
+mod damaged;
 mod design;
 mod embedded;
 mod engines;
