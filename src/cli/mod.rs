@@ -42,7 +42,7 @@ use anyhow::Result;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::Cancel;
+use crate::{Cancel, output};
 
 pub use memory::Checked;
 
@@ -181,7 +181,9 @@ pub fn main_with(words: impl IntoIterator<Item = OsString>) -> u8 {
     // cannot be raised, opening fails with a hint.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     start_logging(cli.verbosity());
-    match cli.run() {
+    let done = cli.run();
+    output::settle_indexes(done.is_ok());
+    match done {
         Ok(()) => 0,
         Err(error) => report(&error),
     }
@@ -219,7 +221,9 @@ pub fn run(
     let cli = Cli::try_parse_from(words).map_err(|e| usage(&e))?;
     start_logging(cli.verbosity());
     let _ = rlimit::increase_nofile_limit(u64::MAX);
-    interrupt::with(cancel, || cli.run()).map_err(|error| {
+    let done = interrupt::with(cancel, || cli.run());
+    output::settle_indexes(done.is_ok());
+    done.map_err(|error| {
         if let Some(e) = error.downcast_ref::<clap::Error>() {
             return usage(e);
         }

@@ -2,13 +2,14 @@
 //! noodles'; what samtools accepts and where it is wrong is told at [`build`].
 
 use std::fs;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::num::NonZero;
 use std::path::Path;
 
 use noodles::fasta::fai::{self, Record};
 
 use super::GenomeError;
+use crate::output::OutputError;
 
 /// Byte offset of a base in the uncompressed FASTA.
 pub(super) fn offset_of(record: &Record, base: u64) -> u64 {
@@ -266,20 +267,12 @@ fn read_line(reader: &mut impl BufRead) -> io::Result<Option<Line>> {
     }
 }
 
-/// Writes a file whole or not at all.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), GenomeError> {
-    let fail = |e| GenomeError::Write(e, path.into());
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(folder)
-        .map_err(fail)?;
-    file.write_all(bytes).map_err(fail)?;
-    file.persist(path).map_err(|e| fail(e.error))?;
-    Ok(())
+/// Writes an index whole or not at all; it goes again if the run fails.
+pub(super) fn write_index(path: &Path, bytes: &[u8]) -> Result<(), GenomeError> {
+    crate::output::write_index(path, bytes).map_err(|e| match e {
+        OutputError::Write(e, path) => GenomeError::Write(e, path),
+        other => GenomeError::Write(io::Error::other(other), path.into()),
+    })
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ impl Fasta {
             IndexSource::Built if write_index => {
                 let text = fai::to_text(&fasta.records)
                     .map_err(|e| GenomeError::Write(e, fai_path.clone()))?;
-                fai::write_whole(&fai_path, &text)?;
+                fai::write_index(&fai_path, &text)?;
                 tracing::info!("wrote {}", fai_path.display());
             }
             IndexSource::Built => {}
@@ -503,7 +503,7 @@ fn read_or_build_gzi(path: &Path, write_index: bool) -> Result<bgzf::gzi::Index,
     if write_index {
         let mut writer = bgzf::gzi::io::Writer::new(Vec::new());
         (writer.write_index(&index)).map_err(|e| GenomeError::Write(e, gzi_path.clone()))?;
-        fai::write_whole(&gzi_path, &writer.into_inner())?;
+        fai::write_index(&gzi_path, &writer.into_inner())?;
         tracing::info!("wrote {}", gzi_path.display());
     }
     Ok(index)

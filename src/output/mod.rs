@@ -18,8 +18,10 @@ pub use seal::{Seal, check_sum, read_notes};
 pub use tsv::{Number, Tsv, cell, decimals};
 pub(crate) use unfinished::UnfinishedFile;
 use unfinished::{Unfinished, open};
-pub use unfinished::{abandon, abandon_unless_busy, nothing_unfinished};
-use whole::check_input;
+pub use unfinished::{
+    abandon, abandon_unless_busy, nothing_unfinished, settle_indexes, write_index,
+};
+pub(crate) use whole::check_input;
 pub use whole::{WholeFile, check_file, stdout, write, write_whole};
 
 use std::fs::{self, File};

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{CHECKPOINT, Place};
+use super::{CHECKPOINT, OutputError, Place, write_whole};
 
 /// Something that is not finished.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(super) enum Unfinished {
     Folder { place: Place, resumable: bool },
     /// A file that is not whole; of a job that can go on, and keeps it.
     File { path: PathBuf, resumable: bool },
+    /// An index that was written beside an input, whole; it stays if the job succeeds.
+    Index(PathBuf),
 }
 
 /// Held while something begins, is finished or removed: nobody sees these halfway.
@@ -69,6 +71,29 @@ impl Drop for UnfinishedFile {
     }
 }
 
+/// Writes an index beside an input, whole or not at all; [`settle_indexes`] says whether it stays.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn write_index(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    write_whole(path, bytes)?;
+    open().begins(Unfinished::Index(path.into()));
+    Ok(())
+}
+
+/// Keeps the indexes that were written, or removes them as those of a run that failed.
+pub fn settle_indexes(keep: bool) {
+    open().0.retain(|unfinished| match unfinished {
+        Unfinished::Index(path) => {
+            if !keep {
+                let _ = std::fs::remove_file(path);
+            }
+            false
+        }
+        _ => true,
+    });
+}
+
 /// Whether nothing is unfinished: then the process may simply end.
 pub fn nothing_unfinished() -> bool {
     open().0.is_empty()
@@ -102,6 +127,10 @@ fn remove_all(list: Open) -> bool {
                     let _ = std::fs::remove_file(path);
                 }
                 *resumable
+            }
+            Unfinished::Index(path) => {
+                let _ = std::fs::remove_file(path);
+                false
             }
         }
     });

@@ -83,7 +83,9 @@ impl WholeFile {
 /// # Errors
 /// When it cannot be written; what was there before stays.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
-    let whole = WholeFile::create(path)?;
+    let mut whole = WholeFile::create(path)?;
+    // Whoever writes such a file may replace it.
+    whole.new = false;
     let write = || -> io::Result<()> {
         let mut file = whole.file.as_file();
         file.write_all(bytes)?;
@@ -139,7 +141,7 @@ pub fn check_file(path: &Path, force: bool, inputs: &[&Path]) -> Result<(), Outp
 }
 
 /// Refuses to write over a file that the job reads, by whatever name.
-pub(super) fn check_input<'a>(
+pub(crate) fn check_input<'a>(
     path: &Path,
     inputs: impl Iterator<Item = &'a Path>,
 ) -> Result<(), OutputError> {

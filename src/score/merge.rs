@@ -12,7 +12,7 @@ use crate::Error;
 use crate::genome::{Contig, Contigs, Lattice, Regions};
 use crate::ism::Members;
 use crate::job::{Cancel, RunInfo, same_settings};
-use crate::output::{Existing, OutputDir, OutputError, RUN_JSON, Seal};
+use crate::output::{Existing, OutputDir, OutputError, RUN_JSON, Seal, check_input};
 
 const ROWS: &str = "rows.tsv";
 const CONTIGS: &str = "contigs.tsv";
@@ -51,6 +51,8 @@ pub fn merge(
     cancel: &Cancel,
 ) -> Result<Summary, Error> {
     let started = Instant::now();
+    let folders: Vec<&Path> = shards.iter().map(PathBuf::as_path).collect();
+    check_input(out, folders.into_iter())?;
     let mut found = Vec::new();
     for folder in shards {
         found.push((folder, read_notes(folder)?));

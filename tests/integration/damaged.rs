@@ -147,7 +147,7 @@ fn with_last(sound: &[u8], array: &str, value: f32) -> Vec<u8> {
     let mut out = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for i in 0..archive.len() {
         let mut entry = archive.by_index(i).unwrap();
-        let name = entry.name().to_owned();
+        let name = entry.name().unwrap().into_owned();
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).unwrap();
         if name == array {
@@ -184,13 +184,54 @@ fn saved_backgrounds() {
             refuse(&with_last(&sound, array, value));
         }
         // Behind its name and numpy's head; the checksum is another's then.
-        let at = sound.windows(array.len()).position(|w| w == array.as_bytes());
+        let at = sound
+            .windows(array.len())
+            .position(|w| w == array.as_bytes());
         let mut spoiled = sound.clone();
         spoiled[at.unwrap() + 200] ^= 1;
         refuse(&spoiled);
     }
     refuse(&sound[..sound.len() / 2]);
     succeed(here, &format!("{line} --background b.npz --out y.vcf"));
+}
+
+#[test]
+fn indexes_of_failed_runs() {
+    let dir = folder();
+    let here = dir.path();
+    let genome = fs::read(here.join("genome.fa")).unwrap();
+    fs::write(here.join("bare.fa"), &genome).unwrap();
+    fs::write(
+        here.join("packed.fa.gz"),
+        crate::support::jobs::bgzip(&genome, true),
+    )
+    .unwrap();
+    fs::write(here.join("bad.bed"), "nowhere\t0\t10\n").unwrap();
+    for fasta in ["bare.fa", "packed.fa.gz"] {
+        let line = format!("score --fasta {fasta} --write-index --model count.onnx --tasks A");
+        let (code, error) = outcome(here, &format!("{line} --bed bad.bed --out {fasta}.out"));
+        assert!(code == 1 && error.contains("nowhere"), "{error}");
+        let index = |ending: &str| here.join(format!("{fasta}{ending}")).exists();
+        assert!(!index(".fai") && !index(".gzi"));
+        succeed(here, &format!("{line} --bed regions.bed --out {fasta}.out"));
+        assert!(index(".fai") && index(".gzi") == fasta.ends_with(".gz"));
+    }
+}
+
+#[test]
+fn shards_are_not_merged_into_one_of_themselves() {
+    let dir = folder();
+    let here = dir.path();
+    succeed(
+        here,
+        "score --bed regions.bed --fasta genome.fa --model count.onnx --shard 1/1 --out shard",
+    );
+    let (code, error) = outcome(here, "merge shard --out shard/../shard --force");
+    assert!(
+        code == 1 && error.contains("is read by this job"),
+        "{error}"
+    );
+    succeed(here, "merge shard --out whole");
 }
 
 #[test]
