@@ -5,6 +5,7 @@
 //! folder that already holds results is refused unless it is to be replaced.
 
 mod append;
+mod index;
 mod npz;
 mod seal;
 mod tsv;
@@ -12,15 +13,14 @@ mod unfinished;
 mod whole;
 
 pub use append::AppendFile;
+pub use index::write_index;
 pub(crate) use npz::NpzWriter;
 use seal::{RUN_SUM, sealed, sum_of_run};
 pub use seal::{Seal, check_sum, read_notes};
 pub use tsv::{Number, Tsv, cell, decimals};
 pub(crate) use unfinished::UnfinishedFile;
 use unfinished::{Unfinished, open};
-pub use unfinished::{
-    abandon, abandon_unless_busy, nothing_unfinished, settle_indexes, write_index,
-};
+pub use unfinished::{abandon, abandon_unless_busy, nothing_unfinished, settle_indexes};
 pub(crate) use whole::check_input;
 pub use whole::{WholeFile, check_file, stdout, write, write_whole};
 

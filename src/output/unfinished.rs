@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{CHECKPOINT, OutputError, Place, write_whole};
+use super::{CHECKPOINT, Place};
 
 /// Something that is not finished.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,16 +69,6 @@ impl Drop for UnfinishedFile {
     fn drop(&mut self) {
         open().ends(&self.0);
     }
-}
-
-/// Writes an index beside an input, whole or not at all; [`settle_indexes`] says whether it stays.
-///
-/// # Errors
-/// As [`write_whole`].
-pub fn write_index(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
-    write_whole(path, bytes)?;
-    open().begins(Unfinished::Index(path.into()));
-    Ok(())
 }
 
 /// Keeps the indexes that were written, or removes them as those of a run that failed.

@@ -12,18 +12,18 @@ use super::{OutputError, UnfinishedFile};
 pub struct WholeFile {
     file: NamedTempFile,
     path: PathBuf,
-    /// Whether nothing had its name when it was begun.
-    new: bool,
+    /// Whether what is there may be replaced.
+    replace: bool,
     /// Behind the file: it is off the list when it is gone.
     _unfinished: UnfinishedFile,
 }
 
 impl WholeFile {
-    /// A temporary file beside `path`.
+    /// A temporary file beside `path`; `replace` says whether what has that name in the end may be replaced.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn create(path: &Path) -> Result<Self, OutputError> {
+    pub fn create(path: &Path, replace: bool) -> Result<Self, OutputError> {
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -39,7 +39,7 @@ impl WholeFile {
         Ok(Self {
             file,
             path: path.into(),
-            new: path.symlink_metadata().is_err(),
+            replace,
             _unfinished: unfinished,
         })
     }
@@ -66,9 +66,9 @@ impl WholeFile {
     /// When it cannot be renamed; [`OutputError::Exists`] where another run has written there meanwhile.
     pub fn keep(self) -> Result<PathBuf, OutputError> {
         let path = self.path;
-        let kept = match self.new {
-            true => self.file.persist_noclobber(&path),
-            false => self.file.persist(&path),
+        let kept = match self.replace {
+            true => self.file.persist(&path),
+            false => self.file.persist_noclobber(&path),
         };
         kept.map_err(|e| match e.error.kind() {
             io::ErrorKind::AlreadyExists => OutputError::Exists(path.clone()),
@@ -78,14 +78,12 @@ impl WholeFile {
     }
 }
 
-/// Writes a file whole or not at all, also when the machine goes down.
+/// Writes a file whole or not at all, also when the machine goes down; what is there is replaced.
 ///
 /// # Errors
 /// When it cannot be written; what was there before stays.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
-    let mut whole = WholeFile::create(path)?;
-    // Whoever writes such a file may replace it.
-    whole.new = false;
+    let whole = WholeFile::create(path, true)?;
     let write = || -> io::Result<()> {
         let mut file = whole.file.as_file();
         file.write_all(bytes)?;
@@ -167,7 +165,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         write_whole(&path, b"old").unwrap();
-        let unfinished = WholeFile::create(&path).unwrap();
+        let unfinished = WholeFile::create(&path, true).unwrap();
         unfinished.file().unwrap().write_all(b"ne").unwrap();
         drop(unfinished);
         assert_eq!(fs::read(&path).unwrap(), b"old");

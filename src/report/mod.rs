@@ -177,17 +177,21 @@ pub fn run(config: &ReportConfig, cancel: &Cancel) -> Result<Vec<PathBuf>, Error
     }
     let html = page::html(&parts, config.igv.as_deref(), config.live)?;
     cancel.check()?;
-    let mut files = vec![write(&out, html.as_bytes())?];
+    let mut files = vec![write(&out, html.as_bytes(), config.force)?];
     if !elements.is_empty() {
-        files.push(write(&bed, elements::bed(&elements).as_bytes())?);
+        files.push(write(
+            &bed,
+            elements::bed(&elements).as_bytes(),
+            config.force,
+        )?);
     }
     files.extend(others);
     Ok(files)
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<PathBuf, OutputError> {
+fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<PathBuf, OutputError> {
     use std::io::Write;
-    let whole = WholeFile::create(path)?;
+    let whole = WholeFile::create(path, replace)?;
     let mut file = whole.file()?;
     file.write_all(bytes)
         .map_err(|e| OutputError::Write(e, path.into()))?;

@@ -59,7 +59,10 @@ pub(super) fn write(
     let Some(lost) = lost else { return Ok(None) };
     let elsewhere = config.liftover.as_ref().and_then(|l| l.rejects.as_deref());
     let (path, whole) = match elsewhere {
-        Some(path) => (path.to_owned(), Some(WholeFile::create(path)?)),
+        Some(path) => (
+            path.to_owned(),
+            Some(WholeFile::create(path, config.existing.force)?),
+        ),
         None => (out.file(REJECTED), None),
     };
     let fail = |e| OutputError::Write(e, path.clone());

@@ -44,7 +44,7 @@ pub fn write_bigbed(
     let ranks = contigs.ranks();
     rows.sort_by_key(|r| (ranks[r.contig as usize], r.start, r.end));
     let sizes: HashMap<String, u32> = contigs.iter().map(|c| (c.name.clone(), c.length)).collect();
-    let whole = WholeFile::create(path)?;
+    let whole = WholeFile::create(path, true)?;
     let fail = |e: &dyn std::fmt::Display| {
         OutputError::Write(std::io::Error::other(e.to_string()), path.into())
     };

@@ -123,7 +123,7 @@ pub fn run(
             }
             let (kept, sample) = setup.with_background(scoring, cancel)?;
             setup = kept;
-            saved = save(sample.as_ref(), scoring)?;
+            saved = save(sample.as_ref(), scoring, config.force)?;
             sample.map_or_else(|| Set::new(setup.tasks.len()), |s| of_sample(&s, seed))
         }
         Control::Variants(source) => {

@@ -141,7 +141,7 @@ pub fn run(
         return Err(VariantError::Setting(text).into());
     }
 
-    let saved = save(sample.as_ref(), scoring)?;
+    let saved = save(sample.as_ref(), scoring, config.force)?;
     let described = sample
         .as_ref()
         .map(|s| (s.changes(), s.origin.regions.clone(), s.origin.seed));
@@ -426,8 +426,11 @@ impl Outputs {
                 header,
                 shared.bcf.as_ref().map(|bcf| &bcf.names),
                 longest,
+                config.force,
             )?,
-            table: config.table.as_deref().map(WholeFile::create).transpose()?,
+            table: (config.table.as_deref())
+                .map(|path| WholeFile::create(path, config.force))
+                .transpose()?,
             ranking,
             levels,
             others: Vec::new(),
@@ -438,7 +441,7 @@ impl Outputs {
     /// Opens the file for what cannot be lifted, if there is to be one.
     fn open_rejects(&mut self, config: &VariantsConfig, input: &Input) -> Result<(), VariantError> {
         if let Some(path) = lift::rejects_path(config)? {
-            let whole = WholeFile::create(&path)?;
+            let whole = WholeFile::create(&path, config.force)?;
             let mut file = BufWriter::new(whole.file()?);
             (file.write_all(&lift::rejects_header(input.header())))
                 .map_err(|e| VariantError::Write(e, path))?;
@@ -535,11 +538,15 @@ impl Outputs {
 ///
 /// # Errors
 /// When it cannot be written.
-fn save(sample: Option<&Sample>, scoring: &Scoring) -> Result<Option<WholeFile>, VariantError> {
+fn save(
+    sample: Option<&Sample>,
+    scoring: &Scoring,
+    replace: bool,
+) -> Result<Option<WholeFile>, VariantError> {
     let (Some(sample), Some(path)) = (sample, &scoring.background.save) else {
         return Ok(None);
     };
-    let whole = WholeFile::create(path)?;
+    let whole = WholeFile::create(path, replace)?;
     sample
         .write(whole.file()?)
         .map_err(|e| VariantError::Write(e, path.clone()))?;

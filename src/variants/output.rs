@@ -113,12 +113,13 @@ impl Writer {
         header: &Header,
         names: Option<&Dictionary>,
         longest: u32,
+        replace: bool,
     ) -> Result<Self, VariantError> {
         let format = Format::of(path)?;
         let write = |e| VariantError::Write(e, path.into());
         let file = match format {
             Format::Stdout => None,
-            _ => Some(WholeFile::create(path)?),
+            _ => Some(WholeFile::create(path, replace)?),
         };
         let mut out = match &file {
             None => Out::Plain(Box::new(BufWriter::with_capacity(1 << 16, stdout()?))),
@@ -277,7 +278,7 @@ impl Writer {
         let index = match self.index {
             Index::None => None,
             Index::Tabix(indexer) => {
-                let whole = WholeFile::create(&added(&path, "tbi"))?;
+                let whole = WholeFile::create(&added(&path, "tbi"), true)?;
                 let indexer = match header {
                     Some(header) => indexer.set_header(header),
                     None => *indexer,
@@ -289,7 +290,7 @@ impl Writer {
                 Some(whole)
             }
             Index::Csi(indexer) => {
-                let whole = WholeFile::create(&added(&path, "csi"))?;
+                let whole = WholeFile::create(&added(&path, "csi"), true)?;
                 let indexer = match header {
                     Some(header) => indexer.set_header(header),
                     None => *indexer,

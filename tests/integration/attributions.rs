@@ -99,14 +99,18 @@ fn slopes(seed: u64) {
                 backward.input(&there).to_vec()
             };
             let (more, less) = (at(STEP), at(-STEP));
+            let (twice_more, twice_less) = (at(2.0 * STEP), at(-2.0 * STEP));
             (0..2)
                 .map(|task| {
                     let difference = (more[task] - less[task]) / (2.0 * STEP);
+                    let wider = (twice_more[task] - twice_less[task]) / (4.0 * STEP);
                     let of_task = &gradients[task * input.len()..][..input.len()];
                     let slope: f32 = of_task.iter().zip(&way).map(|(g, v)| g * v).sum();
                     let size = of_task.iter().map(|g| g * g).sum::<f32>().sqrt();
-                    // A twentieth, and what rounding makes of the difference.
-                    let room = 0.05 * size + 4.0 * rounding[task] / STEP;
+                    // A twentieth, what rounding makes of the difference, and how much it depends on the step.
+                    let room = 0.05 * size
+                        + 4.0 * rounding[task] / STEP
+                        + 2.0 * (difference - wider).abs();
                     (slope - difference).abs() / room
                 })
                 .collect::<Vec<_>>()

@@ -29,7 +29,9 @@ fn refused(here: &Path, line: &str, name: &str) {
         .unwrap_or("");
     assert!(said.contains(name), "{line}: {error}");
     assert!(!error.contains("panicked"), "{line}: {error}");
-    assert!(!here.join("refused").exists(), "{line}");
+    for out in ["refused", "refused.vcf"] {
+        assert!(!here.join(out).exists(), "{line}");
+    }
 }
 
 fn number(bytes: &[u8], at: usize) -> u64 {
@@ -176,7 +178,7 @@ fn saved_backgrounds() {
     let sound = fs::read(here.join("b.npz")).unwrap();
     let refuse = |spoiled: &[u8]| {
         fs::write(here.join("spoiled.npz"), spoiled).unwrap();
-        let line = format!("{line} --background spoiled.npz --out refused");
+        let line = format!("{line} --background spoiled.npz --out refused.vcf");
         refused(here, &line, "spoiled.npz");
     };
     for array in ["effects.npy", "importance.npy", "gc.npy"] {

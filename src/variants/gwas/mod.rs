@@ -164,7 +164,7 @@ pub fn run(
         .transpose()?;
     let annotations = annotations_of(&config.annotations, &setup, &config.scoring)?;
     let (mut setup, sample) = setup.with_background(&config.scoring, cancel)?;
-    let saved = super::save(sample.as_ref(), &config.scoring)?;
+    let saved = super::save(sample.as_ref(), &config.scoring, config.force)?;
     let described =
         (sample.as_ref()).map(|s| (s.changes(), s.origin.regions.clone(), s.origin.seed));
     let background =

@@ -84,14 +84,15 @@ impl Outputs {
         let rejects = match rejects_path(config)? {
             None => None,
             Some(path) => {
-                let whole = WholeFile::create(&path)?;
+                let whole = WholeFile::create(&path, config.force)?;
                 let mut file = BufWriter::new(whole.file()?);
                 writeln!(file, "{}", names.join("\t"))
                     .map_err(|e| VariantError::Write(e, path.clone()))?;
                 Some((whole, file))
             }
         };
-        let whole = |path: &Path| (path.as_os_str() != "-").then(|| WholeFile::create(path));
+        let whole =
+            |path: &Path| (path.as_os_str() != "-").then(|| WholeFile::create(path, config.force));
         Ok(Self {
             spool: BufWriter::with_capacity(1 << 18, spool),
             folder,
@@ -102,7 +103,7 @@ impl Outputs {
             candidates: config
                 .candidates
                 .as_deref()
-                .map(WholeFile::create)
+                .map(|path| WholeFile::create(path, config.force))
                 .transpose()?,
             rejects,
         })
@@ -214,7 +215,7 @@ impl Outputs {
                 .filter_map(|file| file.path().file_name())
                 .map(|name| name.to_string_lossy().into_owned())
                 .collect();
-            let whole = WholeFile::create(Path::new(&name))?;
+            let whole = WholeFile::create(Path::new(&name), true)?;
             let fail = |e: io::Error| VariantError::Write(e, whole.path().into());
             let text = serde_json::to_string_pretty(&run).map_err(|e| fail(e.into()))?;
             whole
