@@ -97,7 +97,7 @@ fn spoiled(kind: &Kind, bytes: &[u8], index: u64) -> Vec<u8> {
     let changes = mutate::mutations().new_tree(&mut runner);
     let changes = changes.expect("always one").current();
     // Of what is packed, half of the time what is inside.
-    if index % 2 == 0
+    if index.is_multiple_of(2)
         && let Some(inside) = kinds::unpacked(&kind.file, bytes)
     {
         return kinds::packed(&mutate::mutated(&inside, &changes));

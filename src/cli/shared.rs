@@ -371,6 +371,24 @@ pub fn say(line: String) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// ` (2 too_short, 1 empty)` of the reasons that occur, or nothing.
+pub fn left_out<'a>(reasons: impl IntoIterator<Item = (&'a str, u64)>) -> String {
+    let reasons = reasons.into_iter().filter(|(_, n)| *n > 0);
+    let each: Vec<String> = reasons.map(|(why, n)| format!("{n} {why}")).collect();
+    match each.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", each.join(", ")),
+    }
+}
+
+/// `1 design`, `2 designs`.
+pub fn many(count: u64, one: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        n => format!("{n} {one}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -391,23 +409,5 @@ mod tests {
             assert_eq!((n.name.as_str(), n.path.as_path()), (name, Path::new(path)));
         }
         assert!(named("=x").is_err() && named("x=").is_err());
-    }
-}
-
-/// ` (2 too_short, 1 empty)` of the reasons that occur, or nothing.
-pub fn left_out<'a>(reasons: impl IntoIterator<Item = (&'a str, u64)>) -> String {
-    let reasons = reasons.into_iter().filter(|(_, n)| *n > 0);
-    let each: Vec<String> = reasons.map(|(why, n)| format!("{n} {why}")).collect();
-    match each.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", each.join(", ")),
-    }
-}
-
-/// `1 design`, `2 designs`.
-pub fn many(count: u64, one: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        n => format!("{n} {one}s"),
     }
 }
