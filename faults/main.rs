@@ -383,7 +383,7 @@ fn killed(job: &mut Job, moments: usize) -> Result<(), String> {
         let at = moment(job.time, round, moments);
         let train = job.line.starts_with("train --data");
         let mut more = force.to_vec();
-        if resumes && !(train && !force.is_empty()) {
+        if resumes && (!train || force.is_empty()) {
             more.extend(["--resume"]);
         }
         job.run(&more, |child| {
