@@ -3,6 +3,7 @@
 
 mod cancel;
 mod hash;
+mod memory;
 mod order;
 mod progress;
 mod run;
@@ -13,6 +14,7 @@ mod threads;
 pub use cancel::Cancel;
 pub(crate) use hash::hex;
 pub use hash::sha256;
+pub use memory::address_space_left;
 pub use order::in_order;
 pub use progress::{Progress, Silent};
 pub(crate) use run::map;

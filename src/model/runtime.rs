@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
+use crate::job::address_space_left;
+
 /// Environment variable that names the ONNX Runtime library.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
 
@@ -55,17 +57,6 @@ impl RuntimeError {
 
 /// What the library and its first session take, with something to spare.
 const NEEDED: u64 = 160 << 20;
-
-/// What is left of the address space, where it is limited.
-fn address_space_left() -> Option<u64> {
-    let (limit, _) = rlimit::getrlimit(rlimit::Resource::AS).ok()?;
-    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = pages.split(' ').next()?.parse().ok()?;
-    // SAFETY: asks for a number.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    (limit != rlimit::INFINITY)
-        .then(|| limit.saturating_sub(pages * u64::try_from(page).unwrap_or(4096)))
-}
 
 /// ONNX Runtime, loaded once a process.
 #[derive(Clone)]

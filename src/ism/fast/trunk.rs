@@ -14,6 +14,7 @@
 
 use super::network::{Conv, Elementwise, Function, Network, relu};
 use super::simd::padded;
+use crate::job::address_space_left;
 
 /// A convolution over projected rows.
 #[derive(Clone, Debug)]
@@ -100,7 +101,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 768 << 20 }
+        // Where memory is limited half of what is left: the rest is for passes and results.
+        let left = address_space_left().map_or(usize::MAX, |left| (left / 2) as usize);
+        Self {
+            bytes: left.min(768 << 20),
+        }
     }
 }
 
