@@ -43,7 +43,7 @@ pub fn said(kept: bool) -> &'static str {
 
 /// Makes the first Ctrl-C (or SIGTERM, SIGHUP) ask the job to stop. Where nothing is unfinished (it may be waiting for standard
 /// input), at the second, and when the job has not ended in two seconds, what is unfinished is removed and the process ended
-/// from here; no other way leads out of a signal handler.
+/// from here; no other way leads out of a signal handler. Where results are in their place already, the exit code says so.
 ///
 /// Asked again, by a job after the first one, it gives the same.
 pub fn watch() -> Result<Cancel> {
@@ -58,7 +58,8 @@ pub fn watch() -> Result<Cancel> {
     ctrlc::set_handler(move || {
         let again = shared.is_requested();
         shared.request();
-        if again || (output::nothing_unfinished() && !shared.is_heard()) {
+        let leaves_nothing = output::nothing_unfinished() && !output::is_finished();
+        if again || (leaves_nothing && !shared.is_heard()) {
             end();
         }
         let later = std::thread::Builder::new().spawn(|| {
@@ -74,8 +75,14 @@ pub fn watch() -> Result<Cancel> {
 }
 
 fn end() -> ! {
-    let kept = output::abandon();
-    say(said(kept).into());
+    let code = match output::is_finished() {
+        true => 0,
+        false => {
+            let kept = output::abandon();
+            say(said(kept).into());
+            INTERRUPTED
+        }
+    };
     // SAFETY: without what a library of another language would run at the end while other threads still use it.
-    unsafe { libc::_exit(i32::from(INTERRUPTED)) }
+    unsafe { libc::_exit(i32::from(code)) }
 }

@@ -20,7 +20,9 @@ pub use seal::{Seal, check_sum, read_notes};
 pub use tsv::{Number, Tsv, cell, decimals};
 pub(crate) use unfinished::UnfinishedFile;
 use unfinished::{Unfinished, open};
-pub use unfinished::{abandon, abandon_unless_busy, nothing_unfinished, settle_indexes};
+pub use unfinished::{
+    abandon, abandon_unless_busy, is_finished, nothing_unfinished, settle_indexes,
+};
 pub(crate) use whole::check_input;
 pub use whole::{WholeFile, check_file, stdout, write, write_whole};
 
@@ -494,6 +496,7 @@ impl OutputDir {
         paths.push(to);
         self.committed = true;
         open.ends(&self.unfinished());
+        unfinished::finished();
         drop(self.lock.take());
         // The results are in place: a folder that cannot be removed any more is no failure.
         let _ = fs::remove_dir_all(&self.place.partial);

@@ -2,6 +2,7 @@
 //! be ended from outside with nothing of it left.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{CHECKPOINT, Place};
@@ -21,6 +22,9 @@ pub(super) enum Unfinished {
 pub(super) struct Open(MutexGuard<'static, Vec<Unfinished>>);
 
 static OPEN: Mutex<Vec<Unfinished>> = Mutex::new(Vec::new());
+
+/// Whether results are in their place.
+static FINISHED: AtomicBool = AtomicBool::new(false);
 
 /// The list, and that nobody else changes what is on it.
 pub(super) fn open() -> Open {
@@ -82,6 +86,16 @@ pub fn settle_indexes(keep: bool) {
         }
         _ => true,
     });
+}
+
+/// Says that results are in their place: who ends the process now must not say that there are none.
+pub(super) fn finished() {
+    FINISHED.store(true, Ordering::Relaxed);
+}
+
+/// Whether results are in their place, and nothing is unfinished.
+pub fn is_finished() -> bool {
+    FINISHED.load(Ordering::Relaxed) && nothing_unfinished()
 }
 
 /// Whether nothing is unfinished: then the process may simply end.

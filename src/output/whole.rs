@@ -60,11 +60,17 @@ impl WholeFile {
         &self.path
     }
 
-    /// Gives it its name.
+    /// Gives it its name, as one of the results.
     ///
     /// # Errors
     /// When it cannot be renamed; [`OutputError::Exists`] where another run has written there meanwhile.
     pub fn keep(self) -> Result<PathBuf, OutputError> {
+        let path = self.put()?;
+        super::unfinished::finished();
+        Ok(path)
+    }
+
+    fn put(self) -> Result<PathBuf, OutputError> {
         let path = self.path;
         let kept = match self.replace {
             true => self.file.persist(&path),
@@ -90,7 +96,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
         file.sync_data()
     };
     write().map_err(|e| OutputError::Write(e, path.into()))?;
-    whole.keep().map(drop)
+    whole.put().map(drop)
 }
 
 /// Writes a file of an unfinished folder, which is whole when the folder is committed.
