@@ -12,6 +12,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 
 use super::interrupt;
 use super::progress::Bar;
+use super::report::ReportFlag;
 use super::shared::{
     ComputeFlags, ModelFlags, StrandFlag, aliases, command_line, left_out, many, say, wrote,
 };
@@ -209,6 +210,8 @@ pub struct DesignArgs {
     flags: ModelFlags,
     #[command(flatten)]
     compute: ComputeFlags,
+    #[command(flatten)]
+    report: ReportFlag,
     /// By how much activities of a design by both engines may differ: of the value, or of 1 where that is
     /// larger
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4, value_parser = super::values::zero_or_more::<f64>)]
@@ -327,7 +330,7 @@ impl DesignArgs {
         if !quiet {
             report(&summary);
         }
-        Ok(())
+        self.report.of(&config.out, config.force, quiet)
     }
 }
 

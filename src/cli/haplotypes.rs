@@ -12,6 +12,7 @@ use clap::Args;
 
 use super::interrupt;
 use super::progress::Bar;
+use super::report::ReportFlag;
 use super::shared::{
     ComputeFlags, ModelFlags, StrandFlag, aliases, command_line, left_out, many, say, wrote,
 };
@@ -145,6 +146,8 @@ pub struct HaplotypesArgs {
     flags: ModelFlags,
     #[command(flatten)]
     compute: ComputeFlags,
+    #[command(flatten)]
+    report: ReportFlag,
 }
 
 impl HaplotypesArgs {
@@ -194,7 +197,7 @@ impl HaplotypesArgs {
         if !quiet {
             report(&summary);
         }
-        Ok(())
+        self.report.of(&config.out, config.force, quiet)
     }
 }
 

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use base64::Engine as _;
 use serde_json::Value;
 
+use crate::support::jobs::{JOBS, folder, succeed};
 use crate::support::{bedgraph, fixture};
 
 const HOSTILE: &str = "</script><script>alert(1)</script>\"'&=cmd|'/c'!A1\u{202e}";
@@ -334,4 +335,18 @@ fn tracks_are_served_to_this_machine_alone() {
         .status()
         .unwrap();
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn designs_and_haplotypes_end_with_a_page() {
+    let dir = folder();
+    for name in ["design", "haplotypes"] {
+        let (_, line) = JOBS.iter().find(|(job, _)| *job == name).unwrap();
+        succeed(dir.path(), &format!("{line} --report --out {name}"));
+        let (page, data) = data(&dir.path().join(name).join("report.html"));
+        assert!(
+            page.contains(name) && data["parts"][0].is_object(),
+            "{name}"
+        );
+    }
 }
