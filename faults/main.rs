@@ -31,6 +31,16 @@ type Table = Arc<Mutex<BTreeMap<&'static str, [u64; 3]>>>;
 
 type Files = Vec<(PathBuf, Vec<u8>)>;
 
+/// Jobs that are not in the jobs' table.
+const MORE: [(&str, &str); 3] = [
+    ("predict", "predict data.tsv --model count.onnx"),
+    (
+        "variants of a GWAS",
+        "variants --sumstats gwas.tsv --fasta genome.fa --model count.onnx --background none",
+    ),
+    ("report", "report out/score"),
+];
+
 /// A fault: its name, and what makes it of a job.
 type Fault = (&'static str, fn(&mut Job, usize) -> Result<(), String>);
 
@@ -67,10 +77,20 @@ fn main() {
             succeed(base.path(), &format!("{line} --out {name}"));
         }
     }
+    let mut gwas = String::from("CHR\tBP\tSNP\tA1\tA2\tBETA\tSE\tP\n");
+    let vcf = fs::read_to_string(base.path().join("in.vcf")).expect("a file");
+    for (i, line) in vcf.lines().filter(|l| !l.starts_with('#')).enumerate() {
+        let f: Vec<&str> = line.split('\t').collect();
+        gwas += &format!(
+            "{}\t{}\t{}\t{}\t{}\t0.{i}\t0.1\t0.0{i}1\n",
+            f[0], f[1], f[2], f[4], f[3]
+        );
+    }
+    fs::write(base.path().join("gwas.tsv"), gwas).expect("a file");
     let shim = shim(base.path());
     let (table, base) = (Table::default(), Arc::new(base));
     let mut trials = Vec::new();
-    for (name, line) in JOBS {
+    for (name, line) in JOBS.into_iter().chain(MORE) {
         for (fault, run) in FAULTS {
             let (table, base, shim) = (table.clone(), base.clone(), shim.clone());
             let shard = if line.contains("--shard") {
@@ -168,9 +188,16 @@ impl Job {
     /// Words with `--out`.
     fn words(&self) -> Vec<String> {
         let mut words = words(self.line);
-        let variants = words[0] == "variants" && !self.line.contains("enrich");
-        let _ = variants.then(|| fs::create_dir_all(self.here().join(OUT)));
-        let out = if variants { "made/out/x.vcf" } else { OUT };
+        let out = match words[0].as_str() {
+            "variants" if self.line.contains("enrich") => OUT,
+            "variants" if self.line.contains("--sumstats") => "made/out/x.tsv",
+            "variants" => "made/out/x.vcf",
+            "report" => "made/out/x.html",
+            _ => OUT,
+        };
+        if out != OUT {
+            let _ = fs::create_dir_all(self.here().join(OUT));
+        }
         words.extend(["--out".into(), out.into()]);
         words
     }
@@ -294,9 +321,14 @@ fn same(now: &Files, expected: &Files) -> Option<String> {
     };
     let changing = |path: &Path| {
         // They hold the command or seconds, and the sum of what does.
-        ["run.json.sha256", "x.run.json", "x.vcf.run.json"]
-            .iter()
-            .any(|name| path.ends_with(name))
+        [
+            "run.json.sha256",
+            "x.run.json",
+            "x.vcf.run.json",
+            "x.tsv.run.json",
+        ]
+        .iter()
+        .any(|name| path.ends_with(name))
     };
     let pairs = now.iter().zip(expected);
     let mut others = pairs.filter(|(a, b)| !changing(&a.0) && bare(&a.1) != bare(&b.1));
@@ -392,7 +424,8 @@ fn killed(job: &mut Job, moments: usize) -> Result<(), String> {
         })?;
         // The same command again; unless it was through.
         let out = job.here().join(OUT);
-        let there = out.join("run.json").exists() || out.join("x.vcf").exists();
+        let names = ["run.json", "x.vcf", "x.tsv", "x.html"];
+        let there = names.iter().any(|name| out.join(name).exists());
         if there && force.is_empty() {
             more.retain(|word| !train || *word != "--resume");
             more.push("--force");
@@ -486,10 +519,7 @@ fn no_place(job: &mut Job, _: usize) -> Result<(), String> {
     for place in ["/proc/made", "regions.bed/made", "/sys/made"] {
         let mut words = job.words();
         let last = words.len() - 1;
-        words[last] = match words[last].ends_with(".vcf") {
-            true => format!("{place}/x.vcf"),
-            false => place.into(),
-        };
+        words[last] = words[last].replace(OUT, place);
         let mut command = Command::new(env!("CARGO_BIN_EXE_mpra-score"));
         command.args(words);
         let ended = job.watch(command, |_| {})?;
