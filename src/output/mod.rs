@@ -259,11 +259,13 @@ impl Place {
 
     /// Nothing can be done about a failure here, and what led here matters more.
     fn remove(&self, names: &[String]) {
-        // By name at first: where there are no handles left a folder cannot be listed.
+        // By name at first: where there are no handles left a folder cannot be listed. The lock last: without it what is
+        // left would be nobody's.
+        let _ = self.empty();
         for name in names
             .iter()
             .map(String::as_str)
-            .chain([LOCK, CHECKPOINT, RUN_JSON])
+            .chain([CHECKPOINT, RUN_JSON, LOCK])
         {
             let _ = fs::remove_file(self.partial.join(name));
         }
@@ -342,6 +344,7 @@ impl OutputDir {
         // Another run may have finished between the first look and the lock.
         if !existing.force && folder.join(RUN_JSON).exists() {
             drop(lock);
+            let _ = place.empty();
             let _ = fs::remove_dir_all(partial);
             return Err(OutputError::Exists(folder.into()));
         }
@@ -499,6 +502,7 @@ impl OutputDir {
         unfinished::finished();
         drop(self.lock.take());
         // The results are in place: a folder that cannot be removed any more is no failure.
+        let _ = self.place.empty();
         let _ = fs::remove_dir_all(&self.place.partial);
         Ok(paths)
     }

@@ -35,6 +35,7 @@ use super::clump::{Clump, FilesetAlleles, Genotypes, beside};
 use super::combine::Combine;
 use super::config::Scoring;
 use super::journal::{self, Journal, Left, LongRun};
+use super::output::added;
 use super::setup::Setup;
 use super::{VariantError, annotations_key, annotations_of, check_outputs, scoring_inputs};
 use crate::Error;
@@ -411,7 +412,11 @@ fn check(config: &GwasConfig) -> Result<(), Error> {
     }
     config.long.check(&config.table.path, &config.out, false)?;
     let part = config.long.name(&config.out);
+    let about = added(&config.out, "run.json");
     let mut paths: Vec<&Path> = vec![&part];
+    if config.long.shard.is_none() && config.out.as_os_str() != "-" {
+        paths.push(&about);
+    }
     paths.extend(config.candidates.as_deref());
     let rejects = output::rejects_path(config)?;
     paths.extend(rejects.as_deref());
