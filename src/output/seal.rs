@@ -139,7 +139,7 @@ fn unseal(text: &[u8]) -> Result<&[u8], &'static str> {
     }
 }
 
-/// Reads the notes of an unfinished job ([`unfinished`]).
+/// Reads the notes of an unfinished job ([`unfinished`](super::unfinished())).
 ///
 /// # Errors
 /// When they cannot be read or are not what was written.
