@@ -177,25 +177,25 @@ pub fn run(config: &ReportConfig, cancel: &Cancel) -> Result<Vec<PathBuf>, Error
     }
     let html = page::html(&parts, config.igv.as_deref(), config.live)?;
     cancel.check()?;
-    let mut files = vec![write(&out, html.as_bytes(), config.force)?];
+    // Both are whole before one gets its name.
+    let mut whole = vec![written(&out, html.as_bytes(), config.force)?];
     if !elements.is_empty() {
-        files.push(write(
-            &bed,
-            elements::bed(&elements).as_bytes(),
-            config.force,
-        )?);
+        let text = elements::bed(&elements);
+        whole.push(written(&bed, text.as_bytes(), config.force)?);
     }
+    let kept = whole.into_iter().map(WholeFile::keep);
+    let mut files = kept.collect::<Result<Vec<_>, _>>()?;
     files.extend(others);
     Ok(files)
 }
 
-fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<PathBuf, OutputError> {
+fn written(path: &Path, bytes: &[u8], replace: bool) -> Result<WholeFile, OutputError> {
     use std::io::Write;
     let whole = WholeFile::create(path, replace)?;
     let mut file = whole.file()?;
     file.write_all(bytes)
         .map_err(|e| OutputError::Write(e, path.into()))?;
-    whole.keep()
+    Ok(whole)
 }
 
 /// Where the page goes.
