@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tempfile::TempDir;
 
-use support::jobs::{JOBS, files, succeed, words};
+use support::jobs::{JOBS, copy_folder, files, gwas_table, results, words};
 
 /// A job that does not end by then hangs.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -66,27 +66,8 @@ fn main() {
         .as_ref()
         .map_or(2, |m| m.parse().expect("FAULT_MOMENTS is a number"));
     let base = support::jobs::folder();
-    fs::create_dir(base.path().join("out")).expect("a folder");
-    for (job, line) in JOBS {
-        let mut name = format!("out/{}", job.replace(' ', "_"));
-        if line.contains("--shard") {
-            name += "_1";
-        }
-        // What others read.
-        if ["dataset", "score"].contains(&job) {
-            succeed(base.path(), &format!("{line} --out {name}"));
-        }
-    }
-    let mut gwas = String::from("CHR\tBP\tSNP\tA1\tA2\tBETA\tSE\tP\n");
-    let vcf = fs::read_to_string(base.path().join("in.vcf")).expect("a file");
-    for (i, line) in vcf.lines().filter(|l| !l.starts_with('#')).enumerate() {
-        let f: Vec<&str> = line.split('\t').collect();
-        gwas += &format!(
-            "{}\t{}\t{}\t{}\t{}\t0.{i}\t0.1\t0.0{i}1\n",
-            f[0], f[1], f[2], f[4], f[3]
-        );
-    }
-    fs::write(base.path().join("gwas.tsv"), gwas).expect("a file");
+    results(base.path());
+    gwas_table(base.path());
     let shim = shim(base.path());
     let (table, base) = (Table::default(), Arc::new(base));
     let mut trials = Vec::new();
@@ -160,7 +141,7 @@ struct Ended {
 impl Job {
     fn new(base: &TempDir, line: &'static str, shim: Option<PathBuf>) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
-        copy(base.path(), folder.path()).map_err(|e| e.to_string())?;
+        copy_folder(base.path(), folder.path()).map_err(|e| e.to_string())?;
         let mut job = Self {
             folder,
             line,
@@ -335,19 +316,6 @@ fn same(now: &Files, expected: &Files) -> Option<String> {
     let pairs = now.iter().zip(expected);
     let mut others = pairs.filter(|(a, b)| !changing(&a.0) && bare(&a.1) != bare(&b.1));
     others.next().map(|(a, _)| format!("{:?} changed", a.0))
-}
-
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        match entry.file_type()?.is_dir() {
-            true => copy(&entry.path(), &to)?,
-            false => drop(fs::copy(entry.path(), to)?),
-        }
-    }
-    Ok(())
 }
 
 fn text(mut file: fs::File) -> String {

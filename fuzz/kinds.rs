@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use mpra_score::model::onnx::presets::{self, normal_from};
 
-use crate::support::jobs::{JOBS, bgzip, succeed, words};
+use crate::support::jobs::{JOBS, bgzip, gwas_table, results, succeed, words};
 
 /// Where every command writes.
 pub const OUT: &str = "result";
@@ -153,17 +153,7 @@ fn push(kinds: &mut Vec<Kind>, line: &str, file: PathBuf) {
 fn prepare(base: &Path) {
     let write = |name: &str, bytes: &[u8]| fs::write(base.join(name), bytes).expect("a file");
     let read = |name: &str| fs::read(base.join(name)).expect("a file");
-    fs::create_dir(base.join("out")).expect("a folder");
-    for (job, line) in JOBS {
-        let mut name = format!("out/{}", job.replace(' ', "_"));
-        if line.contains("--shard") {
-            name += "_1";
-        }
-        // Only what others read.
-        if ["dataset", "score"].contains(&job) {
-            succeed(base, &format!("{line} --out {name}"));
-        }
-    }
+    results(base);
     succeed(base, &format!("{} --out big", MORE[0]));
     fs::rename(base.join("big/A.importance.bw"), base.join("big.bw")).expect("a track");
     fs::remove_dir_all(base.join("big")).expect("a folder");
@@ -185,16 +175,7 @@ fn prepare(base: &Path) {
         "genome.2bit",
         &two_bit(&String::from_utf8(genome).expect("letters")),
     );
-    let mut gwas = String::from("CHR\tBP\tSNP\tA1\tA2\tBETA\tSE\tP\n");
-    let vcf = String::from_utf8(read("in.vcf")).expect("text");
-    for (i, line) in vcf.lines().filter(|l| !l.starts_with('#')).enumerate() {
-        let f: Vec<&str> = line.split('\t').collect();
-        gwas += &format!(
-            "{}\t{}\t{}\t{}\t{}\t0.{i}\t0.1\t0.0{i}1\n",
-            f[0], f[1], f[2], f[4], f[3]
-        );
-    }
-    write("gwas.tsv", gwas.as_bytes());
+    gwas_table(base);
     let mut weights = String::from("#kmer\tweight\n");
     for (i, word) in ["ACG", "CGT", "GGA", "TTC", "AAA", "CCC"]
         .iter()

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
 use kinds::Kind;
+use support::jobs::copy_folder;
 use worker::{Failure, Status};
 
 /// Inputs of each kind where no time is given.
@@ -113,7 +114,7 @@ fn one_process(
     left: Option<Duration>,
 ) -> Result<Status, String> {
     let work = tempfile::tempdir().map_err(|e| e.to_string())?;
-    copy(base, &work.path().join("base")).map_err(|e| e.to_string())?;
+    copy_folder(base, &work.path().join("base")).map_err(|e| e.to_string())?;
     let mut command = Command::new(std::env::current_exe().map_err(|e| e.to_string())?);
     command
         .env(worker::KIND, kind.name())
@@ -171,20 +172,6 @@ fn watched(child: &mut Child, work: &Path) -> Option<&'static str> {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// A folder with all below it.
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        match entry.file_type()?.is_dir() {
-            true => copy(&entry.path(), &to)?,
-            false => drop(fs::copy(entry.path(), to)?),
-        }
-    }
-    Ok(())
 }
 
 /// The table of all kinds.

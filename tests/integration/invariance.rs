@@ -4,27 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::jobs::{JOBS, files, folder, outcome, succeed, words};
+use crate::support::jobs::{JOBS, files, folder, outcome, results, words};
 
 /// Where a job writes, and its line with that.
 fn lined(line: &str, out: &str, more: &str) -> String {
     let variants = line.starts_with("variants") && !line.contains("enrich");
     let ending = if variants { "/x.vcf" } else { "" };
     format!("{line} {more} --out {out}{ending}")
-}
-
-/// All jobs whose results others read are there.
-fn prepared() -> tempfile::TempDir {
-    let dir = folder();
-    let here = dir.path();
-    fs::create_dir(here.join("out")).unwrap();
-    for (job, line) in JOBS {
-        let shard = if line.contains("--shard") { "_1" } else { "" };
-        if ["dataset", "score"].contains(&job) {
-            succeed(here, &format!("{line} --out out/{job}{shard}"));
-        }
-    }
-    dir
 }
 
 fn same_but_for_words(a: &Path, b: &Path, what: &str) {
@@ -47,8 +33,9 @@ fn same_but_for_words(a: &Path, b: &Path, what: &str) {
 
 #[test]
 fn results_of_all_jobs_do_not_depend_on_threads_and_batches() {
-    let dir = prepared();
+    let dir = folder();
     let here = dir.path();
+    results(here);
     let (mut threads, mut batches) = (0, 0);
     for (job, line) in JOBS {
         let run = |out: &str, more: &str| {

@@ -223,6 +223,45 @@ pub fn folder() -> TempDir {
     dir
 }
 
+/// Runs the jobs whose results others of [`JOBS`] read, into `out/`.
+pub fn results(here: &Path) {
+    fs::create_dir(here.join("out")).unwrap();
+    for (job, line) in JOBS {
+        let shard = if line.contains("--shard") { "_1" } else { "" };
+        if ["dataset", "score"].contains(&job) {
+            succeed(here, &format!("{line} --out out/{job}{shard}"));
+        }
+    }
+}
+
+/// Writes `gwas.tsv`: the variants of `in.vcf` with associations.
+#[allow(dead_code, reason = "of the campaigns in fuzz/ and faults/")]
+pub fn gwas_table(here: &Path) {
+    let mut text = String::from("CHR\tBP\tSNP\tA1\tA2\tBETA\tSE\tP\n");
+    let vcf = fs::read_to_string(here.join("in.vcf")).unwrap();
+    for (i, line) in vcf.lines().filter(|l| !l.starts_with('#')).enumerate() {
+        let f: Vec<&str> = line.split('\t').collect();
+        let (contig, at, name, a1, a2) = (f[0], f[1], f[2], f[4], f[3]);
+        text += &format!("{contig}\t{at}\t{name}\t{a1}\t{a2}\t0.{i}\t0.1\t0.0{i}1\n");
+    }
+    fs::write(here.join("gwas.tsv"), text).unwrap();
+}
+
+/// A folder with all below it.
+#[allow(dead_code, reason = "of the campaigns in fuzz/ and faults/")]
+pub fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy_folder(&entry.path(), &to)?,
+            false => drop(fs::copy(entry.path(), to)?),
+        }
+    }
+    Ok(())
+}
+
 /// The words of a line; `~` is a blank within one.
 pub fn words(line: &str) -> Vec<String> {
     line.split_whitespace()
