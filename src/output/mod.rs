@@ -7,6 +7,7 @@
 mod append;
 mod index;
 mod npz;
+mod place;
 mod seal;
 mod tsv;
 mod unfinished;
@@ -15,6 +16,7 @@ mod whole;
 pub use append::AppendFile;
 pub use index::write_index;
 pub(crate) use npz::NpzWriter;
+use place::Place;
 use seal::{RUN_SUM, sealed, sum_of_run};
 pub use seal::{Seal, check_sum, read_notes};
 pub use tsv::{Number, Tsv, cell, decimals};
@@ -173,117 +175,6 @@ pub struct OutputDir {
     committed: bool,
 }
 
-/// Where a run writes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    folder: PathBuf,
-    partial: PathBuf,
-    /// The topmost folder that the run made.
-    created: Option<PathBuf>,
-}
-
-impl Place {
-    /// Makes the folders, and the lock of those who write there.
-    fn make(&self) -> Result<File, OutputError> {
-        let fail = |e| OutputError::Folder(e, self.folder.clone());
-        fs::create_dir_all(&self.folder).map_err(fail)?;
-        refuse_foreign(&self.partial)?;
-        fs::create_dir_all(&self.partial).map_err(fail)?;
-        File::create(self.partial.join(LOCK)).map_err(fail)
-    }
-
-    /// The lock, locked, where it is still the folder's: a run that ends removes its own.
-    fn locked(&self, mut lock: File) -> Result<File, OutputError> {
-        use std::os::unix::fs::MetadataExt;
-        loop {
-            match lock.try_lock() {
-                Ok(()) => {}
-                Err(fs::TryLockError::WouldBlock) => {
-                    return Err(OutputError::Locked(self.folder.clone()));
-                }
-                // A file system without locks: go on without.
-                Err(fs::TryLockError::Error(_)) => return Ok(lock),
-            }
-            let there = self.partial.join(LOCK).symlink_metadata();
-            let same = lock.metadata().ok().zip(there.ok());
-            if same.is_some_and(|(a, b)| (a.dev(), a.ino()) == (b.dev(), b.ino())) {
-                return Ok(lock);
-            }
-            lock = self.make()?;
-        }
-    }
-
-    /// Undoes what a run had moved into place when it was killed, so that it can be gone on with or thrown away. Where
-    /// its `run.json` was moved, too, it was through.
-    fn take_back(&self) -> io::Result<()> {
-        let list = self.partial.join(COMMIT);
-        let Ok(text) = fs::read(&list) else {
-            return Ok(());
-        };
-        let names: Vec<String> = serde_json::from_slice(&text).unwrap_or_default();
-        let plain = |name: &&String| {
-            Path::new(name)
-                .file_name()
-                .is_some_and(|f| f == name.as_str())
-        };
-        if self.partial.join(RUN_JSON).exists() {
-            for name in names.iter().filter(plain) {
-                let (ours, moved) = (self.partial.join(name), self.folder.join(name));
-                if !ours.exists() && moved.symlink_metadata().is_ok_and(|m| m.is_file()) {
-                    fs::rename(moved, ours)?;
-                }
-            }
-        }
-        fs::remove_file(list)
-    }
-
-    /// Removes what a killed run left behind.
-    fn empty(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.partial)? {
-            let path = entry?.path();
-            if path.file_name().is_some_and(|n| n != LOCK) {
-                fs::remove_file(&path)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes folders that this run made and nobody has used.
-    fn remove_made(&self) {
-        if self.created.is_some() {
-            let _ = fs::remove_file(self.partial.join(LOCK));
-            let _ = fs::remove_dir(&self.partial);
-            self.remove_empty();
-        }
-    }
-
-    /// Nothing can be done about a failure here, and what led here matters more.
-    fn remove(&self, names: &[String]) {
-        // By name at first: where there are no handles left a folder cannot be listed. The lock last: without it what is
-        // left would be nobody's.
-        let _ = self.empty();
-        for name in names
-            .iter()
-            .map(String::as_str)
-            .chain([CHECKPOINT, RUN_JSON, LOCK])
-        {
-            let _ = fs::remove_file(self.partial.join(name));
-        }
-        if fs::remove_dir(&self.partial).is_err() {
-            let _ = fs::remove_dir_all(&self.partial);
-        }
-        self.remove_empty();
-    }
-
-    fn remove_empty(&self) {
-        if let Some(created) = &self.created {
-            let mut folder = self.folder.clone();
-            // Only empty folders go, from the innermost to the one this run made first.
-            while fs::remove_dir(&folder).is_ok() && folder != *created && folder.pop() {}
-        }
-    }
-}
-
 impl OutputDir {
     /// Looks, without touching anything, whether [`OutputDir::create`] would refuse the folder for
     /// what it holds.
@@ -344,8 +235,7 @@ impl OutputDir {
         // Another run may have finished between the first look and the lock.
         if !existing.force && folder.join(RUN_JSON).exists() {
             drop(lock);
-            let _ = place.empty();
-            let _ = fs::remove_dir_all(partial);
+            place.clear();
             return Err(OutputError::Exists(folder.into()));
         }
         let unfinished = partial.join(CHECKPOINT).exists();
@@ -502,8 +392,7 @@ impl OutputDir {
         unfinished::finished();
         drop(self.lock.take());
         // The results are in place: a folder that cannot be removed any more is no failure.
-        let _ = self.place.empty();
-        let _ = fs::remove_dir_all(&self.place.partial);
+        self.place.clear();
         Ok(paths)
     }
 }
@@ -512,29 +401,6 @@ fn remove_if_there(path: &Path) -> Result<(), OutputError> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(OutputError::Write(e, path.into())),
         _ => Ok(()),
-    }
-}
-
-/// The place for unfinished files is emptied, so it has to be one: a real folder that holds only
-/// files, and the lock among them.
-fn refuse_foreign(partial: &Path) -> Result<(), OutputError> {
-    let fail = |e| OutputError::Folder(e, partial.into());
-    match partial.symlink_metadata() {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(fail(e)),
-        Ok(metadata) if !metadata.is_dir() => return Err(OutputError::Foreign(partial.into())),
-        Ok(_) => {}
-    }
-    let mut ours = true;
-    let mut entries = 0;
-    for entry in fs::read_dir(partial).map_err(fail)? {
-        let entry = entry.map_err(fail)?;
-        entries += 1;
-        ours &= entry.file_type().map_err(fail)?.is_file();
-    }
-    match ours && (entries == 0 || partial.join(LOCK).exists()) {
-        true => Ok(()),
-        false => Err(OutputError::Foreign(partial.into())),
     }
 }
 

@@ -1,11 +1,11 @@
 //! What this process is writing and has not finished: one list, so that a job that is asked to end, and does not listen, can
 //! be ended from outside with nothing of it left.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{CHECKPOINT, Place};
+use super::place::Place;
 
 /// Something that is not finished.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,13 +39,6 @@ impl Open {
 
     pub(super) fn ends(&mut self, what: &Unfinished) {
         self.0.retain(|u| u != what);
-    }
-}
-
-impl Place {
-    /// Whether a run has left notes to go on from.
-    pub(super) fn has_checkpoint(&self) -> bool {
-        self.partial.join(CHECKPOINT).exists()
     }
 }
 
@@ -146,14 +139,9 @@ fn remove_all(list: Open) -> bool {
 fn remove(place: &Place) {
     for _ in 0..100 {
         place.remove(&[]);
-        if !gone(&place.partial) {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-            continue;
+        if place.partial.symlink_metadata().is_err() {
+            return;
         }
-        return;
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
-}
-
-fn gone(path: &Path) -> bool {
-    path.symlink_metadata().is_err()
 }
