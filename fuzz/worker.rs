@@ -271,25 +271,26 @@ fn has_infinity(input: &[u8]) -> bool {
     lower.windows(3).any(|w| w == b"inf" || w == b"nan")
 }
 
-/// A cell of a table of results that says NaN or infinity.
+/// A cell of a table of results, or a word of a picture, that says NaN or infinity.
 fn no_number(out: &Path) -> Option<String> {
     let files = match out.is_dir() {
         true => listing(out),
         false => BTreeSet::from([out.to_path_buf()]),
     };
     for path in files {
-        let table = path
-            .extension()
-            .is_some_and(|e| ["tsv", "bedGraph", "bed"].iter().any(|t| e == *t));
-        let Some(text) = table.then(|| fs::read_to_string(&path).ok()).flatten() else {
-            continue;
+        let is = |endings: &[&str]| {
+            path.extension()
+                .is_some_and(|e| endings.iter().any(|t| e == *t))
         };
-        for line in text.lines() {
+        let (table, picture) = (is(&["tsv", "bedGraph", "bed"]), is(&["svg"]));
+        let text = (table || picture).then(|| fs::read_to_string(&path).ok());
+        for line in text.flatten().unwrap_or_default().lines() {
             let no = |cell: &str| {
                 let bare = cell.trim_start_matches('-').to_ascii_lowercase();
                 bare == "inf" || bare == "infinity" || (bare == "nan" && cell != "nan")
             };
-            if line.split('\t').any(no) {
+            let word = |c: char| !c.is_ascii_alphanumeric();
+            if (table && line.split('\t').any(no)) || (picture && line.split(word).any(no)) {
                 return Some(format!("{}: {line}", path.display()));
             }
         }

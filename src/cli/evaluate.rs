@@ -10,7 +10,7 @@ use crate::evaluate::{
 };
 use crate::labelled::{Columns, Source};
 use crate::model::ModelSources;
-use crate::output::Existing;
+use crate::output::{Existing, decimals};
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, CommandFactory, ValueEnum};
@@ -325,10 +325,7 @@ fn report_suite(summary: &SuiteSummary) {
             String::new()
         };
         let key = format!("{}, {}{subset}: {}", row.judge, row.cell, row.statistic);
-        let figure = match row.estimate.value.is_nan() {
-            true => format!("{} NA", row.predictor),
-            false => format!("{} {:.3}", row.predictor, row.estimate.value),
-        };
+        let figure = format!("{} {}", row.predictor, decimals(row.estimate.value, 3));
         match lines.last_mut() {
             Some((last, figures)) if *last == key => *figures += &format!(", {figure}"),
             _ => lines.push((key, figure)),
@@ -351,18 +348,18 @@ fn report(summary: &Summary) {
     for row in &summary.rows {
         let m = &row.metrics;
         let ceiling = row.replicates.map_or(String::new(), |c| {
-            format!("; replicates allow {:.3}", c.ceiling)
+            format!("; replicates allow {}", decimals(c.ceiling, 3))
         });
         say(format!(
-            "{} by {} of the {}: Pearson {:.3} ({:.3} to {:.3}), Spearman {:.3}, MSE {:.4}, n {}{ceiling}",
+            "{} by {} of the {}: Pearson {} ({} to {}), Spearman {}, MSE {}, n {}{ceiling}",
             row.of,
             row.task,
             row.model,
-            m.pearson.value,
-            m.pearson.low,
-            m.pearson.high,
-            m.spearman.value,
-            m.mse.value,
+            decimals(m.pearson.value, 3),
+            decimals(m.pearson.low, 3),
+            decimals(m.pearson.high, 3),
+            decimals(m.spearman.value, 3),
+            decimals(m.mse.value, 4),
             m.n
         ));
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Error;
 use crate::model::ModelOptions;
-use crate::output::Existing;
+use crate::output::{Existing, decimals};
 use crate::train::cnn::recipe::RecipeConfig;
 use crate::train::cnn::{
     self, Architecture, Config, Epoch, FitConfig, Layers, Schedule, Source, TeacherSource, Watch,
@@ -477,7 +477,8 @@ impl TrainArgs {
         if !quiet {
             for (task, r) in &summary.test {
                 let figure = if of_recipe { "r or AUROC" } else { "Pearson r" };
-                say(format!("{task}: {figure} {r:.3} on the test side"));
+                let r = decimals(*r, 3);
+                say(format!("{task}: {figure} {r} on the test side"));
             }
             say(format!(
                 "{} file(s) in {}",
@@ -548,12 +549,12 @@ impl Watch for Shown {
         if self.quiet {
             return;
         }
-        let r: Vec<String> = row.pearson.iter().map(|r| format!("{r:.3}")).collect();
+        let r: Vec<String> = row.pearson.iter().map(|r| decimals(*r, 3)).collect();
         let line = format!(
-            "epoch {} of {of}: loss {:.4}, validation {:.4}, r {}; {:.0} s, at most {} left",
+            "epoch {} of {of}: loss {}, validation {}, r {}; {:.0} s, at most {} left",
             row.epoch,
-            row.train,
-            row.validation,
+            decimals(row.train, 4),
+            decimals(row.validation, 4),
             r.join(" "),
             row.seconds,
             indicatif::HumanDuration(std::time::Duration::from_secs_f64(left_seconds.max(0.0)))

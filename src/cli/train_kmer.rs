@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::evaluate::Values;
+use crate::output::decimals;
 use crate::train::kmer::{Config, Epoch, LONGEST, Penalty, Progress, run};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -197,8 +198,12 @@ impl TrainKmerArgs {
         if !quiet {
             for task in &summary.tasks {
                 say(format!(
-                    "{}: alpha {}, pass {}; test MSE {:.4}, Pearson {:.3}",
-                    task.name, task.alpha, task.epoch, task.test.0, task.test.1
+                    "{}: alpha {}, pass {}; test MSE {}, Pearson {}",
+                    task.name,
+                    task.alpha,
+                    task.epoch,
+                    decimals(task.test.0, 4),
+                    decimals(task.test.1, 3)
                 ));
             }
             for file in &summary.files {

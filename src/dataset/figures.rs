@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::report::pairs;
 use super::{Assay, DatasetError, Examples, Report};
+use crate::output::decimals;
 use crate::plot::{Bars, Density, Line, Style, bars, density, lines};
 
 /// Average |activity| by position in the region (paper, figure 1).
@@ -96,7 +97,7 @@ pub fn replicates(path: &Path, assay: &Assay, report: &Report) -> Result<(), Dat
         .map(|(task, r)| {
             let (x, y) = pairs(&task.values[0], &task.values[1]);
             Density {
-                title: format!("{}: r = {r:.3}, {} tiles", task.name, x.len()),
+                title: format!("{}: r = {}, {} tiles", task.name, decimals(*r, 3), x.len()),
                 x_label: format!("replicate {}", task.replicates[0]),
                 y_label: format!("replicate {}", task.replicates[1]),
                 x,

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::Error;
 use crate::job::{self, Cancel, InputFile, RunInfo};
-use crate::output::{self, OutputDir};
+use crate::output::{self, OutputDir, decimals};
 use crate::plot::{self, Hexes};
 
 /// Something measured, and what the models predict of it, row by row without missing values.
@@ -59,7 +59,7 @@ impl Found {
             if m == 0 {
                 let points = values.iter().zip(it.observed);
                 self.panels.push(Hexes {
-                    title: format!("{}: r = {:.3}", it.title, metrics.pearson.value),
+                    title: format!("{}: r = {}", it.title, decimals(metrics.pearson.value, 3)),
                     x_label: self.axes[0].into(),
                     y_label: self.axes[1].into(),
                     points: points.map(|(x, y)| (*x as f32, *y as f32)).collect(),

@@ -1,11 +1,13 @@
 //! Damaged files that once ended the program, or passed: refused by name, soon, without memory for what they say.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Cursor, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::jobs::{folder, outcome, succeed, words};
+use crate::support::corpus;
+use crate::support::jobs::{DATASET, files, folder, outcome, succeed, words};
 
 /// Runs the program where a gigabyte of address space is all there is; exit code and standard error.
 fn in_a_gigabyte(here: &Path, line: &str) -> (i32, String) {
@@ -31,6 +33,56 @@ fn refused(here: &Path, line: &str, name: &str) {
     assert!(!error.contains("panicked"), "{line}: {error}");
     for out in ["refused", "refused.vcf"] {
         assert!(!here.join(out).exists(), "{line}");
+    }
+}
+
+/// Everything directly in a folder.
+fn names(here: &Path) -> BTreeSet<PathBuf> {
+    let entries = fs::read_dir(here).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Whether a table or picture says NaN or infinity.
+fn says_no_number(path: &Path, bytes: &[u8]) -> bool {
+    let read = path
+        .extension()
+        .is_some_and(|e| ["tsv", "svg", "bedGraph"].iter().any(|t| e == *t));
+    let text = String::from_utf8_lossy(bytes);
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    read && words.any(|word| ["NaN", "inf"].contains(&word))
+}
+
+/// Files of `tests/corpus/damaged`, each with a command that it once ended, or that once took it: what is said now.
+#[test]
+fn files_that_once_did_harm() {
+    let dir = folder();
+    let here = dir.path();
+    succeed(here, &format!("{DATASET} --out out/dataset"));
+    let before = names(here);
+    let (folder, rows) = corpus::<5>("damaged");
+    for [file, command, code, says, what] in &rows {
+        fs::copy(folder.join(file), here.join(file)).unwrap();
+        let line = format!("{command} --quiet").replace("{}", file);
+        let (found, error) = in_a_gigabyte(here, &line);
+        assert_eq!(found.to_string(), *code, "{file} ({what}): {error}");
+        assert!(error.contains(says), "{file} ({what}): {error}");
+        assert!(!error.contains("panicked"), "{file} ({what}): {error}");
+        fs::remove_file(here.join(file)).unwrap();
+        let made: Vec<PathBuf> = names(here).difference(&before).cloned().collect();
+        assert_eq!(made.is_empty(), code != "0", "{file} ({what}): {made:?}");
+        for path in made {
+            if path.is_dir() {
+                let no = files(&path).into_iter().find(|(p, b)| says_no_number(p, b));
+                assert!(no.is_none(), "{file} ({what}): {no:?}");
+                fs::remove_dir_all(&path).unwrap();
+            } else {
+                assert!(
+                    !says_no_number(&path, &fs::read(&path).unwrap()),
+                    "{file} ({what})"
+                );
+                fs::remove_file(&path).unwrap();
+            }
+        }
     }
 }
 

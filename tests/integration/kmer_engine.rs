@@ -174,6 +174,12 @@ proptest! {
     }
 }
 
+/// Large weights of the two strands that nearly cancel: the full engine rounds each strand's sum.
+#[test]
+fn strands_that_cancel_are_no_disagreement() {
+    random_case(2416305821148644545);
+}
+
 /// Where a stretch begins or ends moves no bit.
 #[test]
 fn stretches_can_be_cut_anywhere() {

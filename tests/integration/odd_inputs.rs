@@ -1,40 +1,13 @@
 //! Small odd files of `tests/corpus`: each gives what its row of the index says, or the words of the error.
 
-use std::collections::HashSet;
 use std::error::Error as _;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mpra_score::genome::Aliases;
 use mpra_score::labelled::{Columns, Labelled, Source};
 
-use crate::support::fixture;
-
-/// The rows of an index: file, what it must give, what it is; every file has one.
-fn index(name: &str) -> (PathBuf, Vec<[String; 3]>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/corpus")
-        .join(name);
-    let text = fs::read_to_string(folder.join("index.tsv")).unwrap();
-    let rows: Vec<[String; 3]> = text
-        .lines()
-        .skip(1)
-        .map(|line| {
-            let cells: Vec<String> = line.split('\t').map(str::to_owned).collect();
-            cells.try_into().unwrap_or_else(|c| panic!("{c:?}"))
-        })
-        .collect();
-    let told: HashSet<&str> = rows.iter().map(|r| &r[0][..]).collect();
-    for entry in fs::read_dir(&folder).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(
-            name == "index.tsv" || told.contains(&name[..]),
-            "{name} has no row in the index"
-        );
-    }
-    (folder, rows)
-}
+use crate::support::{corpus, fixture};
 
 fn compare(rows: Vec<[String; 3]>, of: impl Fn(&str) -> String) {
     let wrong: Vec<String> = (rows.iter())
@@ -48,7 +21,7 @@ fn compare(rows: Vec<[String; 3]>, of: impl Fn(&str) -> String) {
 
 #[test]
 fn beds() {
-    let (folder, rows) = index("bed");
+    let (folder, rows) = corpus("bed");
     let out = tempfile::tempdir().unwrap();
     compare(rows, |file| {
         let results = out.path().join(file);
@@ -81,7 +54,7 @@ fn beds() {
 
 #[test]
 fn tables_of_sequences() {
-    let (folder, rows) = index("labelled");
+    let (folder, rows) = corpus("labelled");
     compare(rows, |file| {
         let source = Source {
             data: folder.join(file),

@@ -100,6 +100,8 @@ impl KmerPlan {
 #[derive(Debug)]
 pub struct KmerTables {
     plan: KmerPlan,
+    /// Of both strands: the mean size of the two weights, which may cancel where another engine sums them apart.
+    sizes: Option<Vec<f32>>,
     /// By a weight's number: a whole number of `unit`s.
     unit: f64,
     scale: f32,
@@ -109,6 +111,7 @@ impl KmerTables {
     /// The table of the strands that are asked for.
     pub fn build(plan: KmerPlan, strand: Strand) -> Arc<Self> {
         let mut plan = plan;
+        let mut sizes = None;
         if strand == Strand::Both {
             // A window's reverse complement holds the reverse complements of its k-mers.
             let k = plan.k;
@@ -118,9 +121,13 @@ impl KmerTables {
                     4 * n + usize::from(code)
                 })
             };
-            plan.weights = (0..plan.weights.len())
-                .map(|n| 0.5 * (plan.weights[n] + plan.weights[other(n)]))
-                .collect();
+            let weights = &plan.weights;
+            let of_both = |join: fn(f32, f32) -> f32| -> Vec<f32> {
+                let pairs = (0..weights.len()).map(|n| (weights[n], weights[other(n)]));
+                pairs.map(|(own, turned)| 0.5 * join(own, turned)).collect()
+            };
+            sizes = Some(of_both(|own, turned| own.abs() + turned.abs()));
+            plan.weights = of_both(|own, turned| own + turned);
         }
         let most = plan.weights.iter().fold(0.0f32, |m, w| m.max(w.abs()));
         // A power of two, so that scaling loses nothing.
@@ -130,6 +137,7 @@ impl KmerTables {
         };
         Arc::new(Self {
             plan,
+            sizes,
             unit: 2f64.powi(-exponent),
             scale: 2f32.powi(exponent),
         })
@@ -148,9 +156,10 @@ impl KmerTables {
     pub fn rounding(&self, codes: &[u8]) -> Vec<f32> {
         let k = self.plan.k;
         let number = |word: &[u8]| word.iter().fold(0, |n, &c| 4 * n + usize::from(c));
+        let sizes = self.sizes.as_ref().unwrap_or(&self.plan.weights);
         let terms: f32 = (codes.windows(k))
             .filter(|word| word.iter().all(|c| *c < UNKNOWN))
-            .map(|word| self.plan.weights[number(word)].abs())
+            .map(|word| sizes[number(word)].abs())
             .sum();
         vec![UNIT * terms / self.plan.divisor as f32]
     }

@@ -289,7 +289,7 @@ pub(super) fn figures(
         .map(|(t, task)| {
             let (x, y) = test.task(t);
             Density {
-                title: format!("{task}, r = {:.3}", crate::stats::pearson(&x, &y)),
+                title: format!("{task}, r = {}", decimals(crate::stats::pearson(&x, &y), 3)),
                 x_label: "predicted".into(),
                 y_label: "observed".into(),
                 x,

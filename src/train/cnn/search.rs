@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Architecture, Fit, Layer, Network, Notes, Padding, State, Watch};
 use crate::job::same_settings;
-use crate::output::{self, OutputDir};
+use crate::output::{self, OutputDir, decimals};
 use crate::stats::Random;
 use crate::train::TrainError;
 use crate::{Cancel, Error};
@@ -192,9 +192,9 @@ fn write_table(
         );
         match best {
             Some(best) => {
-                let _ = write!(text, "\t{:.6}", best.validation);
+                let _ = write!(text, "\t{}", decimals(best.validation, 6));
                 for r in &best.pearson {
-                    let _ = write!(text, "\t{r:.4}");
+                    let _ = write!(text, "\t{}", decimals(*r, 4));
                 }
             }
             None => text.push_str(&"\tNA".repeat(1 + tasks.len())),

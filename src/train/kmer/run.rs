@@ -15,7 +15,7 @@ use crate::genome::Aliases;
 use crate::job::{self, Cancel};
 use crate::labelled::{Label, Labelled, Source};
 use crate::model::{Model, ModelError, ModelFile, ModelOptions, Runtime};
-use crate::output::{Existing, OutputDir};
+use crate::output::{Existing, OutputDir, decimals};
 use crate::plot::Hexes;
 
 /// Largest difference that the exported file may have from the regression, as share of 1 + |value|.
@@ -266,7 +266,7 @@ fn judge(
             let metrics = metrics(&observed, &model, &groups, &bootstrap);
             summary.test = (metrics.mse.value, metrics.pearson.value);
             judged.panels.push(Hexes {
-                title: format!("{}: r = {:.3}", label.name, metrics.pearson.value),
+                title: format!("{}: r = {}", label.name, decimals(metrics.pearson.value, 3)),
                 x_label: "predicted".into(),
                 y_label: "measured".into(),
                 points: (model.iter().zip(&observed))

@@ -4,6 +4,7 @@ pub mod jobs;
 pub mod variants;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +23,27 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("fixtures")
         .join(name)
+}
+
+/// A folder of `tests/corpus` and the rows of its index, whose first cell is a file; every file has one.
+pub fn corpus<const CELLS: usize>(name: &str) -> (PathBuf, Vec<[String; CELLS]>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/corpus")
+        .join(name);
+    let text = fs::read_to_string(folder.join("index.tsv")).unwrap();
+    let cells = |line: &str| -> [String; CELLS] {
+        let cells: Vec<String> = line.split('\t').map(str::to_owned).collect();
+        cells.try_into().unwrap_or_else(|c| panic!("{c:?}"))
+    };
+    let rows: Vec<_> = text.lines().skip(1).map(cells).collect();
+    for entry in fs::read_dir(&folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(
+            name == "index.tsv" || rows.iter().any(|r| r[0] == name),
+            "{name} has no row in the index"
+        );
+    }
+    (folder, rows)
 }
 
 /// The default job on the fixtures with one of their models, both track formats, into `out`.
