@@ -18,6 +18,8 @@ pub struct Lines {
     text: Range<usize>,
     number: u64,
     again: bool,
+    /// Behind the last line there is none to give once more.
+    ended: bool,
 }
 
 impl Lines {
@@ -38,6 +40,7 @@ impl Lines {
             text: 0..0,
             number: 0,
             again: false,
+            ended: false,
         }
     }
 
@@ -63,6 +66,7 @@ impl Lines {
             .read_until(b'\n', &mut self.line)
             .map_err(|e| self.input.error(e))?;
         if read == 0 {
+            self.ended = true;
             return Ok(None);
         }
         self.number += 1;
@@ -129,7 +133,7 @@ impl Lines {
 
     /// Gives the line read last once more.
     pub fn unread(&mut self) {
-        if self.number > 0 && !self.again {
+        if self.number > 0 && !self.again && !self.ended {
             self.again = true;
             self.number -= 1;
         }

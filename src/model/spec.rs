@@ -16,8 +16,15 @@ use crate::encode::{BASES, Layout, OneHot};
 const MOST_COLUMNS: usize = 1 << 24;
 const MOST_TASKS: usize = 1 << 16;
 const MOST_INPUT: usize = 1 << 28;
-/// Widest padding: a file of a kilobyte could ask for gigabytes.
-const MOST_PADDING: i64 = 1 << 16;
+/// How far an operator may reach: padding in a file of a kilobyte could ask for gigabytes, and ONNX Runtime ends the process
+/// at a dilation of 2^31.
+const MOST_REACH: i64 = 1 << 16;
+/// Attributes that say how far.
+const REACHES: [(&str, &str); 3] = [
+    ("pads", "pads"),
+    ("dilations", "dilates by"),
+    ("strides", "strides by"),
+];
 
 /// The window's place in the model's input, for models whose input is longer than the window
 /// (paper, 4.2.1).
@@ -145,13 +152,15 @@ impl ModelFile {
     pub fn spec(&self, options: &ModelOptions) -> Result<ModelSpec, ModelError> {
         let (input, output) = self.ends()?;
         for node in &self.graph().node {
-            let pads = node.attribute("pads").map_or(&[][..], |pads| &pads.ints);
-            if let Some(wide) = pads.iter().find(|pad| **pad > MOST_PADDING) {
-                let problem = format!(
-                    "{} pads {wide} positions; at most {MOST_PADDING} are supported",
-                    node.op_type
-                );
-                return Err(self.unfit("padding", problem));
+            for (attribute, does) in REACHES {
+                let values = node.attribute(attribute).map_or(&[][..], |a| &a.ints);
+                if let Some(wide) = values.iter().find(|value| **value > MOST_REACH) {
+                    let problem = format!(
+                        "{} {does} {wide} positions; at most {MOST_REACH} are supported",
+                        node.op_type
+                    );
+                    return Err(self.unfit(attribute, problem));
+                }
             }
         }
         let frame = match &options.frame {

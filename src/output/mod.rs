@@ -25,8 +25,8 @@ use unfinished::{Unfinished, open};
 pub use unfinished::{
     abandon, abandon_unless_busy, is_finished, nothing_unfinished, settle_indexes,
 };
-pub(crate) use whole::check_input;
 pub use whole::{WholeFile, check_file, stdout, write, write_whole};
+pub(crate) use whole::{beside, check_input};
 
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -1,9 +1,10 @@
 //! `.npz`: arrays in one file, as `numpy.load` reads them.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::mem::ManuallyDrop;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use npyz::{DType, TypeStr, WriterBuilder};
 use zip::write::SimpleFileOptions;
@@ -11,9 +12,70 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 /// Arrays that are written one after the other: [`begin`](Self::begin) each, then its bytes.
 ///
-/// Dropped without [`finish`](Self::finish), the file is left as it is, and closed with the process: the archive's own
-/// writer would try to finish it, and print why it cannot.
-pub(crate) struct NpzWriter(ManuallyDrop<ZipWriter<BufWriter<File>>>);
+/// Dropped without [`finish`](Self::finish), the file is as it happens to be.
+pub(crate) struct NpzWriter {
+    // Dropped before the archive.
+    given_up: GivenUp,
+    zip: ZipWriter<Failing>,
+}
+
+/// Says, when it is dropped, that nothing more is to be written.
+struct GivenUp(Arc<AtomicBool>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A file that takes everything, and drops it, once a write has failed or the archive was given up: the archive's own writer
+/// tries to finish it when it is dropped, and would print why it cannot.
+struct Failing {
+    file: BufWriter<File>,
+    /// Where the next byte goes, and the farthest that it has been: nothing stands behind that.
+    at: u64,
+    end: u64,
+    failed: Arc<AtomicBool>,
+}
+
+impl Failing {
+    /// Does something with the file unless that has failed before.
+    fn attempt<T>(
+        &mut self,
+        instead: T,
+        act: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.failed.load(Ordering::Relaxed) {
+            return Ok(instead);
+        }
+        let done = act(&mut self.file);
+        self.failed.store(done.is_err(), Ordering::Relaxed);
+        done
+    }
+}
+
+impl Write for Failing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.attempt(bytes.len(), |file| file.write(bytes))?;
+        self.at += written as u64;
+        self.end = self.end.max(self.at);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.attempt((), |file| file.flush())
+    }
+}
+
+impl Seek for Failing {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        // Given up, it stands at its end: the archive's writer takes lengths for differences of places.
+        let sought = self.attempt(self.end, |file| file.seek(to));
+        self.at = *sought.as_ref().unwrap_or(&self.end);
+        self.end = self.end.max(self.at);
+        sought
+    }
+}
 
 impl NpzWriter {
     /// Begins a file; the same content gives the same bytes.
@@ -23,8 +85,17 @@ impl NpzWriter {
 
     /// Into an open file.
     pub fn new(file: File) -> Self {
-        let zip = ZipWriter::new(BufWriter::with_capacity(1 << 18, file));
-        Self(ManuallyDrop::new(zip))
+        let failed = Arc::new(AtomicBool::new(false));
+        let zip = ZipWriter::new(Failing {
+            file: BufWriter::with_capacity(1 << 18, file),
+            at: 0,
+            end: 0,
+            failed: failed.clone(),
+        });
+        Self {
+            given_up: GivenUp(failed),
+            zip,
+        }
     }
 
     /// Begins an array in C order; `dtype` as numpy writes it.
@@ -35,7 +106,7 @@ impl NpzWriter {
         npyz::WriteOptions::new_header_only()
             .dtype(DType::Plain(dtype))
             .shape(&shape)
-            .writer(&mut *self.0)
+            .writer(&mut self.zip)
             .write_header_only()
             .map(drop)
     }
@@ -46,7 +117,7 @@ impl NpzWriter {
             .compression_method(CompressionMethod::Stored)
             .last_modified_time(DateTime::default())
             .large_file(true);
-        Ok(self.0.start_file(name, options)?)
+        Ok(self.zip.start_file(name, options)?)
     }
 
     /// A whole array of names, as bytes.
@@ -62,16 +133,20 @@ impl NpzWriter {
 
     /// Ends the file.
     pub fn finish(self) -> io::Result<()> {
-        ManuallyDrop::into_inner(self.0).finish()?.flush()
+        let Self { given_up, zip } = self;
+        if given_up.0.load(Ordering::Relaxed) {
+            return Err(io::Error::other("an earlier write failed"));
+        }
+        zip.finish()?.flush()
     }
 }
 
 impl Write for NpzWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        self.zip.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.zip.flush()
     }
 }

@@ -7,6 +7,15 @@ use tempfile::NamedTempFile;
 
 use super::{OutputError, UnfinishedFile};
 
+/// A temporary file in the folder of `path`, to get that name when it is whole.
+pub(crate) fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    tempfile::Builder::new()
+        .prefix(".mpra-score-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+}
+
 /// A file that appears under its name when it is whole.
 #[derive(Debug)]
 pub struct WholeFile {
@@ -24,17 +33,7 @@ impl WholeFile {
     /// # Errors
     /// When it cannot be made.
     pub fn create(path: &Path, replace: bool) -> Result<Self, OutputError> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let make = || {
-            tempfile::Builder::new()
-                .prefix(".mpra-score-")
-                .permissions(Permissions::from_mode(0o666))
-                .tempfile_in(folder)
-        };
-        let made = UnfinishedFile::make(false, make, |file| file.path().into());
+        let made = UnfinishedFile::make(false, || beside(path), |file| file.path().into());
         let (file, unfinished) = made.map_err(|e| OutputError::Write(e, path.into()))?;
         Ok(Self {
             file,

@@ -291,15 +291,26 @@ pub fn density(path: &Path, title: &str, panels: &[Density]) -> Result<(), PlotE
     })
 }
 
+/// Axes end there: with wider ones, or such as are no wider than rounding, the drawing library looks for ticks for ever.
+const FARTHEST: f64 = 1e100;
+
 /// Least and greatest value, widened where they would make no axis.
 fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
         (low.min(v), high.max(v))
     });
-    match (low.is_finite() && high.is_finite(), low < high) {
-        (true, true) => (low, high),
-        (true, false) => (low - 0.5, high + 0.5),
-        (false, _) => (0.0, 1.0),
+    if !low.is_finite() || !high.is_finite() {
+        return (0.0, 1.0);
+    }
+    let inside = |v: f64| v.clamp(-FARTHEST, FARTHEST);
+    let (low, high) = (inside(low), inside(high));
+    let size = low.abs().max(high.abs());
+    match high - low > 1e-9 * size {
+        true => (low, high),
+        false => {
+            let room = f64::max(0.5, 1e-3 * size);
+            (low - room, high + room)
+        }
     }
 }
 
@@ -310,5 +321,5 @@ fn label(value: &f64) -> String {
 }
 
 fn positive(top: f64) -> f64 {
-    if top > 0.0 { top } else { 1.0 }
+    if top > 0.0 { top.min(FARTHEST) } else { 1.0 }
 }

@@ -20,7 +20,7 @@ use super::VariantError;
 use super::output::added;
 use crate::Error;
 use crate::job::{self, Cancel, JobError, Shard};
-use crate::output::UnfinishedFile;
+use crate::output::{UnfinishedFile, beside};
 
 /// How a job is cut, or gone on with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,7 +107,7 @@ fn checksum(number: u64, bytes: &[u8]) -> u32 {
 }
 
 impl Journal {
-    /// Begins a journal.
+    /// Begins a journal. It has its name once its head is whole: a run that is killed before leaves none.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -118,10 +118,6 @@ impl Journal {
         resumable: bool,
     ) -> Result<Self, VariantError> {
         let fail = |e: io::Error| VariantError::Write(e, path.into());
-        let make = || File::create(path);
-        let made = UnfinishedFile::make(resumable, make, |_| path.into());
-        let (file, unfinished) = made.map_err(fail)?;
-        let mut file = BufWriter::new(file);
         let head = Head {
             journal: KIND.into(),
             version: crate::VERSION.into(),
@@ -129,10 +125,15 @@ impl Journal {
             job: job.clone(),
         };
         let text = serde_json::to_string(&head).map_err(|e| fail(e.into()))?;
-        writeln!(file, "{text}").map_err(fail)?;
-        file.flush().map_err(fail)?;
+        let make = || -> io::Result<File> {
+            let mut file = beside(path)?;
+            file.write_all(format!("{text}\n").as_bytes())?;
+            Ok(file.persist(path)?)
+        };
+        let made = UnfinishedFile::make(resumable, make, |_| path.into());
+        let (file, unfinished) = made.map_err(fail)?;
         Ok(Self {
-            file,
+            file: BufWriter::new(file),
             path: path.into(),
             synced: Instant::now(),
             _unfinished: unfinished,
