@@ -15,6 +15,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::{self, Kind};
+use crate::support::jobs::no_number;
 use crate::{graphs, mutate};
 
 /// Variables that tell a worker what to do.
@@ -269,33 +270,6 @@ fn tell(kind: &Kind, text: &str) {
 fn has_infinity(input: &[u8]) -> bool {
     let lower = input.to_ascii_lowercase();
     lower.windows(3).any(|w| w == b"inf" || w == b"nan")
-}
-
-/// A cell of a table of results, or a word of a picture, that says NaN or infinity.
-fn no_number(out: &Path) -> Option<String> {
-    let files = match out.is_dir() {
-        true => listing(out),
-        false => BTreeSet::from([out.to_path_buf()]),
-    };
-    for path in files {
-        let is = |endings: &[&str]| {
-            path.extension()
-                .is_some_and(|e| endings.iter().any(|t| e == *t))
-        };
-        let (table, picture) = (is(&["tsv", "bedGraph", "bed"]), is(&["svg"]));
-        let text = (table || picture).then(|| fs::read_to_string(&path).ok());
-        for line in text.flatten().unwrap_or_default().lines() {
-            let no = |cell: &str| {
-                let bare = cell.trim_start_matches('-').to_ascii_lowercase();
-                bare == "inf" || bare == "infinity" || (bare == "nan" && cell != "nan")
-            };
-            let word = |c: char| !c.is_ascii_alphanumeric();
-            if (table && line.split('\t').any(no)) || (picture && line.split(word).any(no)) {
-                return Some(format!("{}: {line}", path.display()));
-            }
-        }
-    }
-    None
 }
 
 /// A job on a small file that takes so much has believed what the file says.

@@ -352,3 +352,28 @@ pub fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found.sort();
     found
 }
+
+/// The first line of results, a folder or a file, that has NaN or infinity as a cell of a table or a word of a picture.
+#[allow(dead_code, reason = "not of the circumstances in faults/")]
+pub fn no_number(results: &Path) -> Option<String> {
+    let all = match results.is_dir() {
+        true => files(results),
+        false => vec![(results.into(), fs::read(results).unwrap_or_default())],
+    };
+    for (path, bytes) in all {
+        let is =
+            |endings: &[&str]| (path.extension()).is_some_and(|e| endings.iter().any(|t| e == *t));
+        let (table, picture) = (is(&["tsv", "bedGraph", "bed"]), is(&["svg"]));
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            let no = |cell: &str| {
+                let bare = cell.trim_start_matches('-').to_ascii_lowercase();
+                bare == "inf" || bare == "infinity" || (bare == "nan" && cell != "nan")
+            };
+            let word = |c: char| !c.is_ascii_alphanumeric();
+            if (table && line.split('\t').any(no)) || (picture && line.split(word).any(no)) {
+                return Some(format!("{}: {line}", path.display()));
+            }
+        }
+    }
+    None
+}
