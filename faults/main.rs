@@ -239,6 +239,7 @@ impl Job {
             None if [1, 2, 9, 15].contains(&status.signal().unwrap_or(0)) => self.counts[2] += 1,
             // The C library's own end, which nothing can hold up.
             None if error.contains("Fatal glibc error") => self.counts[2] += 1,
+            Some(127) if error.contains("memory for thread-local data") => self.counts[2] += 1,
             _ => return Err(format!("{} ended with {status}: {error}", self.line)),
         }
         let said = error.contains("error: ") || error.contains("interrupted");

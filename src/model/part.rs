@@ -4,7 +4,7 @@ use std::path::Path;
 use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
 
-use super::session::session;
+use super::session::{room, session};
 use super::{ModelError, Runtime};
 
 /// A part of a model that ONNX Runtime runs on one thread: tensors in, activities out.
@@ -52,6 +52,7 @@ impl Part {
         activities: &mut [f32],
     ) -> Result<(), ModelError> {
         let fail = |e: ort::Error| ModelError::Run(e.to_string());
+        room().map_err(|e| ModelError::Run(e.to_string()))?;
         let mut tensors: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::new();
         for input in inputs {
             let mut shape = vec![rows as i64];

@@ -1,3 +1,5 @@
+use std::collections::TryReserveError;
+use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -231,10 +233,21 @@ pub(super) fn session(path: &Path, bytes: &[u8], runtime: &Runtime) -> Result<Se
             .with_optimization_level(GraphOptimizationLevel::All)?
             .commit_from_memory(bytes)
     };
-    open().map_err(|e| ModelError::Load {
+    let fail = |message| ModelError::Load {
         path: path.into(),
-        message: e.to_string(),
-    })
+        message,
+    };
+    room().map_err(|e| fail(e.to_string()))?;
+    open().map_err(|e| fail(e.to_string()))
+}
+
+/// Asks for a little memory, before a thread goes into ONNX Runtime: that has variables of each thread, and where the C library finds
+/// no memory for them it ends the process, without the words that are said where there is none here.
+pub(super) fn room() -> Result<(), TryReserveError> {
+    let mut little: Vec<u8> = Vec::new();
+    little.try_reserve_exact(1 << 16)?;
+    black_box(&mut little);
+    Ok(())
 }
 
 fn run(
@@ -246,6 +259,7 @@ fn run(
 ) -> Result<(Vec<i64>, Vec<f32>), ModelError> {
     let fail = |e: ort::Error| ModelError::Run(format!("{}: {e}", path.display()));
     let shape = spec.one_hot.layout.shape(rows, spec.one_hot.length);
+    room().map_err(|e| ModelError::Run(format!("{}: {e}", path.display())))?;
     let tensor = TensorRef::from_array_view((shape, input)).map_err(fail)?;
     let outputs = session
         .run(ort::inputs![spec.input.as_str() => tensor])

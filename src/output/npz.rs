@@ -150,3 +150,39 @@ impl Write for NpzWriter {
         self.zip.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_once_and_ends_nothing_else() {
+        let file = File::options().write(true).open("/dev/full").unwrap();
+        let mut npz = NpzWriter::new(file);
+        let error = npz.begin("a", "<f4", &[1 << 18]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        let error = npz.finish().unwrap_err();
+        assert!(error.to_string().contains("an earlier write"), "{error}");
+    }
+
+    #[test]
+    fn an_archive_that_is_given_up_is_not_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npz");
+        // How every archive ends.
+        let ended = || {
+            let bytes = std::fs::read(&path).unwrap();
+            bytes.windows(4).any(|at| at == b"PK\x05\x06")
+        };
+        for finish in [false, true] {
+            let mut npz = NpzWriter::create(&path).unwrap();
+            npz.begin("a", "|u1", &[3]).unwrap();
+            npz.write_all(&[1, 2, 3]).unwrap();
+            match finish {
+                true => npz.finish().unwrap(),
+                false => drop(npz),
+            }
+            assert_eq!(ended(), finish);
+        }
+    }
+}

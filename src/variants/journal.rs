@@ -565,6 +565,25 @@ mod tests {
     }
 
     #[test]
+    fn a_journal_has_its_name_with_its_whole_head() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.partial");
+        let job = json!({"a": 1});
+        // Nothing was closed or asked to be written: a killed run would leave this.
+        let journal = Journal::create(&path, &job, None, true).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with('\n') && text.contains(KIND), "{text}");
+        let names: Vec<_> = (std::fs::read_dir(dir.path()).unwrap())
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(names, ["x.partial"]);
+        drop(journal);
+        let none = |_: u64| Ok::<(), VariantError>(());
+        let (_, done) = Journal::resume(&path, &job, None, none).unwrap();
+        assert_eq!(done, 0);
+    }
+
+    #[test]
     fn no_damage_passes() {
         let dir = tempfile::tempdir().unwrap();
         let parts: Vec<PathBuf> = (1..=2).map(|i| part(dir.path(), i, 2, 4)).collect();

@@ -1,6 +1,6 @@
 //! The baselines that know no network: shares of G and C, and a ridge regression on shares of k-mers.
 
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array1, Array2, ArrayView1};
 use rayon::prelude::*;
 
 use crate::job::{Cancel, JobError};
@@ -96,12 +96,67 @@ impl Shares {
     }
 }
 
+/// Orthonormal directions that hold rows of shares. Ridge regression leaves weights within what its rows span, and distances there
+/// are the same, so that fewer rows than k-mers are as well fitted in so many coordinates as they are.
+struct Span {
+    directions: Vec<Array1<f64>>,
+    coordinates: Vec<Vec<(u32, f64)>>,
+}
+
+impl Span {
+    /// By Gram and Schmidt, each row twice, which keeps directions orthogonal to rounding. A row that `taken` leaves out
+    /// has no coordinates.
+    fn new(shares: &Shares, taken: impl Fn(usize) -> bool) -> Self {
+        let mut directions: Vec<Array1<f64>> = Vec::new();
+        let mut coordinates = Vec::new();
+        for (i, row) in shares.rows.iter().enumerate() {
+            let mut along = vec![0.0; directions.len()];
+            if taken(i) {
+                let mut rest = Array1::zeros(shares.count);
+                row.iter().for_each(|&(at, x)| rest[at as usize] = x);
+                let length = rest.dot(&rest).sqrt();
+                for _ in 0..2 {
+                    for (sum, direction) in along.iter_mut().zip(&directions) {
+                        let part = direction.dot(&rest);
+                        rest.scaled_add(-part, direction);
+                        *sum += part;
+                    }
+                }
+                let left = rest.dot(&rest).sqrt();
+                if left > 1e-10 * length {
+                    directions.push(rest / left);
+                    along.push(left);
+                }
+            }
+            coordinates.push((0..).zip(along).collect());
+        }
+        Self {
+            directions,
+            coordinates,
+        }
+    }
+
+    /// Weights of shares for those of coordinates.
+    fn weights_of_shares(&self, count: usize, weights: Weights) -> Weights {
+        let mut of = Array1::zeros(count);
+        for (direction, weight) in self.directions.iter().zip(weights.of) {
+            of.scaled_add(weight, direction);
+        }
+        Weights {
+            of: of.to_vec(),
+            ..weights
+        }
+    }
+}
+
 /// Penalties that are tried, as multiples of the mean variance of a k-mer's share.
 const PENALTIES: [f64; 6] = [0.001, 0.01, 0.1, 1.0, 10.0, 100.0];
 
 /// Sums over the rows of a fold.
 #[derive(Clone)]
 struct Sums {
+    /// How many k-mers the penalty's mean is over, whatever the coordinates.
+    kmers: usize,
     n: f64,
     y: f64,
     yy: f64,
@@ -112,8 +167,9 @@ struct Sums {
 }
 
 impl Sums {
-    fn new(count: usize) -> Self {
+    fn new(kmers: usize, count: usize) -> Self {
         Self {
+            kmers,
             n: 0.0,
             y: 0.0,
             yy: 0.0,
@@ -154,11 +210,13 @@ impl Sums {
         let count = self.x.len();
         let centred = |i: usize, j: usize| self.xx[[i, j]] - self.x[i] * self.x[j] / self.n;
         let trace: f64 = (0..count).map(|i| centred(i, i)).sum();
-        let ridge = penalty * trace / count as f64;
+        let ridge = penalty * trace / self.kmers as f64;
         let entry = |i: usize, j: usize| centred(i, j) + if i == j { ridge } else { 0.0 };
         let mut of = vec![0.0; count];
-        // Without variation there is no factor, and nothing to be learnt.
-        if let Some(factor) = Cholesky::new(count, entry) {
+        // Without variation but rounding there is nothing to be learnt.
+        let squares: f64 = self.xx.diag().sum();
+        let factor = (trace > 1e-12 * squares).then(|| Cholesky::new(count, entry));
+        if let Some(factor) = factor.flatten() {
             let products = self.xy.iter().zip(&self.x);
             of = products.map(|(xy, x)| xy - x * self.y / self.n).collect();
             factor.solve(&mut of);
@@ -219,11 +277,21 @@ pub(super) fn fit(
     cancel: &Cancel,
 ) -> Result<Fitted, JobError> {
     let most = folds.iter().max().map_or(0, |&f| f as usize + 1);
+    let known = values.iter().filter(|y| !y.is_nan()).count();
+    let span = (known < shares.count / 2).then(|| Span::new(shares, |i| !values[i].is_nan()));
+    let (count, rows) = match &span {
+        Some(span) => (span.directions.len(), &span.coordinates),
+        None => (shares.count, &shares.rows),
+    };
+    let of_shares = |weights| match &span {
+        Some(span) => span.weights_of_shares(shares.count, weights),
+        None => weights,
+    };
     let sums: Vec<Sums> = (0..most)
         .into_par_iter()
         .map(|fold| {
-            let mut sums = Sums::new(shares.count);
-            let rows = shares.rows.iter().zip(values).zip(folds);
+            let mut sums = Sums::new(shares.count, count);
+            let rows = rows.iter().zip(values).zip(folds);
             for ((row, &y), _) in rows.filter(|((_, y), f)| !y.is_nan() && **f == fold as u32) {
                 sums.add(row, y);
             }
@@ -241,7 +309,7 @@ pub(super) fn fit(
             weights: None,
         });
     }
-    let mut total = Sums::new(shares.count);
+    let mut total = Sums::new(shares.count, count);
     sums.iter().for_each(|sums| total.merge(sums, 1.0));
     let errors = errors_of_pairs(&total, &sums, cancel)?;
     // `errors[a][b][p]`: of fold b by weights of all folds but a and b; a = b: but b alone.
@@ -261,7 +329,7 @@ pub(super) fn fit(
             others.merge(&sums[a], -1.0);
             // Two folds leave none to choose by.
             let penalty = if sums.len() == 2 { MIDDLE } else { best(a) };
-            others.fit(penalty)
+            of_shares(others.fit(penalty))
         })
         .collect();
     let predictions = (shares.rows.iter().zip(folds))
@@ -279,7 +347,7 @@ pub(super) fn fit(
     }
     Ok(Fitted {
         predictions,
-        weights: Some(total.fit(least(&left_out))),
+        weights: Some(of_shares(total.fit(least(&left_out)))),
     })
 }
 
@@ -399,7 +467,7 @@ mod tests {
         let shares = Shares::new(2, &sequences(60, 40), &[]);
         let mut random = Random::new(6, 0, 0);
         let y: Vec<f64> = (0..60).map(|_| random.normal()).collect();
-        let mut sums = Sums::new(shares.count);
+        let mut sums = Sums::new(shares.count, shares.count);
         for (row, &y) in shares.rows.iter().zip(&y) {
             sums.add(row, y);
         }
@@ -427,6 +495,35 @@ mod tests {
             }
             let squares: f64 = residuals.iter().map(|e| e * e).sum();
             assert!((sums.errors(&weights) - squares).abs() < 1e-8, "{squares}");
+        }
+    }
+
+    /// Fewer rows than k-mers, some of them the same: in coordinates as in shares, with the same penalties.
+    #[test]
+    fn few_rows_are_fitted_alike_in_what_they_span() {
+        let mut sequences = sequences(40, 60);
+        sequences.extend_from_within(3..9);
+        let shares = Shares::new(4, &sequences, &[]);
+        let span = Span::new(&shares, |i| i != 5);
+        assert_eq!(span.directions.len(), 40, "5 is there as 42");
+        let mut random = Random::new(7, 0, 0);
+        let mut plain = Sums::new(shares.count, shares.count);
+        let mut spanned = Sums::new(shares.count, span.directions.len());
+        for i in (0..sequences.len()).filter(|&i| i != 5) {
+            let y = random.normal();
+            plain.add(&shares.rows[i], y);
+            spanned.add(&span.coordinates[i], y);
+        }
+        for penalty in PENALTIES {
+            let weights = plain.fit(penalty);
+            let of_coordinates = spanned.fit(penalty);
+            let (a, b) = (plain.errors(&weights), spanned.errors(&of_coordinates));
+            assert!((a - b).abs() < 1e-8 * a.max(1.0), "{a} {b}");
+            let back = span.weights_of_shares(shares.count, of_coordinates);
+            for row in &shares.rows {
+                let (a, b) = (weights.predict(row), back.predict(row));
+                assert!((a - b).abs() < 1e-8, "{penalty}: {a} {b}");
+            }
         }
     }
 
