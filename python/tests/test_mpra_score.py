@@ -158,6 +158,27 @@ def test_contributions(model: Model) -> None:
         model.contributions(sequences, "saliency")
 
 
+def test_tables_of_kmers(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    weights = {a + b + c: round(float(rng.normal()), 3) for a in BASES for b in BASES for c in BASES}
+    table = tmp_path / "weights.tsv"
+    table.write_text("".join(f"{kmer}\t{weight}\n" for kmer, weight in weights.items()))
+
+    def score(sequence: str) -> float:
+        return sum(weights[sequence[i : i + 3]] for i in range(len(sequence) - 2))
+
+    model = Model.open(table, threads=2)
+    sequences = random_sequences(4, model.window)
+    expected = np.array([[score(s)] for s in sequences])
+    assert np.abs(model.predict(sequences) - expected).max() < 1e-4
+    found = model.saturation(sequences)
+    for base in (0, 1, 70, model.window - 1):
+        for letter in range(4):
+            mutants = [s[:base] + BASES[letter] + s[base + 1 :] for s in sequences]
+            effects = np.array([score(m) for m in mutants]) - expected[:, 0]
+            assert np.abs(found.effects[:, 0, letter, base] - effects).max() < 1e-4
+
+
 def test_sequences_as_people_have_them(model: Model) -> None:
     sequences = random_sequences(2, model.window, seed=4)
     expected = model.predict(sequences)

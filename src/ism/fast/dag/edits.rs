@@ -4,7 +4,7 @@ use ndarray::s;
 
 use super::net::{Convolution, Form, Id, Join, Net, Op, Pool, Span};
 use super::reference::{Global, Reference};
-use super::rows::{Place, Rows, compute, joined, product};
+use super::rows::{Place, Rows, compute, joined, plain_product, product};
 
 /// A change of a base.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,7 @@ pub(super) struct Edited {
     values: Vec<Changed>,
     places: Vec<Place>,
     patches: Vec<f32>,
+    products: Vec<f32>,
 }
 
 /// What an operator's value has become.
@@ -34,7 +35,15 @@ struct Changed {
     rows: Vec<f32>,
 }
 
+/// Rows of differences that are multiplied at a time: their products stay in a core's own cache.
+const MOST_DIFFERENCES: usize = 256;
+
 impl Changed {
+    /// Positions of all changes.
+    fn positions(&self) -> usize {
+        self.spans.iter().map(|span| span.len()).sum()
+    }
+
     fn row(&self, edit: usize, position: usize, row: usize) -> Option<&[f32]> {
         let span = self.spans[edit];
         if !(span.from..span.to).contains(&position) {
@@ -149,6 +158,39 @@ impl Edited {
                     first(conv, &edits[e], position, &mut made.rows[begin..]);
                 }
             }
+            Op::Conv(conv)
+                if conv
+                    .by_differences(self.values[node.inputs[0]].positions(), self.places.len()) =>
+            {
+                let of = node.inputs[0];
+                for row in rows_of(&reference.values[id], &self.places, node.form.row()) {
+                    made.rows.extend_from_slice(row);
+                }
+                let (changed, old) = (&self.values[of], &reference.values[of]);
+                let row = net.nodes[of].form.row();
+                let (mut begin, mut end) = (0, 0);
+                while begin < edits.len() {
+                    self.patches.clear();
+                    while end < edits.len() && self.patches.len() < MOST_DIFFERENCES * row {
+                        let (span, at) = (changed.spans[end], changed.starts[end] * row);
+                        let new = &changed.rows[at..at + span.len() * row];
+                        let old = &old[span.from * row..span.to * row];
+                        self.patches.extend(new.iter().zip(old).map(|(n, o)| n - o));
+                        end += 1;
+                    }
+                    let spans = &changed.spans[begin..end];
+                    let to = &made.spans[begin..end];
+                    let starts = &made.starts[begin..end];
+                    let (differences, products) = (&self.patches, &mut self.products);
+                    gains(
+                        conv,
+                        (spans, differences),
+                        (to, starts, &mut made.rows),
+                        products,
+                    );
+                    begin = end;
+                }
+            }
             Op::Global(pool, cell) => {
                 let of = node.inputs[0];
                 let (changed, form) = (&self.values[of], net.nodes[of].form);
@@ -213,6 +255,36 @@ fn rows_of<'a>(
     places
         .iter()
         .map(move |&(_, p)| &values[p * row..(p + 1) * row])
+}
+
+/// Adds to a convolution's outputs what the differences of its inputs give, a product for each tap.
+fn gains(
+    conv: &Convolution,
+    (from, differences): (&[Span], &[f32]),
+    (to, starts, rows): (&[Span], &[usize], &mut [f32]),
+    products: &mut Vec<f32>,
+) {
+    let weights = &conv.weights[0];
+    let outputs = weights.ncols();
+    let channels = weights.nrows() / conv.width;
+    products.resize(differences.len() / channels * outputs, 0.0);
+    for tap in 0..conv.width {
+        let part = weights.slice(s![tap * channels..(tap + 1) * channels, ..]);
+        plain_product(differences, part, products);
+        let mut gained = products.chunks_exact(outputs);
+        for ((from, to), start) in from.iter().zip(to).zip(starts) {
+            for (position, gained) in (from.from..from.to).zip(&mut gained) {
+                let output = conv.output(position, tap);
+                let Some(output) = output.filter(|o| (to.from..to.to).contains(o)) else {
+                    continue;
+                };
+                let at = (start + output - to.from) * outputs;
+                for (value, gained) in rows[at..at + outputs].iter_mut().zip(gained) {
+                    *value += gained;
+                }
+            }
+        }
+    }
 }
 
 /// What a change of a base does to an output of the first convolution: one column of weights for another.

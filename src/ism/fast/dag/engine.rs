@@ -151,10 +151,16 @@ impl DagPlan {
         let net = &self.net;
         let spans = net.spans(self.offset + self.window / 2);
         let (mut values, mut patches) = (0, 0);
-        for (node, span) in net.nodes.iter().zip(spans) {
+        for (node, span) in net.nodes.iter().zip(&spans) {
             values += span.len() * node.form.row();
             let inputs = match &node.op {
-                Op::Conv(conv) => span.len() * conv.width * net.nodes[node.inputs[0]].form.row(),
+                Op::Conv(conv) => {
+                    let (of, row) = (node.inputs[0], net.nodes[node.inputs[0]].form.row());
+                    match conv.by_differences(spans[of].len(), span.len()) {
+                        true => spans[of].len() * row,
+                        false => span.len() * conv.width * row,
+                    }
+                }
                 Op::Dense(weights, _) => weights.nrows(),
                 _ => 0,
             };

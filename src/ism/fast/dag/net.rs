@@ -87,6 +87,18 @@ impl Convolution {
         (output * self.stride + tap * self.dilation).checked_sub(self.left)
     }
 
+    /// Whether what differences of inputs give is made of fewer products than outputs made again: where more outputs
+    /// are reached than inputs have changed.
+    pub(super) fn by_differences(&self, changed: usize, reached: usize) -> bool {
+        self.weights.len() == 1 && changed < reached
+    }
+
+    /// The output that reads a position with a tap.
+    pub(super) fn output(&self, position: usize, tap: usize) -> Option<usize> {
+        let first = (position + self.left).checked_sub(tap * self.dilation)?;
+        (first % self.stride == 0).then(|| first / self.stride)
+    }
+
     /// The outputs that read any of these positions.
     fn reached(&self, span: Span, length: usize) -> Span {
         let reach = (self.width - 1) * self.dilation;
@@ -268,8 +280,13 @@ impl Net {
         for (node, span) in self.nodes.iter().zip(&spans) {
             let (each, of, reached) = match &node.op {
                 Op::Conv(conv) => {
-                    let each: usize = conv.weights.iter().map(Array2::len).sum();
-                    (each, node.form.length(), span.len())
+                    let all: usize = conv.weights.iter().map(Array2::len).sum();
+                    let from = spans[node.inputs[0]];
+                    let taps =
+                        (from.from..from.to).flat_map(|p| (0..conv.width).map(move |t| (p, t)));
+                    let outputs = taps.filter_map(|(p, tap)| conv.output(p, tap));
+                    let read = outputs.filter(|o| (span.from..span.to).contains(o)).count();
+                    (all / conv.width, node.form.length() * conv.width, read)
                 }
                 Op::Dense(weights, _) => match self.nodes[node.inputs[0]].form {
                     Form::Positions { length, .. } => {
@@ -313,6 +330,11 @@ mod tests {
                 for from in 0..length {
                     for to in from + 1..=length.min(from + 4) {
                         let reached = conv.reached(Span { from, to }, outputs);
+                        for (o, tap) in (0..outputs).flat_map(|o| (0..width).map(move |t| (o, t))) {
+                            if let Some(position) = conv.position(o, tap) {
+                                assert_eq!(conv.output(position, tap), Some(o));
+                            }
+                        }
                         let touching: Vec<usize> = (0..outputs)
                             .filter(|o| {
                                 (0..width)

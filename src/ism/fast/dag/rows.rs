@@ -155,16 +155,26 @@ fn push(from: Option<&[f32]>, row: usize, to: &mut Vec<f32>) {
 
 /// `out = rows * weights + bias`.
 pub(super) fn product(rows: &[f32], weights: ArrayView2<'_, f32>, bias: &[f32], out: &mut [f32]) {
-    let (inputs, outputs) = weights.dim();
-    let count = out.len() / outputs.max(1);
-    for row in out.chunks_exact_mut(outputs.max(1)) {
+    for row in out.chunks_exact_mut(bias.len().max(1)) {
         row.copy_from_slice(bias);
     }
+    multiply(rows, weights, 1.0, out);
+}
+
+/// `out = rows * weights`.
+pub(super) fn plain_product(rows: &[f32], weights: ArrayView2<'_, f32>, out: &mut [f32]) {
+    multiply(rows, weights, 0.0, out);
+}
+
+/// `out = rows * weights + kept * out`.
+fn multiply(rows: &[f32], weights: ArrayView2<'_, f32>, kept: f32, out: &mut [f32]) {
+    let (inputs, outputs) = weights.dim();
+    let count = out.len() / outputs.max(1);
     let rows = ArrayView2::from_shape((count, inputs), rows);
     let out = ArrayViewMut2::from_shape((count, outputs), out);
     // The caller has made them of these sizes.
     if let (Ok(rows), Ok(mut out)) = (rows, out) {
-        general_mat_mul(1.0, &rows, &weights, 1.0, &mut out);
+        general_mat_mul(1.0, &rows, &weights, kept, &mut out);
     }
 }
 
