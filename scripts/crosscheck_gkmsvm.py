@@ -1,11 +1,12 @@
 """Tables of k-mers that mpra-score makes of gapped k-mer support vector machines, against gkmsvm-lite and plain Python.
 
-    python3 scripts/crosscheck_gkmsvm.py train POSITIVE.fa NEGATIVE.fa --kernel 2 --lkd 10,6,3 [--one-strand] OUT.model.txt
+    python3 scripts/crosscheck_gkmsvm.py train POSITIVE.fa NEGATIVE.fa --kernel 2 --lkd 10,6,3 [--one-strand] [--quick] OUT.model.txt
     python3 scripts/crosscheck_gkmsvm.py predict MODEL.txt TABLE [--sample 20000]
     python3 scripts/crosscheck_gkmsvm.py twin MODEL.txt TABLE [--sample 200]
     python3 scripts/crosscheck_gkmsvm.py variants TABLE REFERENCE.fa.gz SCORED.vcf FIELD
 
-train     a model of gkmsvm-lite (PyPI), written as LS-GKM writes it
+train     a model of gkmsvm-lite (PyPI), written as LS-GKM writes it; with --quick (kernels 0, 1, 2) its matrix of kernel values is
+          made by counting the mismatches of all pairs of l-mers in compiled code, after a comparison with its own on 40 sequences
 predict   what gkmsvm-lite gives to each k-mer alone, against TABLE, which `mpra-score model convert MODEL.txt --out TABLE`
           wrote; a sample of its rows, or all
 twin      the same by the formulas of LS-GKM (libsvm_gkm.c), pair by pair of l-mers, also for wgkm, whose weights by place
@@ -54,10 +55,83 @@ def train(args):
 
     l, k, d = map(int, args.lkd.split(","))
     positive, negative = ([s for _, s in read_fasta(path)] for path in (args.positive, args.negative))
+    if args.quick:
+        quick(args, (l, k, d))
     model = train_gkmsvm(positive, negative, kernel_type=args.kernel, l=l, k=k, d=d,
                          include_rc=not args.one_strand, device="cpu")
     save_lsgkm(model, args.out)
     print(f"{args.out}: {model.num_support_vectors} support vectors, bias {model.bias:.6f}")
+
+
+def quick(args, lkd):
+    """Lets gkmsvm-lite take its matrix of kernel values from here."""
+    import gkmsvm.gram
+    import numba
+
+    l, k, d = lkd
+    weights = np.array(mismatch_weights(("gkm_cnt", "gkm_estfull", "gkm_esttrunc")[args.kernel], l, k))
+    if args.kernel:
+        weights[d + 1:] = 0
+    last = int(np.flatnonzero(weights).max()) + 1
+
+    @numba.njit(parallel=True, fastmath=False)
+    def raw(x, y, symmetric, counted):
+        out = np.zeros((len(x), len(y)))
+        for i in numba.prange(len(x)):
+            mismatches = np.zeros(y.shape[1], np.uint8)
+            for j in range(i if symmetric else 0, len(y)):
+                found = np.zeros(counted, np.int64)
+                for a in x[i]:
+                    for p in range(y.shape[1]):
+                        z = a ^ y[j, p]
+                        z = (z | (z >> np.uint32(1))) & np.uint32(0x55555555)
+                        z = (z & np.uint32(0x33333333)) + ((z >> np.uint32(2)) & np.uint32(0x33333333))
+                        z = (z + (z >> np.uint32(4))) & np.uint32(0x0F0F0F0F)
+                        mismatches[p] = (z * np.uint32(0x01010101)) >> np.uint32(24)
+                    for m in range(counted):
+                        n = np.uint32(0)
+                        for p in range(y.shape[1]):
+                            n += np.uint32(mismatches[p] == m)
+                        found[m] += n
+                for m in range(counted):
+                    out[i, j] += weights[m] * found[m]
+        return out
+
+    def words(x):
+        """[n, 4, length] to l-mers, two bits a base."""
+        codes = np.asarray(x).argmax(1)
+        found = np.zeros((len(codes), codes.shape[1] - l + 1), np.uint32)
+        for i in range(l):
+            found = found << np.uint32(2) | codes[:, i:i + found.shape[1]].astype(np.uint32)
+        return found
+
+    def gram(kernel, x, y=None, *, out=None, **_):
+        y = x if y is None else y
+        symmetric = y is x
+        own = words(x)
+        other = own if symmetric else words(y)
+        if not args.one_strand:
+            other = np.concatenate([other, words(np.asarray(y)[:, ::-1, ::-1])], axis=1)
+        found = raw(own, other, symmetric, last)
+        if symmetric:
+            found = np.triu(found) + np.triu(found, 1).T
+            lengths = np.sqrt(np.diag(found))
+            found /= lengths[:, None] * lengths[None]
+        else:
+            found /= np.sqrt(kernel._raw_diagonal(x))[:, None] * np.sqrt(kernel._raw_diagonal(y))[None]
+        if out is None:
+            return found
+        out[...] = found
+        return out
+
+    theirs = gkmsvm.gram.compute_gram
+
+    def checked(kernel, x, *more, **settings):
+        few = np.concatenate([x[:20], x[-20:]])
+        compare(gram(kernel, few).ravel(), theirs(kernel, few).ravel())
+        return gram(kernel, x, *more, **settings)
+
+    gkmsvm.gram.compute_gram = checked
 
 
 def predict(args):
@@ -119,7 +193,8 @@ def twin(args):
     for line in text:
         coefficient, sequence = line.split()
         vectors.append((float(coefficient), sequence))
-    kernel, l, k, d = head["kernel_type"], int(head["L"]), int(head["k"]), int(head["d"])
+    kernel, l, k = head["kernel_type"], int(head["L"]), int(head["k"])
+    d = int(head.get("d", l - k))  # gkmsvm-lite writes none for gkm_cnt
     both = head.get("norc", "0") == "0"
     c = np.array(mismatch_weights(kernel, l, k))
     c[d + 1:] = 0
@@ -185,6 +260,7 @@ def main():
     job.add_argument("--kernel", type=int, default=2)
     job.add_argument("--lkd", default="11,7,3")
     job.add_argument("--one-strand", action="store_true")
+    job.add_argument("--quick", action="store_true")
     job.add_argument("out")
     for name, run in (("predict", predict), ("twin", twin)):
         job = jobs.add_parser(name)

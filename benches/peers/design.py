@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Designs by `mpra-score design`, tangermeme's `greedy_substitution` and ledidi, on one torch network and its ONNX export.
+"""Designs by `mpra-score design`, tangermeme's `greedy_substitution` and ledidi, on one network: a torch network with random weights and
+its ONNX export, or with --model an ONNX file read into torch (as peers.py reads it).
 
 The same random starts, the same objective (the first task minus the second), the same number of edits: which objective is reached, by the torch
 network's own word, and how long a start takes. mpra-score is timed as a user runs it (start, model, tables, full engine, files), the
 others on tensors in memory, after a warm-up. See README.md beside this file.
 
-    design.py --program target/release/mpra-score [--edits 10] [--starts 100] [--slow 4] [--ledidi 2]
+    design.py --program target/release/mpra-score [--model models/default.onnx] [--edits 10] [--starts 100] [--slow 4] [--ledidi 2]
 """
 
 import argparse
@@ -14,6 +15,7 @@ import importlib.metadata
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -21,11 +23,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
+from peers import Chain, torch_model
 from tangermeme.design import greedy_substitution
 
 WINDOW, TASKS, THREADS = 145, 4, 2
-OBJECTIVE = "task_0 - task_1"
 
 
 def network(seed: int) -> torch.nn.Module:
@@ -35,6 +38,22 @@ def network(seed: int) -> torch.nn.Module:
         torch.nn.Conv1d(4, 60, 10), torch.nn.ReLU(), torch.nn.Conv1d(60, 40, 9), torch.nn.ReLU(),
         torch.nn.MaxPool1d(20), torch.nn.Flatten(), torch.nn.Linear(40 * 6, 60), torch.nn.ReLU(), torch.nn.Linear(60, TASKS),
     ).eval()
+
+
+class Framed(torch.nn.Module):
+    """A network that peers.py has read, over windows: zeros where its input is longer."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        chain = Chain(str(path))
+        if chain.window != WINDOW:
+            raise SystemExit(f"{path}: windows of {chain.window} bases, not of {WINDOW}")
+        self.pads = (chain.offset, chain.columns - chain.window - chain.offset)
+        self.model = torch_model(chain)
+
+    def forward(self, x):
+        y = self.model(torch.nn.functional.pad(x, self.pads))
+        return y.reshape(len(x), -1)
 
 
 class Difference(torch.nn.Module):
@@ -47,6 +66,12 @@ class Difference(torch.nn.Module):
     def forward(self, x):
         y = self.model(x)
         return y[:, :1] - y[:, 1:2]
+
+
+def tasks_of(path: Path) -> list[str]:
+    """The names in the model's metadata, or those that mpra-score gives."""
+    metadata = {p.key: p.value for p in onnx.load(path).metadata_props}
+    return json.loads(metadata.get("mpra_score.tasks", "null")) or [f"task_{i}" for i in range(TASKS)]
 
 
 def seconds() -> np.ndarray:
@@ -71,6 +96,7 @@ def differ(a: str, b: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True, type=Path)
+    parser.add_argument("--model", type=Path, help="an ONNX file instead of the network with random weights")
     parser.add_argument("--edits", type=int, default=10)
     parser.add_argument("--starts", type=int, default=100, help="starts of mpra-score")
     parser.add_argument("--slow", type=int, default=4, help="of these, starts of tangermeme")
@@ -79,7 +105,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="runs of mpra-score, of which the median counts")
     options = parser.parse_args()
     torch.set_num_threads(THREADS)
-    model = network(1)
+    model = Framed(options.model) if options.model else network(1)
     objective = Difference(model).eval()
     rng = np.random.default_rng(1)
     starts = ["".join("ACGT"[i] for i in rng.integers(0, 4, WINDOW)) for _ in range(options.starts)]
@@ -90,15 +116,19 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        torch.onnx.export(
-            model, (one_hot(starts[0]),), folder / "m.onnx", input_names=["sequence"], output_names=["activity"],
-            dynamic_axes={"sequence": {0: "batch"}, "activity": {0: "batch"}}, dynamo=False)
+        if options.model:
+            shutil.copyfile(options.model, folder / "m.onnx")
+        else:
+            torch.onnx.export(
+                model, (one_hot(starts[0]),), folder / "m.onnx", input_names=["sequence"], output_names=["activity"],
+                dynamic_axes={"sequence": {0: "batch"}, "activity": {0: "batch"}}, dynamo=False)
+        aim = " - ".join(tasks_of(folder / "m.onnx")[:2])
         (folder / "s.fa").write_text("".join(f">s{i}\n{s}\n" for i, s in enumerate(starts)))
 
         def design(*more: str) -> tuple[np.ndarray, list[dict], dict]:
             began = seconds()
             subprocess.run(
-                [options.program.resolve(), "design", "-q", "s.fa", "--model", "m.onnx", "--objective", OBJECTIVE, "--edits",
+                [options.program.resolve(), "design", "-q", "s.fa", "--model", "m.onnx", "--objective", aim, "--edits",
                  str(options.edits), "--threads", str(THREADS), "--out", "out", "--force", *more], cwd=folder, check=True)
             took = (seconds() - began)[[0, 2]]
             with (folder / "out/designs.tsv").open(encoding="utf-8") as file:
@@ -117,7 +147,7 @@ def main() -> None:
         return [value(row["sequence"]) for row in rows[:n]]
 
     print(f"tangermeme {importlib.metadata.version('tangermeme')}, ledidi {importlib.metadata.version('ledidi')}, torch "
-          f"{torch.__version__}, {THREADS} threads, {os.cpu_count()} cores; load {os.getloadavg()[0]:.1f}; objective {OBJECTIVE}, "
+          f"{torch.__version__}, {THREADS} threads, {os.cpu_count()} cores; load {os.getloadavg()[0]:.1f}; objective {aim}, "
           f"{options.edits} edits")
     greedy, rows, run = ours["greedy"]
     print(f"engine {run['settings']['engine']}, largest difference from the full one {run['results']['largest_difference_of_engines']:.1e}")
