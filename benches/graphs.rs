@@ -27,6 +27,8 @@ const THREADS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 /// Rows of a batch of the full engine: the best of 8 to 64 for most of these networks.
 const BATCH: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 const ROUNDS: usize = 3;
+/// Stretches of which a job checks some bases.
+const CHECKS: usize = 4;
 
 type Preset = fn(presets::Normal<'_>) -> GraphBuilder;
 
@@ -99,8 +101,10 @@ fn network(name: &str, model: &Model, alone: bool) -> Result<(), Box<dyn std::er
     let allowed = (passes + 1.0) * whole / (whole + passes * changed);
     // As a user has it: LegNet is not cut, as that would not pay.
     let mut fast = engine(model, EngineChoice::Auto)?;
-    // Warms it, and makes the start-up check.
-    one(fast.as_mut(), window, 0..window)?;
+    // Warms it, and makes the checks against the full engine, of which a job makes so many.
+    for _ in 0..CHECKS {
+        one(fast.as_mut(), window, 0..window)?;
+    }
     let mut full = match alone {
         true => None,
         false => Some(engine(model, EngineChoice::Full)?),

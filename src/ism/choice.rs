@@ -44,9 +44,10 @@ pub struct EngineSettings {
 /// Puts the engine of a member, by its number, behind another one.
 pub type Behind<'a> = &'a dyn Fn(usize, Box<dyn Engine>) -> Box<dyn Engine>;
 
-/// Bases of a stretch that the fast engine is checked on, and how many such stretches.
-const CHECKED_BASES: u32 = 8;
+/// Stretches that the fast engine is checked on, and bases of the first and of the others: of a network of which few windows
+/// are asked for, the passes of these checks are felt.
 const CHECKED: usize = 4;
+const CHECKED_BASES: (u32, u32) = (8, 2);
 
 /// The engines of a job, one for each of its models, chosen once for all threads.
 pub struct Engines {
@@ -326,10 +327,14 @@ impl Checked {
             return Ok(false);
         };
         let window = stretch.lattice.window();
+        let bases = match self.left.load(Ordering::Relaxed) {
+            CHECKED => CHECKED_BASES.0,
+            _ => CHECKED_BASES.1,
+        };
         for interval in stretch.wanted {
             // From the middle, where windows are likeliest to be whole.
             let start = interval.start() + (interval.len() - 1) / 2;
-            let end = interval.end().min(start.saturating_add(CHECKED_BASES));
+            let end = interval.end().min(start.saturating_add(bases));
             let Some(wanted) = Interval::new(start, end) else {
                 continue;
             };

@@ -29,8 +29,8 @@
 //! [`Tables`] are its table (`trunk`, `table`), what leads from there to the first dense layer
 //! (`reducer`), head (`head`) and how activities alone are made (`predictor`), built once. A
 //! [`FastEngine`] is one thread's state (`strand`; activities alone: `predict`): `sources` make
-//! values (`strip`, `extra`) and edits (`blocks`), a `view` of a window is what `reduce` sums. `simd`, `kernels`, `maxima` and
-//! `slide` are the inner loops, and with `gemm` and `floats` the only places of unsafe code: each
+//! values (`strip`, `extra`) and edits (`blocks`), a `view` of a window is what `reduce` sums. `simd`, `kernels`, `maxima`,
+//! `slide` and `panels` are the inner loops, and with `gemm` and `floats` the only places of unsafe code: each
 //! of their kernels is a safe function that asserts what its body relies on.
 
 mod blocks;
@@ -47,6 +47,7 @@ mod kmers;
 mod maxima;
 mod network;
 mod ops;
+mod panels;
 mod plan;
 mod predict;
 mod predictor;

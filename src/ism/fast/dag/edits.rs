@@ -1,10 +1,8 @@
 //! Many changes of a base at a time, each with the stretch that it has reached.
 
-use ndarray::s;
-
 use super::net::{Convolution, Form, Id, Join, Net, Op, Pool, Span};
 use super::reference::{Global, Reference};
-use super::rows::{Place, Rows, compute, joined, plain_product, product};
+use super::rows::{Place, Rows, compute, joined, product};
 
 /// A change of a base.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +20,6 @@ pub(super) struct Edited {
     values: Vec<Changed>,
     places: Vec<Place>,
     patches: Vec<f32>,
-    products: Vec<f32>,
 }
 
 /// What an operator's value has become.
@@ -35,7 +32,7 @@ struct Changed {
     rows: Vec<f32>,
 }
 
-/// Rows of differences that are multiplied at a time: their products stay in a core's own cache.
+/// Rows of differences that are multiplied at a time: they stay in a core's own cache.
 const MOST_DIFFERENCES: usize = 256;
 
 impl Changed {
@@ -181,13 +178,7 @@ impl Edited {
                     let spans = &changed.spans[begin..end];
                     let to = &made.spans[begin..end];
                     let starts = &made.starts[begin..end];
-                    let (differences, products) = (&self.patches, &mut self.products);
-                    gains(
-                        conv,
-                        (spans, differences),
-                        (to, starts, &mut made.rows),
-                        products,
-                    );
+                    gains(conv, (spans, &self.patches), (to, starts, &mut made.rows));
                     begin = end;
                 }
             }
@@ -228,8 +219,8 @@ impl Edited {
                     }
                     let begin = made.rows.len();
                     made.rows.resize(begin + count * activities.len(), 0.0);
-                    let part = weights.slice(s![span.from * row..span.to * row, ..]);
-                    product(&self.patches, part, activities, &mut made.rows[begin..]);
+                    let out = &mut made.rows[begin..];
+                    product(&self.patches, weights, span.from * row, activities, out);
                     e += count;
                 }
             }
@@ -262,28 +253,23 @@ fn gains(
     conv: &Convolution,
     (from, differences): (&[Span], &[f32]),
     (to, starts, rows): (&[Span], &[usize], &mut [f32]),
-    products: &mut Vec<f32>,
 ) {
     let weights = &conv.weights[0];
     let outputs = weights.ncols();
     let channels = weights.nrows() / conv.width;
-    products.resize(differences.len() / channels * outputs, 0.0);
+    let mut read = Vec::with_capacity(differences.len() / channels);
     for tap in 0..conv.width {
-        let part = weights.slice(s![tap * channels..(tap + 1) * channels, ..]);
-        plain_product(differences, part, products);
-        let mut gained = products.chunks_exact(outputs);
+        let mut differences = differences.chunks_exact(channels);
+        read.clear();
         for ((from, to), start) in from.iter().zip(to).zip(starts) {
-            for (position, gained) in (from.from..from.to).zip(&mut gained) {
+            for (position, difference) in (from.from..from.to).zip(&mut differences) {
                 let output = conv.output(position, tap);
-                let Some(output) = output.filter(|o| (to.from..to.to).contains(o)) else {
-                    continue;
-                };
-                let at = (start + output - to.from) * outputs;
-                for (value, gained) in rows[at..at + outputs].iter_mut().zip(gained) {
-                    *value += gained;
+                if let Some(output) = output.filter(|o| (to.from..to.to).contains(o)) {
+                    read.push((difference, (start + output - to.from) * outputs));
                 }
             }
         }
+        weights.add(tap * channels, &read, rows);
     }
 }
 

@@ -5,7 +5,7 @@
 //! that they read, which stretch they change (`net`). A window is run whole once and all values are kept
 //! (`reference`); then many changes of a base at a time go through the graph, each with the stretch of
 //! positions that it has reached so far, and only these are computed (`edits`). Stretches of many
-//! changes are rows of one matrix product a convolution.
+//! changes are rows of one product with a convolution's weights (`weights`).
 //!
 //! The same values, kept for an input and a reference, are what passes backwards need (`backward`).
 //!
@@ -23,6 +23,7 @@ mod read;
 mod reference;
 mod rounding;
 mod rows;
+mod weights;
 
 pub use backward::Backward;
 pub use engine::{DagEngine, DagPlan, DagShared};

@@ -1,8 +1,7 @@
 //! A graph of position-wise and local operators, free of ONNX.
 
-use ndarray::Array2;
-
 use super::super::network::{Cell, Elementwise};
+use super::weights::Weights;
 
 /// Number of an operator, and of its value.
 pub(super) type Id = usize;
@@ -77,7 +76,7 @@ pub(super) struct Convolution {
     /// Zero positions before the first.
     pub(super) left: usize,
     /// By group: `[width * inputs of the group, outputs of the group]`.
-    pub(super) weights: Vec<Array2<f32>>,
+    pub(super) weights: Vec<Weights>,
     pub(super) bias: Vec<f32>,
 }
 
@@ -191,7 +190,7 @@ pub(super) enum Op {
         position_major: bool,
     },
     /// `[inputs, outputs]` and bias; of positions, the inputs of one behind those of the one before.
-    Dense(Array2<f32>, Vec<f32>),
+    Dense(Weights, Vec<f32>),
 }
 
 /// An operator with what it reads.
@@ -280,7 +279,7 @@ impl Net {
         for (node, span) in self.nodes.iter().zip(&spans) {
             let (each, of, reached) = match &node.op {
                 Op::Conv(conv) => {
-                    let all: usize = conv.weights.iter().map(Array2::len).sum();
+                    let all: usize = conv.weights.iter().map(|w| w.len()).sum();
                     let from = spans[node.inputs[0]];
                     let taps =
                         (from.from..from.to).flat_map(|p| (0..conv.width).map(move |t| (p, t)));

@@ -355,7 +355,10 @@ impl<'a> Reader<'a> {
             let turned = group.permuted_axes([2, 1, 0]);
             let turned = turned.as_standard_layout().into_owned();
             let shape = (conv.width * conv.inputs, each);
-            turned.into_shape_with_order(shape).unwrap_or_default()
+            turned
+                .into_shape_with_order(shape)
+                .unwrap_or_default()
+                .into()
         });
         let op = Op::Conv(Convolution {
             width: conv.width,
@@ -418,7 +421,7 @@ impl<'a> Reader<'a> {
         let standard = |weight: Array2<f32>| weight.as_standard_layout().into_owned();
         let turned = standard(weight.reversed_axes());
         let Op::Flatten { position_major } = self.nodes[at.id].op else {
-            return Ok(self.push(Op::Dense(turned, bias), vec![at.id], form));
+            return Ok(self.push(Op::Dense(turned.into(), bias), vec![at.id], form));
         };
         let of = self.nodes[at.id].inputs[0];
         let Form::Positions { length, channels } = self.nodes[of].form else {
@@ -439,7 +442,7 @@ impl<'a> Reader<'a> {
                     .map_err(|_| at.no("its weights do not fit its input"))?
             }
         };
-        Ok(self.push(Op::Dense(by_position, bias), vec![of], form))
+        Ok(self.push(Op::Dense(by_position.into(), bias), vec![of], form))
     }
 
     /// A product with a constant: a dense layer, or a convolution of width 1 over channels that stand last.
@@ -460,7 +463,7 @@ impl<'a> Reader<'a> {
             stride: 1,
             dilation: 1,
             left: 0,
-            weights: vec![weight.as_standard_layout().into_owned()],
+            weights: vec![weight.as_standard_layout().into_owned().into()],
             bias: vec![0.0; outputs],
         });
         let form = Form::Positions {

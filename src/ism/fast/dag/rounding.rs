@@ -32,7 +32,7 @@ impl Rounding {
                     Op::Dense(weights, bias) => (std::slice::from_mut(weights), bias),
                     _ => continue,
                 };
-                weights.iter_mut().for_each(|w| w.mapv_inplace(of));
+                weights.iter_mut().for_each(|w| *w = w.map(|w| of(*w)));
                 let shift = |b: &mut f32| *b = if shifts { of(*b) } else { 0.0 };
                 bias.iter_mut().for_each(shift);
             }
@@ -199,12 +199,9 @@ mod tests {
             stride: 1,
             dilation: 1,
             left: 0,
-            weights: vec![array![
-                [1000.0, 1.0],
-                [1000.0, 1.0],
-                [1000.0, 1.0],
-                [1000.0, 1.0]
-            ]],
+            weights: vec![
+                array![[1000.0, 1.0], [1000.0, 1.0], [1000.0, 1.0], [1000.0, 1.0]].into(),
+            ],
             bias: vec![-999.5, 0.0],
         };
         let positions = |channels| Form::Positions {
@@ -212,7 +209,7 @@ mod tests {
             channels,
         };
         let node = |op, inputs, form| Node { op, inputs, form };
-        let dense = Op::Dense(Array2::ones((6, 1)), vec![0.0]);
+        let dense = Op::Dense(Array2::ones((6, 1)).into(), vec![0.0]);
         let net = Net {
             nodes: vec![
                 node(Op::Input, vec![], positions(4)),

@@ -4,6 +4,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 use super::net::{Convolution, Form, Join, Net, Node, Op, Pool};
+use super::weights::Weights;
 use crate::ism::fast::network::Cell;
 
 /// Where rows come from: of which change, of which input, at which position; none is zero.
@@ -130,7 +131,7 @@ pub(super) fn compute(
                     push(rows.row(edit, 0, p), channels, patches);
                 }
             }
-            product(patches, weights.view(), bias, result);
+            product(patches, weights, 0, bias, result);
         }
     }
 }
@@ -153,30 +154,30 @@ fn push(from: Option<&[f32]>, row: usize, to: &mut Vec<f32>) {
     }
 }
 
-/// `out = rows * weights + bias`.
-pub(super) fn product(rows: &[f32], weights: ArrayView2<'_, f32>, bias: &[f32], out: &mut [f32]) {
-    for row in out.chunks_exact_mut(bias.len().max(1)) {
-        row.copy_from_slice(bias);
-    }
-    multiply(rows, weights, 1.0, out);
+/// `out = rows * weights + bias`, the rows one behind the other, inputs of the weights from `first` on.
+pub(super) fn product(
+    rows: &[f32],
+    weights: &Weights,
+    first: usize,
+    bias: &[f32],
+    out: &mut [f32],
+) {
+    fill(bias, out);
+    let count = out.len() / bias.len().max(1);
+    let rows = rows.chunks_exact((rows.len() / count.max(1)).max(1));
+    let rows: Vec<_> = rows.zip((0..count).map(|i| i * bias.len())).collect();
+    weights.add(first, &rows, out);
 }
 
-/// `out = rows * weights`.
-pub(super) fn plain_product(rows: &[f32], weights: ArrayView2<'_, f32>, out: &mut [f32]) {
-    multiply(rows, weights, 0.0, out);
-}
-
-/// `out = rows * weights + kept * out`.
-fn multiply(rows: &[f32], weights: ArrayView2<'_, f32>, kept: f32, out: &mut [f32]) {
-    let (inputs, outputs) = weights.dim();
-    let count = out.len() / outputs.max(1);
-    let rows = ArrayView2::from_shape((count, inputs), rows);
-    let out = ArrayViewMut2::from_shape((count, outputs), out);
-    // The caller has made them of these sizes.
-    if let (Ok(rows), Ok(mut out)) = (rows, out) {
-        general_mat_mul(1.0, &rows, &weights, kept, &mut out);
+/// The same row again and again.
+fn fill(row: &[f32], out: &mut [f32]) {
+    for to in out.chunks_exact_mut(row.len().max(1)) {
+        to.copy_from_slice(row);
     }
 }
+
+/// Of fewer channels the inputs of an output are put together first, so that products are of long rows.
+const FEW: usize = 32;
 
 fn convolve(
     conv: &Convolution,
@@ -192,14 +193,27 @@ fn convolve(
         position.and_then(|p| rows.row(edit, 0, p))
     };
     if let [weights] = &conv.weights[..] {
-        patches.clear();
-        patches.reserve(places.len() * conv.width * channels);
-        for &(edit, output) in places {
-            for tap in 0..conv.width {
-                push(row(edit, output, tap), channels, patches);
+        if channels < FEW {
+            patches.clear();
+            patches.reserve(places.len() * conv.width * channels);
+            for &(edit, output) in places {
+                for tap in 0..conv.width {
+                    push(row(edit, output, tap), channels, patches);
+                }
             }
+            return product(patches, weights, 0, &conv.bias, result);
         }
-        return product(patches, weights.view(), &conv.bias, result);
+        fill(&conv.bias, result);
+        let mut read = Vec::with_capacity(places.len());
+        for tap in 0..conv.width {
+            let each = places.iter().enumerate();
+            read.clear();
+            read.extend(each.filter_map(|(i, &(edit, output))| {
+                Some((row(edit, output, tap)?, i * conv.bias.len()))
+            }));
+            weights.add(tap * channels, &read, result);
+        }
+        return;
     }
     let groups = conv.weights.len();
     let outputs = conv.bias.len();
