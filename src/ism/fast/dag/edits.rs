@@ -122,6 +122,19 @@ impl Edited {
         out.extend_from_slice(&old[span.to * row..]);
     }
 
+    /// Which of two values that are joined may be made the result: one that nothing else reads, and that has changed in
+    /// the same stretches, the other one inside of them.
+    fn whole(&self, net: &Net, id: Id, made: &Changed) -> Option<usize> {
+        let inputs = &net.nodes[id].inputs;
+        (0..2).find(|&own| {
+            let [whole, other] = [own, 1 - own].map(|i| &self.values[inputs[i]].spans);
+            let mut each = made.spans.iter().zip(other);
+            net.read_once(inputs[own])
+                && whole == &made.spans
+                && each.all(|(all, part)| all.from <= part.from && part.to <= all.to)
+        })
+    }
+
     fn node(
         &mut self,
         net: &Net,
@@ -160,8 +173,10 @@ impl Edited {
                     .by_differences(self.values[node.inputs[0]].positions(), self.places.len()) =>
             {
                 let of = node.inputs[0];
-                for row in rows_of(&reference.values[id], &self.places, node.form.row()) {
-                    made.rows.extend_from_slice(row);
+                let width = node.form.row();
+                for span in &made.spans {
+                    let kept = &reference.values[id][span.from * width..span.to * width];
+                    made.rows.extend_from_slice(kept);
                 }
                 let (changed, old) = (&self.values[of], &reference.values[of]);
                 let row = net.nodes[of].form.row();
@@ -180,6 +195,29 @@ impl Edited {
                     let starts = &made.starts[begin..end];
                     gains(conv, (spans, &self.patches), (to, starts, &mut made.rows));
                     begin = end;
+                }
+            }
+            Op::Join(join) if let Some(own) = self.whole(net, id, made) => {
+                let of = node.inputs[1 - own];
+                std::mem::swap(&mut made.rows, &mut self.values[node.inputs[own]].rows);
+                let (changed, old) = (&self.values[of], &reference.values[of]);
+                let width = node.form.row();
+                let mut rows = &mut made.rows[..];
+                for (span, (part, at)) in
+                    (made.spans.iter()).zip(changed.spans.iter().zip(&changed.starts))
+                {
+                    // The other value's rows: kept ones, changed ones, kept ones.
+                    let new = &changed.rows[at * width..(at + part.len()) * width];
+                    let stretches = [
+                        &old[span.from * width..part.from * width],
+                        new,
+                        &old[part.to * width..span.to * width],
+                    ];
+                    for other in stretches {
+                        let (to, rest) = rows.split_at_mut(other.len());
+                        rows = rest;
+                        join.rows(to, other, own == 1);
+                    }
                 }
             }
             Op::Global(pool, cell) => {

@@ -146,6 +146,20 @@ impl Join {
             }
         }
     }
+
+    /// Joins values into others, of which they are the first or (`turned`: the other way round) the second.
+    pub(super) fn rows(self, to: &mut [f32], from: &[f32], turned: bool) {
+        fn each(to: &mut [f32], from: &[f32], of: impl Fn(f32, f32) -> f32) {
+            to.iter_mut().zip(from).for_each(|(a, b)| *a = of(*a, *b));
+        }
+        // One loop for each, so that the commonest are vectors.
+        match (self, turned) {
+            (Self::Add, _) => each(to, from, |a, b| a + b),
+            (Self::Mul, _) => each(to, from, |a, b| a * b),
+            (join, false) => each(to, from, |a, b| join.of(a, b)),
+            (join, true) => each(to, from, |a, b| join.of(b, a)),
+        }
+    }
 }
 
 /// What is made of cells of positions.
