@@ -1,13 +1,14 @@
 //! From a configuration to examples in the network's units.
 
 use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use super::{Config, Fit, Network, Source, TeacherSource, draw};
 use crate::dataset::Split;
-use crate::genome::{BedSource, Fasta, InvalidPolicy, Regions, read_bed};
+use crate::genome::{Aliases, BedSource, Fasta, InvalidPolicy, Regions, read_bed};
 use crate::job::sha256;
 use crate::model::{Model, ModelSource, Runtime};
 use crate::train::teacher::{LabelCache, Teacher, find_output, label};
@@ -40,6 +41,71 @@ pub(super) fn examples(
     Ok((examples, what))
 }
 
+/// Where stretches of a genome lie.
+pub(super) struct Cut<'a> {
+    /// The genome.
+    pub fasta: &'a Path,
+    /// As in [`TeacherSource`], and all others, too.
+    pub bed: Option<&'a Path>,
+    pub aliases: &'a Aliases,
+    pub random: Option<usize>,
+    pub stretch: Option<usize>,
+    pub step: usize,
+    pub validation: &'a [String],
+    pub test: &'a [String],
+}
+
+impl Cut<'_> {
+    /// The stretches without labels, and how many were left out.
+    pub fn run(
+        &self,
+        window: usize,
+        seed: u64,
+        tasks: Vec<String>,
+    ) -> Result<(Examples, usize), Error> {
+        let step = self.step;
+        let bases = self.stretch.unwrap_or(window);
+        if step == 0 || step > window || bases < window {
+            return Err(TrainError::Setting(format!(
+                "--step is from 1 to the window of {window}, --stretch at least the window"
+            ))
+            .into());
+        }
+        // Bases behind the last window would belong to none.
+        let bases = window + (bases - window) / step * step;
+        let fasta = Fasta::open(self.fasta, false)?;
+        let spool = std::env::temp_dir();
+        let regions = match self.bed {
+            Some(path) => read_bed(
+                &BedSource::from_arg(path),
+                fasta.contigs(),
+                self.aliases,
+                InvalidPolicy::Fail,
+                &spool,
+            )?,
+            None => Regions::whole_contigs(fasta.contigs(), &spool)?,
+        };
+        let (examples, left_out) = stretches(
+            &StretchSource {
+                fasta: &fasta,
+                regions: &regions,
+                random: self.random,
+                bases,
+                window,
+                step: if bases == window { window } else { step },
+                validation: self.validation,
+                test: self.test,
+                seed,
+            },
+            tasks,
+        )?;
+        if left_out > 0 {
+            tracing::info!("{left_out} stretch(es) left out: unknown bases, doubles or too short");
+        }
+        Ok((examples, left_out))
+    }
+}
+
 /// Stretches of a genome as a teacher labels them, and what to say of them.
 pub(super) fn labelled_stretches(
     source: &TeacherSource,
@@ -56,45 +122,19 @@ pub(super) fn labelled_stretches(
         let model = Model::open(file, &source.options, runtime)?;
         teachers.push(Teacher::new(model, &source.tasks, &source.pairs)?);
     }
-    let step = source.step;
-    let bases = source.stretch.unwrap_or(window);
-    if step == 0 || step > window || bases < window {
-        return Err(TrainError::Setting(format!(
-            "--step is from 1 to the window of {window}, --stretch at least the window"
-        ))
-        .into());
-    }
-    // Bases behind the last window would belong to none.
-    let bases = window + (bases - window) / step * step;
-    let fasta = Fasta::open(&source.fasta, false)?;
-    let spool = std::env::temp_dir();
-    let regions = match &source.bed {
-        Some(path) => read_bed(
-            &BedSource::from_arg(path),
-            fasta.contigs(),
-            &source.aliases,
-            InvalidPolicy::Fail,
-            &spool,
-        )?,
-        None => Regions::whole_contigs(fasta.contigs(), &spool)?,
+    let cut = Cut {
+        fasta: &source.fasta,
+        bed: source.bed.as_deref(),
+        aliases: &source.aliases,
+        random: source.random,
+        stretch: source.stretch,
+        step: source.step,
+        validation: &source.validation,
+        test: &source.test,
     };
-    let (mut examples, left_out) = stretches(
-        &StretchSource {
-            fasta: &fasta,
-            regions: &regions,
-            random: source.random,
-            bases,
-            window,
-            step: if bases == window { window } else { step },
-            validation: &source.validation,
-            test: &source.test,
-            seed,
-        },
-        source.tasks.clone(),
-    )?;
-    if left_out > 0 {
-        tracing::info!("{left_out} stretch(es) left out: unknown bases, doubles or too short");
-    }
+    let (mut examples, left_out) = cut.run(window, seed, source.tasks.clone())?;
+    let step = source.step;
+    let bases = examples.columns;
     if let Some(mutants) = &source.mutants {
         mutants.append(&mut examples, seed);
     }

@@ -7,6 +7,7 @@ mod features;
 mod progress;
 mod run;
 mod sgd;
+mod smooth;
 mod write;
 
 pub use config::{Config, Summary, TaskSummary};
@@ -15,6 +16,7 @@ pub use features::{Kmers, LONGEST};
 pub use progress::{Progress, Silent};
 pub use run::run;
 pub use sgd::{Epoch, Example, Fit, Penalty, Settings, Weights, fit};
+pub use smooth::{LONGEST_SMOOTH, Smooth, SmoothFit};
 
 use crate::job::JobError;
 use crate::labelled::LabelledError;

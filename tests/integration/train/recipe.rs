@@ -257,6 +257,75 @@ fn heads_of_all_sources_become_tasks() {
     assert_eq!(bytes(&whole.out), bytes(&resumed.out));
 }
 
+/// A regression on k-mers, fitted to the values, teaches its own heads on windows of the genome.
+#[test]
+fn kmers_of_a_source_teach_what_they_have_found() {
+    let recipe = RECIPE.replacen(
+        "[[task]]",
+        r#"[[source]]
+name = "kmers"
+kind = "kmers"
+of = "lenti"
+columns = ["A", "B"]
+k = 5
+share = 0.6
+ridge = 0.5
+fasta = "genome.fa"
+bed = "regions.bed"
+stretch = 34
+weight = 0.5
+batch = 12
+[[task]]
+name = "both"
+heads = { "lenti.A" = 1.0, "kmers.A" = 1.0 }
+unit = "lenti.A"
+[[task]]"#,
+        1,
+    );
+    let folder = prepared(&recipe);
+    let config = config(folder.path(), "out", false);
+    let summary = run(&config, &Unwatched, &Cancel::default()).unwrap();
+    // The network learns what the k-mers say, on contigs that it has not seen.
+    for head in ["kmers.A", "kmers.B"] {
+        let (_, r) = summary.test.iter().find(|t| t.0 == head).unwrap();
+        assert!(*r > 0.8, "{head}: {r}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(config.out.join("model.json")).unwrap()).unwrap();
+    let source = &json["sources"][3];
+    assert_eq!(
+        source["sides"],
+        serde_json::json!({"train": 120, "validation": 120, "test": 120})
+    );
+    for fit in source["kmers"]["fits"].as_array().unwrap() {
+        // The values are what the motif makes them, without noise; rows without a value are not fitted.
+        let r = fit["pearson"]["test"].as_f64().unwrap();
+        assert!(r > 0.8, "{fit}");
+        assert!(fit["rounds"].as_u64().unwrap() > 3);
+    }
+    for (from, to, why) in [
+        ("of = \"lenti\"", "of = \"lent\"", "there is no source lent"),
+        (
+            "of = \"lenti\"",
+            "of = \"raqtl\"",
+            "neither values nor labels",
+        ),
+        ("of = \"lenti\"", "of = \"sharpr\"", "no column A"),
+        ("k = 5", "k = 12", "k is 1 to 11"),
+        ("share = 0.6", "share = 0.0", "share is above 0"),
+    ] {
+        fs::write(
+            folder.path().join("recipe.toml"),
+            recipe.replacen(from, to, 1),
+        )
+        .unwrap();
+        let config = self::config(folder.path(), "refused", false);
+        let error = run(&config, &Unwatched, &Cancel::default()).unwrap_err();
+        let text = format!("{:#}", anyhow::Error::from(error));
+        assert!(text.contains(why), "{to}: {text}");
+    }
+}
+
 /// A frame around the window, and all that is said of a source and of stopping.
 #[test]
 fn framed_networks_see_each_window_alone() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::super::{Architecture, FitConfig, Layers, Schedule};
+use crate::train::kmer::Smooth;
 use crate::train::{Reading, TrainError};
 
 /// What is learned from what, and what becomes of it.
@@ -276,6 +277,39 @@ pub enum Kind {
         #[serde(default = "five")]
         step: usize,
     },
+    /// What a regression on k-mers, fitted beforehand to the training side of a source of values, says of windows of a
+    /// genome: it generalises in another way than a network, and where the two agree more is true.
+    Kmers {
+        /// Another source, whose sequences have labels of their own.
+        of: String,
+        /// Its columns.
+        columns: Vec<String>,
+        /// As in [`Smooth`](crate::train::kmer::Smooth).
+        #[serde(default = "nine")]
+        k: usize,
+        /// Likewise.
+        #[serde(default = "half")]
+        share: f64,
+        /// Likewise.
+        #[serde(default = "two")]
+        ridge: f64,
+        /// The genome.
+        fasta: PathBuf,
+        /// Regions.
+        bed: PathBuf,
+        /// So many random stretches of them instead of the regions themselves.
+        random: Option<usize>,
+        /// Bases of a stretch; the window where not given.
+        stretch: Option<usize>,
+        /// Weight of the loss.
+        #[serde(default = "one")]
+        weight: f32,
+        /// Stretches of a batch.
+        batch: Option<usize>,
+        /// Bases from one window of a stretch to the next.
+        #[serde(default = "five")]
+        step: usize,
+    },
     /// The examples that `mpra-score dataset` makes of counts.
     Examples {
         /// The Parquet file; its own split is kept.
@@ -291,6 +325,18 @@ pub enum Kind {
         /// Sequences of a batch.
         batch: Option<usize>,
     },
+}
+
+fn nine() -> usize {
+    9
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+fn two() -> f64 {
+    2.0
 }
 
 fn sequence() -> String {
@@ -372,6 +418,7 @@ impl Kind {
         | Self::Labels { weight, batch, .. }
         | Self::Alleles { weight, batch, .. }
         | Self::Teacher { weight, batch, .. }
+        | Self::Kmers { weight, batch, .. }
         | Self::Examples { weight, batch, .. }) = self;
         (*weight, *batch)
     }
@@ -383,7 +430,17 @@ impl Kind {
             | Self::Labels { shift, .. }
             | Self::Examples { shift, .. } => *shift,
             // What they say belongs to these very bases.
-            Self::Alleles { .. } | Self::Teacher { .. } => 0,
+            Self::Alleles { .. } | Self::Teacher { .. } | Self::Kmers { .. } => 0,
+        }
+    }
+
+    /// How its k-mers are regressed on, where they are.
+    pub fn smooth(&self) -> Option<Smooth> {
+        match *self {
+            Self::Kmers {
+                k, share, ridge, ..
+            } => Some(Smooth { k, share, ridge }),
+            _ => None,
         }
     }
 
@@ -398,7 +455,7 @@ impl Kind {
                 let differences = differences.iter().map(|(a, b)| format!("{a}-{b}"));
                 columns.iter().cloned().chain(differences).collect()
             }
-            Self::Examples { columns, .. } => columns.clone(),
+            Self::Examples { columns, .. } | Self::Kmers { columns, .. } => columns.clone(),
             Self::Labels { files, .. } | Self::Alleles { files, .. } => {
                 files.keys().cloned().collect()
             }
@@ -417,7 +474,7 @@ impl Kind {
                 ..
             } => files.values().chain([regions, fasta]).collect(),
             Self::Alleles { files, fasta, .. } => files.values().chain([fasta]).collect(),
-            Self::Teacher { fasta, bed, .. } => vec![fasta, bed],
+            Self::Teacher { fasta, bed, .. } | Self::Kmers { fasta, bed, .. } => vec![fasta, bed],
         };
         files.into_iter().map(PathBuf::as_path).collect()
     }
@@ -432,7 +489,7 @@ impl Kind {
                 ..
             } => files.values_mut().chain([regions, fasta]).collect(),
             Self::Alleles { files, fasta, .. } => files.values_mut().chain([fasta]).collect(),
-            Self::Teacher { fasta, bed, .. } => vec![fasta, bed],
+            Self::Teacher { fasta, bed, .. } | Self::Kmers { fasta, bed, .. } => vec![fasta, bed],
         }
     }
 }
@@ -494,6 +551,12 @@ impl Recipe {
                 ));
             }
         }
+        for source in &self.sources {
+            let problem = self.kmers_problem(&source.kind);
+            if let Some(problem) = problem {
+                return Err(format!("source {}: {problem}", source.name));
+            }
+        }
         let stopping = &self.fit.stopping;
         for (name, weight) in stopping {
             if !self.sources.iter().any(|source| source.name == *name) {
@@ -538,6 +601,32 @@ impl Recipe {
             return Err("shared_bases is at most 31".into());
         }
         Ok(())
+    }
+
+    /// What is wrong with a regression on k-mers.
+    fn kmers_problem(&self, kind: &Kind) -> Option<String> {
+        let Kind::Kmers { of, columns, .. } = kind else {
+            return None;
+        };
+        let source = self.sources.iter().find(|source| source.name == *of);
+        let source = match source.map(|source| &source.kind) {
+            None => return Some(format!("of: there is no source {of}")),
+            Some(kind @ (Kind::Values { .. } | Kind::Labels { .. })) => kind,
+            Some(_) => {
+                return Some(format!(
+                    "of: {of} has neither values nor labels of sequences"
+                ));
+            }
+        };
+        let heads = source.heads();
+        let unknown = columns.iter().find(|column| !heads.contains(column));
+        match unknown {
+            Some(column) => Some(format!(
+                "{of} has no column {column}; there are {}",
+                heads.join(", ")
+            )),
+            None => kind.smooth().and_then(|smooth| smooth.problem()),
+        }
     }
 
     /// The architecture.

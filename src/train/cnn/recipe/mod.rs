@@ -7,6 +7,7 @@
 mod file;
 mod groups;
 mod join;
+mod kmers;
 mod read;
 mod run;
 

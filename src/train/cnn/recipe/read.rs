@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::config::TeacherSource;
 use super::super::data;
 use super::groups::Origin;
-use super::{Kind, Recipe, SourceSpec};
+use super::{Kind, Recipe, SourceSpec, kmers};
 use crate::dataset::Split;
 use crate::encode::{UNKNOWN, code};
 use crate::genome::{Aliases, Fasta, FastaReader};
@@ -47,6 +47,19 @@ impl Read {
                 shift: 0,
             },
             origins: Vec::new(),
+            left_out: BTreeMap::new(),
+        }
+    }
+
+    /// Examples whose sides have been said, by their contigs or their file.
+    pub fn on_their_sides(examples: Examples) -> Self {
+        let side = |side: &Split| Origin {
+            side: Some(*side),
+            ..Origin::default()
+        };
+        Self {
+            origins: examples.sides.iter().map(side).collect(),
+            examples,
             left_out: BTreeMap::new(),
         }
     }
@@ -118,19 +131,9 @@ pub(super) fn read(
         Kind::Labels { .. } => labels(&source.kind, window)?,
         Kind::Alleles { .. } => alleles(&source.kind, window)?,
         Kind::Teacher { .. } => teacher(&source.kind, recipe, runtime, cancel)?,
+        Kind::Kmers { .. } => kmers::stretches(&source.kind, recipe)?,
         Kind::Examples { file, columns, .. } => {
-            let examples = read_dataset(file, Some(columns))?;
-            let origins = (examples.sides.iter())
-                .map(|side| Origin {
-                    side: Some(*side),
-                    ..Origin::default()
-                })
-                .collect();
-            Read {
-                examples,
-                origins,
-                left_out: BTreeMap::new(),
-            }
+            Read::on_their_sides(read_dataset(file, Some(columns))?)
         }
     };
     read.examples.shift = source.kind.shift();
@@ -474,16 +477,5 @@ fn teacher(
     let window = recipe.network.window;
     let (examples, _) =
         data::labelled_stretches(&source, window, recipe.fit.seed, runtime, cancel)?;
-    // As its contigs say.
-    let origins = (examples.sides.iter())
-        .map(|side| Origin {
-            side: Some(*side),
-            ..Origin::default()
-        })
-        .collect();
-    Ok(Read {
-        examples,
-        origins,
-        left_out: BTreeMap::new(),
-    })
+    Ok(Read::on_their_sides(examples))
 }

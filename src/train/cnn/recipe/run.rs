@@ -15,7 +15,7 @@ use super::super::{
     Architecture, Beside, Epoch, Fit, FitConfig, Judged, Network, State, Summary, Watch, to_onnx,
 };
 use super::join::Joined;
-use super::{Recipe, groups, read};
+use super::{Recipe, groups, kmers, read};
 use crate::dataset::Split;
 use crate::job::{self, Cancel, RunInfo, sha256};
 use crate::model::{Model, ModelError, ModelFile, ModelOptions, Predict, Runtime};
@@ -111,6 +111,7 @@ fn data(
         what.push(said);
     }
     groups::assign(&mut examples, &origins, &recipe.split);
+    kmers::label(recipe, &mut examples, &mut what, cancel)?;
     let (mut heads, mut apart) = (Vec::new(), Vec::new());
     let mut next = 0;
     for examples in &mut examples {
