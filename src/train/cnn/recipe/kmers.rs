@@ -1,48 +1,14 @@
 //! Regressions on k-mers as teachers: fitted to what another source measured, taught on a genome.
 
-use ndarray::Array3;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::data::Cut;
-use super::read::Read;
 use super::{Kind, Recipe};
 use crate::dataset::Split;
-use crate::genome::Aliases;
 use crate::stats::pearson;
 use crate::train::kmer::{Smooth, SmoothFit};
 use crate::train::{Examples, TrainError};
 use crate::{Cancel, Error};
-
-/// The windows that will be labelled when all sources are on their sides.
-pub(super) fn stretches(kind: &Kind, recipe: &Recipe) -> Result<Read, Error> {
-    let Kind::Kmers {
-        columns,
-        fasta,
-        bed,
-        random,
-        stretch,
-        step,
-        ..
-    } = kind
-    else {
-        unreachable!("called for k-mers");
-    };
-    let cut = Cut {
-        fasta,
-        bed: Some(bed),
-        aliases: &Aliases::default(),
-        random: *random,
-        stretch: *stretch,
-        step: *step,
-        validation: &recipe.split.validation_chroms,
-        test: &recipe.split.test_chroms,
-    };
-    let (mut examples, _) = cut.run(recipe.network.window, recipe.fit.seed, columns.clone())?;
-    let shape = (examples.len(), examples.windows, columns.len());
-    examples.labels = Array3::zeros(shape);
-    Ok(Read::on_their_sides(examples))
-}
 
 /// Fits every such source's regressions to the training side of its own source, and labels its windows.
 pub(super) fn label(

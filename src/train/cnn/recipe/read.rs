@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::config::TeacherSource;
 use super::super::data;
 use super::groups::Origin;
-use super::{Kind, Recipe, SourceSpec, kmers};
+use super::{Kind, Recipe, SourceSpec};
 use crate::dataset::Split;
 use crate::encode::{UNKNOWN, code};
 use crate::genome::{Aliases, Fasta, FastaReader};
@@ -131,7 +131,7 @@ pub(super) fn read(
         Kind::Labels { .. } => labels(&source.kind, window)?,
         Kind::Alleles { .. } => alleles(&source.kind, window)?,
         Kind::Teacher { .. } => teacher(&source.kind, recipe, runtime, cancel)?,
-        Kind::Kmers { .. } => kmers::stretches(&source.kind, recipe)?,
+        Kind::Kmers { .. } => kmers(&source.kind, recipe)?,
         Kind::Examples { file, columns, .. } => {
             Read::on_their_sides(read_dataset(file, Some(columns))?)
         }
@@ -477,5 +477,35 @@ fn teacher(
     let window = recipe.network.window;
     let (examples, _) =
         data::labelled_stretches(&source, window, recipe.fit.seed, runtime, cancel)?;
+    Ok(Read::on_their_sides(examples))
+}
+
+/// Windows that get their labels when all sources are on their sides.
+fn kmers(kind: &Kind, recipe: &Recipe) -> Result<Read, Error> {
+    let Kind::Kmers {
+        columns,
+        fasta,
+        bed,
+        random,
+        stretch,
+        step,
+        ..
+    } = kind
+    else {
+        unreachable!("called for k-mers");
+    };
+    let cut = data::Cut {
+        fasta,
+        bed: Some(bed),
+        aliases: &Aliases::default(),
+        random: *random,
+        stretch: *stretch,
+        step: *step,
+        validation: &recipe.split.validation_chroms,
+        test: &recipe.split.test_chroms,
+    };
+    let (mut examples, _) = cut.run(recipe.network.window, recipe.fit.seed, columns.clone())?;
+    let shape = (examples.len(), examples.windows, columns.len());
+    examples.labels = Array3::zeros(shape);
     Ok(Read::on_their_sides(examples))
 }
