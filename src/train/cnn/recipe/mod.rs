@@ -7,9 +7,11 @@
 mod file;
 mod groups;
 mod join;
+mod kind;
 mod kmers;
 mod read;
 mod run;
 
-pub use file::{Kind, Recipe, SourceSpec, SplitSpec, TaskSpec};
+pub use file::{Recipe, SourceSpec, SplitSpec, TaskSpec};
+pub use kind::Kind;
 pub use run::{RecipeConfig, run};
