@@ -58,6 +58,13 @@ pub fn complement(code: u8) -> u8 {
     if code < UNKNOWN { 3 - code } else { code }
 }
 
+/// The number of the reverse complement of a k-mer, whose first base is its number's highest digit.
+pub(crate) fn complement_of_kmer(k: usize, number: usize) -> usize {
+    (0..k).fold(0, |turned, place| {
+        4 * turned + usize::from(complement((number >> (2 * place) & 3) as u8))
+    })
+}
+
 /// Writes the reverse complement of `codes` into `out` (same length).
 pub fn reverse_complement(codes: &[u8], out: &mut [u8]) {
     for (to, &from) in out.iter_mut().zip(codes.iter().rev()) {

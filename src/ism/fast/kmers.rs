@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::encode::{UNKNOWN, complement};
+use crate::encode::{UNKNOWN, complement_of_kmer};
 use crate::ism::stretch::means;
 use crate::ism::sums::Largest;
 use crate::ism::{Engine, Scores, Strand, Stretch, Want};
@@ -115,12 +115,7 @@ impl KmerTables {
         if strand == Strand::Both {
             // A window's reverse complement holds the reverse complements of its k-mers.
             let k = plan.k;
-            let other = |number: usize| {
-                (0..k).fold(0, |n, i| {
-                    let code = complement((number >> (2 * i) & 3) as u8);
-                    4 * n + usize::from(code)
-                })
-            };
+            let other = |number| complement_of_kmer(k, number);
             let weights = &plan.weights;
             let of_both = |join: fn(f32, f32) -> f32| -> Vec<f32> {
                 let pairs = (0..weights.len()).map(|n| (weights[n], weights[other(n)]));

@@ -10,7 +10,7 @@
 //! of sequences by sequences is ever made: conjugate gradients need products with it only.
 
 use crate::Cancel;
-use crate::encode::{UNKNOWN, complement};
+use crate::encode::{UNKNOWN, complement_of_kmer};
 
 /// Bases of the longest k-mers that can be regressed on so.
 pub const LONGEST_SMOOTH: usize = 11;
@@ -119,7 +119,8 @@ impl Smooth {
 
     /// The mean of both strands' weights, times M, place by place.
     fn spread(&self, mut weights: Vec<f64>) -> Vec<f64> {
-        let both = |number: usize| 0.5 * (weights[number] + weights[turned(self.k, number)]);
+        let both =
+            |number: usize| 0.5 * (weights[number] + weights[complement_of_kmer(self.k, number)]);
         weights = (0..weights.len()).map(both).collect();
         for place in 0..self.k {
             let apart = 1 << (2 * place);
@@ -203,16 +204,10 @@ fn each(k: usize, codes: &[u8], mut f: impl FnMut(usize)) {
     }
 }
 
-/// A k-mer's reverse complement.
-fn turned(k: usize, number: usize) -> usize {
-    (0..k).fold(0, |turned, place| {
-        4 * turned + usize::from(complement((number >> (2 * place) & 3) as u8))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::complement;
     use crate::stats::Random;
 
     fn sequences(count: usize, bases: usize, seed: u64) -> Vec<Vec<u8>> {
