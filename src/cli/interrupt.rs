@@ -36,7 +36,7 @@ pub fn is_requested() -> bool {
 /// What is said of an interrupted run.
 pub fn said(kept: bool) -> &'static str {
     match kept {
-        true => "interrupted: the same command goes on from here",
+        true => "interrupted: the same command with --resume goes on from here",
         false => "interrupted: unfinished files removed",
     }
 }

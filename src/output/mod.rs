@@ -261,6 +261,15 @@ impl OutputDir {
         })
     }
 
+    /// Makes this run one that leaves its notes to be gone on with where it does not finish, asked for or not: of a job whose
+    /// work is hours.
+    pub fn keep_notes(&mut self) {
+        let mut open = open();
+        open.ends(&self.unfinished());
+        self.resumable = true;
+        open.begins(self.unfinished());
+    }
+
     /// Looks, before any work, whether files of these names may be written in the end.
     ///
     /// # Errors

@@ -472,6 +472,37 @@ fn a_signal_ends_a_job_that_waits_for_its_input() {
     }
 }
 
+/// Nobody who forgot a flag loses hours of training.
+#[test]
+fn a_training_that_is_stopped_goes_on_though_nobody_asked_for_it() {
+    let dir = folder();
+    let here = dir.path();
+    succeed(here, &format!("{DATASET} --out out/dataset"));
+    let line = "train --data out/dataset/examples.parquet --preset authors --batch 8 --epochs 600 --patience 600 \
+                --arch conv~4x5,~relu,~maxpool~20,~dense --threads 1 --out made/out";
+    let whole = line.replace("made/out", "whole");
+    succeed(here, &whole);
+    let child = start(here, line);
+    let begun = Instant::now();
+    while !here.join("made/out/.partial/checkpoint.json").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let killed = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    let (code, error) = ended(child, line);
+    assert_eq!(code, Some(130), "{error}");
+    assert!(error.contains("with --resume goes on from here"), "{error}");
+    let (code, error) = ended(start(here, line), line);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("hint: --resume goes on with it"), "{error}");
+    succeed(here, &format!("{line} --resume"));
+    let model = |folder: &str| fs::read(here.join(folder).join("model.onnx")).unwrap();
+    assert!(model("whole") == model("made/out"));
+}
+
 #[test]
 fn a_closed_standard_error_changes_nothing() {
     let dir = folder();

@@ -212,7 +212,8 @@ impl Fit<'_> {
             let (mut sum, mut rate) = (0.0, 0.0);
             for (step, chunk) in order.chunks(per_step).enumerate() {
                 if cancel.is_requested() {
-                    return Err(crate::job::JobError::Interrupted { kept: true }.into());
+                    let kept = !state.history.is_empty();
+                    return Err(crate::job::JobError::Interrupted { kept }.into());
                 }
                 let done = (epoch * steps + step) as u64;
                 let mut random = Random::at(config.seed, &[0xba7c, done]);

@@ -30,6 +30,7 @@ fn train(config: &Config, watch: &dyn Watch, cancel: &Cancel) -> Result<Summary,
     // Before any work: without it the export cannot be checked.
     let runtime = Runtime::load(config.ort_lib.as_deref()).map_err(ModelError::from)?;
     let mut out = OutputDir::create(&config.out, config.existing)?;
+    out.keep_notes();
 
     let (examples, data) = examples(config, &runtime, cancel)?;
     let scaling = examples.scaling(config.fit.batch)?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Architecture, Fit, Layer, Network, Notes, Padding, State, Watch};
-use crate::job::same_settings;
+use crate::job::{JobError, same_settings};
 use crate::output::{self, OutputDir, decimals};
 use crate::stats::Random;
 use crate::train::TrainError;
@@ -139,6 +139,11 @@ pub(super) fn search(
                     tracing::warn!("draw {} diverged", i + 1);
                     notes.diverged.push(i);
                     out.write_checkpoint(&notes)?;
+                }
+                Err(e) if e.interrupted().is_some() => {
+                    // This draw has perhaps nothing to go on from, but another has.
+                    let kept = notes.draws.iter().any(Option::is_some);
+                    return Err(JobError::Interrupted { kept }.into());
                 }
                 Err(e) => return Err(e),
             }

@@ -327,6 +327,57 @@ unit = "lenti.A"
 }
 
 /// A frame around the window, and all that is said of a source and of stopping.
+/// Behind a trunk that both strands have taught, a head that tells the strands apart.
+#[test]
+fn a_trunk_of_another_model_stays_as_it_is() {
+    let folder = prepared(&RECIPE.replace("epochs = 12", "epochs = 4"));
+    let here = folder.path();
+    let first = config(here, "first", false);
+    run(&first, &Unwatched, &Cancel::default()).unwrap();
+    let changes = [
+        (
+            "layers = \"conv 8x5",
+            "init = \"first/model.onnx\"\nlayers = \"conv 16x5",
+        ),
+        ("both_strands = true", "both_strands = false"),
+        (
+            "epochs = 12",
+            "epochs = 4\nfreeze = 1\nreverse_complements = false",
+        ),
+    ];
+    let mut recipe = RECIPE.to_owned();
+    for (from, to) in changes {
+        assert!(recipe.contains(from), "{from}");
+        recipe = recipe.replacen(from, to, 1);
+    }
+    fs::write(here.join("recipe.toml"), &recipe).unwrap();
+    let second = config(here, "second", false);
+    run(&second, &Unwatched, &Cancel::default()).unwrap();
+    let weights = |config: &RecipeConfig| -> Vec<Vec<f32>> {
+        let file = ModelFile::read(&config.out.join("model.onnx")).unwrap();
+        let all = &file.graph().initializer;
+        all.iter().map(|w| w.floats().unwrap()).collect()
+    };
+    let (before, after) = (weights(&first), weights(&second));
+    // The convolution, and its bias; then the dense layer.
+    assert_eq!(before.len(), after.len());
+    assert_eq!(before[..2], after[..2]);
+    assert_ne!(before[2], after[2]);
+    let told = fs::read_to_string(second.out.join("run.json")).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["settings"]["init"]["layers"], 1);
+    let refused = |from: &str, to: &str| {
+        fs::write(here.join("recipe.toml"), recipe.replacen(from, to, 1)).unwrap();
+        let failed = run(&config(here, "none", false), &Unwatched, &Cancel::default());
+        assert!(!here.join("none").exists());
+        failed.unwrap_err().to_string()
+    };
+    let text = refused("freeze = 1", "freeze = 2");
+    assert!(text.contains("2 convolutions are to stay"), "{text}");
+    let text = refused("init = \"first/model.onnx\"\n", "");
+    assert!(text.contains("there is no `init`"), "{text}");
+}
+
 #[test]
 fn framed_networks_see_each_window_alone() {
     let changes = [

@@ -217,8 +217,10 @@ impl Source {
             }
             (None, Some(dense)) => {
                 let all: Vec<usize> = match dense.last {
-                    true => outputs.iter().flatten().copied().collect(),
-                    false => (0..dense.bias.len()).collect(),
+                    true if outputs.iter().any(Option::is_some) => {
+                        outputs.iter().flatten().copied().collect()
+                    }
+                    _ => (0..dense.bias.len()).collect(),
                 };
                 for output in all.into_iter().filter(|o| *o < dense.bias.len()) {
                     let of = |filter| squares(dense.weight.slice(s![.., filter, output]));

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,9 @@ pub struct NetworkSpec {
     /// Whether outputs are means over both strands.
     #[serde(default)]
     pub both_strands: bool,
+    /// A model whose leading convolutions it starts from, as far as they agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
 }
 
 fn window() -> usize {
@@ -67,6 +70,9 @@ pub struct FitSpec {
     pub weight_decay: f64,
     pub clip: Option<f64>,
     pub average: Option<f64>,
+    /// Leading convolutions that stay as they start.
+    #[serde(skip_serializing_if = "nothing")]
+    pub freeze: usize,
     /// By source: weights of the validation losses in the one that stops a run; a source that is not
     /// named has none. Where none is, all have their own.
     pub stopping: BTreeMap<String, f64>,
@@ -85,9 +91,14 @@ impl Default for FitSpec {
             weight_decay: 0.0,
             clip: None,
             average: None,
+            freeze: 0,
             stopping: BTreeMap::new(),
         }
     }
+}
+
+fn nothing(layers: &usize) -> bool {
+    *layers == 0
 }
 
 /// Which sequences are kept apart. Sequences that belong together (of one group, or sharing bases) are on one
@@ -179,6 +190,9 @@ impl Recipe {
             problem: e.to_string().trim_end().to_owned(),
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
+        if let Some(file) = &mut recipe.network.init {
+            *file = folder.join(&*file);
+        }
         for source in &mut recipe.sources {
             for file in source.kind.files_mut() {
                 *file = folder.join(&*file);
@@ -263,6 +277,9 @@ impl Recipe {
             }
         }
         self.fit_config().check(|name| format!("[fit] {name}"))?;
+        if self.fit.freeze > 0 && self.network.init.is_none() {
+            return Err("[fit] freeze: there is no `init` in [network] to start from".into());
+        }
         let split = &self.split;
         if !(split.validation_share >= 0.0
             && split.test_share >= 0.0
@@ -330,7 +347,7 @@ impl Recipe {
             // A network of both strands sees both in every pass.
             reverse_complements: fit.reverse_complements && !self.network.both_strands,
             pair_weight: 0.0,
-            frozen: 0,
+            frozen: fit.freeze,
             weight_decay: fit.weight_decay,
             clip: fit.clip,
             average: fit.average,

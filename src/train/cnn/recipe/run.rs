@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 use super::super::report::{self, cells, learning};
 use super::super::run::one;
 use super::super::{
-    Architecture, Beside, Epoch, Fit, FitConfig, Judged, Network, State, Summary, Watch, to_onnx,
+    Architecture, Beside, Epoch, Fit, FitConfig, Judged, Network, State, Summary, Watch,
+    start_from, to_onnx,
 };
 use super::join::Joined;
 use super::{Recipe, groups, kmers, read};
@@ -74,12 +75,16 @@ fn train(config: &RecipeConfig, watch: &dyn Watch, cancel: &Cancel) -> Result<Su
     // Before any work: without it the export cannot be checked.
     let runtime = Runtime::load(config.ort_lib.as_deref()).map_err(ModelError::from)?;
     let mut out = OutputDir::create(&config.out, config.existing)?;
+    out.keep_notes();
     let data = data(&recipe, &arch, &runtime, cancel)?;
     let fits = fits(&recipe, &arch, &fit_config, &data);
-    let start = Network::random(&arch, recipe.heads().len(), recipe.fit.seed);
-    let key = json!({
+    let (start, init) = network(&recipe, &arch)?;
+    let mut key = json!({
         "version": VERSION, "recipe": recipe, "sources": data.what, "threads": config.threads,
     });
+    if let Some(init) = init {
+        key["init"] = init;
+    }
     let begun = Instant::now();
     let state = one(&fits.0, &fits.1, &start, &key, &out, watch, cancel)?;
     let seconds = begun.elapsed().as_secs_f64();
@@ -141,6 +146,35 @@ fn data(
         apart,
         what,
     })
+}
+
+/// The network before the first epoch, and what to say of the model it starts from.
+fn network(recipe: &Recipe, arch: &Architecture) -> Result<(Network, Option<Value>), Error> {
+    let heads = recipe.heads().len();
+    let mut start = Network::random(arch, heads, recipe.fit.seed);
+    let Some(path) = &recipe.network.init else {
+        return Ok((start, None));
+    };
+    let file = ModelFile::read(path)?;
+    let spec = file.spec(&ModelOptions::default())?;
+    // Its outputs are tasks, not heads: the dense layers begin anew.
+    let own = Scaling {
+        mean: vec![0.0; heads],
+        scale: vec![1.0; heads],
+    };
+    let none = vec![None; heads];
+    let layers = start_from(&mut start, arch, &own, &file, &spec, &none, None)?;
+    if layers < recipe.fit.freeze {
+        return Err(TrainError::Setting(format!(
+            "[fit] freeze: {} convolutions are to stay as they are in {}, and {layers} agree with this network's",
+            recipe.fit.freeze,
+            path.display()
+        ))
+        .into());
+    }
+    tracing::info!("{layers} layer(s) start from {}", path.display());
+    let what = json!({ "path": path, "sha256": file.sha256(), "layers": layers });
+    Ok((start, Some(what)))
 }
 
 /// `split.tsv`: which side every sequence is on, so that what was never learned from can be found again.
@@ -350,6 +384,9 @@ fn write(
     output::write(&path, format!("{model:#}\n"))?;
     let mut run = RunInfo::new("train", &config.command);
     run.input("recipe", &config.recipe);
+    if let Some(init) = &recipe.network.init {
+        run.input("init", init);
+    }
     for source in &recipe.sources {
         for file in source.kind.files() {
             // Genomes are large.
