@@ -24,6 +24,7 @@ use mpra_score::train::kmer;
 use mpra_score::{Cancel, Error, dataset, evaluate, fdr, job, motifs, overlap, score, sharpr};
 
 use crate::support::jobs::{DATASET, ENRICHMENT, JOBS, folder, succeed, words};
+use crate::support::send;
 
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
 
@@ -459,10 +460,7 @@ fn a_signal_ends_a_job_that_waits_for_its_input() {
         // Opens when the job does, and then gives it one byte and no end.
         let mut writer = opened(pipe, line);
         std::io::Write::write_all(&mut writer, b"#").unwrap();
-        let killed = Command::new("kill")
-            .args(["-TERM", &child.id().to_string()])
-            .status();
-        assert!(killed.unwrap().success());
+        send(&child, "-TERM");
         let (code, error) = ended(child, line);
         assert_eq!(code, Some(130), "{line}: {error}");
         assert!(error.contains("interrupted"), "{line}: {error}");
@@ -488,10 +486,7 @@ fn a_training_that_is_stopped_goes_on_though_nobody_asked_for_it() {
         assert!(begun.elapsed() < Duration::from_secs(30));
         std::thread::sleep(Duration::from_millis(1));
     }
-    let killed = Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status();
-    assert!(killed.unwrap().success());
+    send(&child, "-TERM");
     let (code, error) = ended(child, line);
     assert_eq!(code, Some(130), "{error}");
     assert!(error.contains("with --resume goes on from here"), "{error}");

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use serde_json::Value;
 
 use crate::support::jobs::{JOBS, folder, succeed};
-use crate::support::{bedgraph, fixture};
+use crate::support::{bedgraph, fixture, send};
 
 const HOSTILE: &str = "</script><script>alert(1)</script>\"'&=cmd|'/c'!A1\u{202e}";
 
@@ -330,10 +330,7 @@ fn tracks_are_served_to_this_machine_alone() {
         "PUT / HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"
     );
     assert!(ask(port, &put).0.starts_with("HTTP/1.1 403"));
-    Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status()
-        .unwrap();
+    send(&child, "-TERM");
     assert!(child.wait().unwrap().success());
 }
 

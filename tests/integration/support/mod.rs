@@ -18,6 +18,14 @@ use mpra_score::output::Existing;
 use mpra_score::score::{Anchor, Formats, Outputs, RegionSource, ScoreConfig, Summary};
 use mpra_score::tracks::{Item, Precision};
 
+/// Sends a signal, such as `-TERM`.
+pub fn send(child: &std::process::Child, signal: &str) {
+    let sent = std::process::Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
 /// A file of `fixtures/`.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -326,7 +326,6 @@ unit = "lenti.A"
     }
 }
 
-/// A frame around the window, and all that is said of a source and of stopping.
 /// Behind a trunk that both strands have taught, a head that tells the strands apart.
 #[test]
 fn a_trunk_of_another_model_stays_as_it_is() {
@@ -378,6 +377,7 @@ fn a_trunk_of_another_model_stays_as_it_is() {
     assert!(text.contains("there is no `init`"), "{text}");
 }
 
+/// A frame around the window, and all that is said of a source and of stopping.
 #[test]
 fn framed_networks_see_each_window_alone() {
     let changes = [
