@@ -78,12 +78,24 @@ unsafe impl GlobalAlloc for Checked {
     }
 }
 
+/// Whether a panic's message says that memory or processes are at an end: a thread that is not to be had, or that finds
+/// no room for its stack of signals (the standard library's words), or a library's.
+fn is_a_lack(panic: &str) -> bool {
+    [
+        "failed to spawn thread",
+        "alternative stack",
+        "out of memory",
+    ]
+    .iter()
+    .any(|words| panic.contains(words))
+}
+
 /// Threads and libraries that panic where memory or processes are at an end say so in words, too.
 pub(super) fn watch_panics() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let text = info.payload_as_str().unwrap_or_default();
-        if text.contains("failed to spawn thread") || text.contains("out of memory") {
+        if is_a_lack(text) {
             output::abandon_unless_busy();
             super::say(&format!(
                 "error: {text}\nhint: a larger limit (`ulimit -v`, `ulimit -u`, of the batch system), or fewer --threads\n"
@@ -93,4 +105,23 @@ pub(super) fn watch_panics() {
         }
         before(info);
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_memory_is_told_from_a_mistake() {
+        for lack in [
+            "failed to spawn thread: Os { code: 11, kind: WouldBlock, message: \"Resource temporarily unavailable\" }",
+            "failed to allocate an alternative stack: Cannot allocate memory (os error 12)",
+            "failed to set up alternative stack guard page: Cannot allocate memory (os error 12)",
+        ] {
+            assert!(is_a_lack(lack), "{lack}");
+        }
+        assert!(!is_a_lack(
+            "index out of bounds: the len is 3 but the index is 3"
+        ));
+    }
 }

@@ -2,7 +2,7 @@
 
 mod source;
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, s};
 
 use self::source::{Conv, Source};
 use super::arch::{Architecture, Padding};
@@ -31,22 +31,64 @@ pub fn start_from(
     outputs: &[Option<usize>],
     reverse: Option<f32>,
 ) -> Result<usize, TrainError> {
-    let fail = |problem: String| TrainError::Setting(format!("{}{problem}", file.path().display()));
-    let graph = Graph::new(file.graph()).map_err(|why| fail(format!(" cannot be read: {why}")))?;
-    let mut source = Source::read(&graph, spec);
+    let mut source = read(file, spec)?;
     if let Some(share) = reverse {
         source.add_reverse(share).map_err(|why| {
-            fail(format!(
-                " cannot be joined with its reverse complement: {why}"
+            TrainError::Setting(format!(
+                "{} cannot be joined with its reverse complement: {why}",
+                file.path().display()
             ))
         })?;
     }
-    let mut copy = Copy {
-        source: &source,
-        outputs,
-        next: 0,
-        kept: (0..4).collect(),
-    };
+    let copied = copy(network, &mut [Lane::new(&source, outputs)], Some(scaling));
+    some(copied, arch, || file.path().display().to_string())
+}
+
+/// Copies convolutions of several models into `network`, side by side: each has its share of every layer's filters, in the
+/// models' order (those that weigh most in its own next layer), and reads its own filters of the layer before; weights
+/// between filters of two models are 0. Dense layers stay as they are. Returns how many layers were copied.
+///
+/// # Errors
+/// As [`start_from`].
+pub fn start_beside(
+    network: &mut Network,
+    arch: &Architecture,
+    models: &[(ModelFile, ModelSpec)],
+) -> Result<usize, TrainError> {
+    let sources = models.iter().map(|(file, spec)| read(file, spec));
+    let sources = sources.collect::<Result<Vec<_>, _>>()?;
+    let mut lanes: Vec<_> = sources.iter().map(|s| Lane::new(s, &[])).collect();
+    let copied = copy(network, &mut lanes, None);
+    some(copied, arch, || {
+        let names = models.iter().map(|(f, _)| f.path().display().to_string());
+        names.collect::<Vec<_>>().join(" and ")
+    })
+}
+
+fn read(file: &ModelFile, spec: &ModelSpec) -> Result<Source, TrainError> {
+    let graph = Graph::new(file.graph()).map_err(|why| {
+        TrainError::Setting(format!("{} cannot be read: {why}", file.path().display()))
+    })?;
+    Ok(Source::read(&graph, spec))
+}
+
+/// Starting from a model of which nothing fits is a mistake.
+fn some(
+    copied: usize,
+    arch: &Architecture,
+    names: impl Fn() -> String,
+) -> Result<usize, TrainError> {
+    match copied {
+        0 => Err(TrainError::Setting(format!(
+            "no layer of {} fits the architecture {arch}",
+            names()
+        ))),
+        copied => Ok(copied),
+    }
+}
+
+/// Copies layer by layer as long as all lanes' agree; a dense layer only of a single one, in the tasks' scaling.
+fn copy(network: &mut Network, lanes: &mut [Lane<'_>], scaling: Option<&Scaling>) -> usize {
     let mut copied = 0;
     let mut layers = network.layers.iter_mut().peekable();
     while let Some(layer) = layers.next() {
@@ -64,18 +106,20 @@ pub fn start_from(
                 width,
                 padding,
             } => {
-                let (filters, width) = (weight.ncols(), *width);
+                let width = *width;
                 let relu = matches!(layers.peek(), Some(FittedLayer::Relu));
                 let like = |c: &Conv| {
                     (c.width(), c.relu) == (width, relu)
                         && c.padding.columns(width) == padding.columns(width)
-                        && c.filters() >= filters
                 };
-                copy.conv(like, weight, bias)
+                copy_conv(lanes, like, weight, bias)
             }
             // Only the last one can give what the other model gives.
             FittedLayer::Dense { weight, bias } if layers.peek().is_none() => {
-                copy.dense(scaling, weight, bias)
+                match (&*lanes, scaling) {
+                    ([lane], Some(scaling)) => lane.dense(scaling, weight, bias),
+                    _ => None,
+                }
             }
             FittedLayer::Dense { .. } => None,
         };
@@ -84,17 +128,57 @@ pub fn start_from(
         }
         copied += 1;
     }
-    if copied == 0 {
-        return Err(TrainError::Setting(format!(
-            "no layer of {} fits the architecture {arch}",
-            file.path().display()
-        )));
-    }
-    Ok(copied)
+    copied
 }
 
-/// The way through the other model.
-struct Copy<'a> {
+/// Copies the next convolution of every lane into its share of the filters of `weight`, `[width * inputs, filters]`, and
+/// `bias`, if all are like this network's.
+fn copy_conv(
+    lanes: &mut [Lane<'_>],
+    like: impl Fn(&Conv) -> bool,
+    weight: &mut Array2<f32>,
+    bias: &mut Array2<f32>,
+) -> Option<()> {
+    let filters = weight.ncols();
+    let share = |lane: usize| filters * lane / lanes.len()..filters * (lane + 1) / lanes.len();
+    let shares: Vec<_> = (0..lanes.len()).map(share).collect();
+    let convs: Vec<&Conv> = (lanes.iter().zip(&shares))
+        .map(|(lane, share)| {
+            lane.conv()
+                .filter(|c| like(c) && c.filters() >= share.len())
+        })
+        .collect::<Option<_>>()?;
+    let first = lanes.iter().all(|l| l.next == 0);
+    let inputs = match first {
+        true => lanes[0].kept.len(),
+        false => lanes.iter().map(|l| l.kept.len()).sum(),
+    };
+    let shape = (convs[0].width(), inputs, filters);
+    let mut to = weight.view_mut().into_shape_with_order(shape).ok()?;
+    to.fill(0.0);
+    let mut from = 0;
+    for ((lane, conv), share) in lanes.iter_mut().zip(convs).zip(shares) {
+        let chosen = lane.source.heaviest(lane.next, share.len(), lane.outputs);
+        // All read the same bases, each its own channels.
+        let reads = from..from + lane.kept.len();
+        (to.slice_mut(s![.., reads.clone(), share.clone()])).assign(
+            &conv
+                .weight
+                .select(Axis(1), &lane.kept)
+                .select(Axis(2), &chosen),
+        );
+        for (value, &filter) in bias.iter_mut().skip(share.start).zip(&chosen) {
+            *value = conv.bias[filter];
+        }
+        from = if first { 0 } else { reads.end };
+        lane.kept = chosen;
+        lane.next += 1;
+    }
+    Some(())
+}
+
+/// The way through another model.
+struct Lane<'a> {
     source: &'a Source,
     /// Which of its outputs each task starts from.
     outputs: &'a [Option<usize>],
@@ -104,33 +188,19 @@ struct Copy<'a> {
     kept: Vec<usize>,
 }
 
-impl Copy<'_> {
-    /// Copies the next convolution's weights, `[width * inputs, filters]`, and bias, if it is like
-    /// this network's.
-    fn conv(
-        &mut self,
-        like: impl Fn(&Conv) -> bool,
-        weight: &mut Array2<f32>,
-        bias: &mut Array2<f32>,
-    ) -> Option<()> {
-        let filters = weight.ncols();
-        let usable = &self.source.convs[..self.source.usable];
-        let conv = usable.get(self.next).filter(|c| like(c))?;
-        let chosen = self.source.heaviest(self.next, filters, self.outputs);
-        let shape = (conv.width(), self.kept.len(), filters);
-        let mut to = weight.view_mut().into_shape_with_order(shape).ok()?;
-        to.assign(
-            &conv
-                .weight
-                .select(Axis(1), &self.kept)
-                .select(Axis(2), &chosen),
-        );
-        for (value, &filter) in bias.iter_mut().zip(&chosen) {
-            *value = conv.bias[filter];
+impl<'a> Lane<'a> {
+    fn new(source: &'a Source, outputs: &'a [Option<usize>]) -> Self {
+        Self {
+            source,
+            outputs,
+            next: 0,
+            kept: (0..4).collect(),
         }
-        self.kept = chosen;
-        self.next += 1;
-        Some(())
+    }
+
+    /// The next convolution, if it can be taken.
+    fn conv(&self) -> Option<&'a Conv> {
+        self.source.convs[..self.source.usable].get(self.next)
     }
 
     /// Copies the dense layer's weights, `[positions * channels, tasks]`, and bias, in the tasks'

@@ -24,7 +24,7 @@ pub use arch::{Architecture, Layer, Layers, Padding};
 pub use config::{Config, Source, Summary, TeacherSource};
 pub use export::to_onnx;
 pub use fit::{Beside, Fit, FitConfig, Schedule};
-pub use init::start_from;
+pub use init::{start_beside, start_from};
 pub use network::{FittedLayer, Network};
 pub use pass::Geometry;
 pub use run::run;

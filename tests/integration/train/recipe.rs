@@ -373,6 +373,23 @@ fn a_trunk_of_another_model_stays_as_it_is() {
     };
     let text = refused("freeze = 1", "freeze = 2");
     assert!(text.contains("2 convolutions are to stay"), "{text}");
+    // Beside a carried model's, whose filters are as wide: the first half is the file's, as many as it has.
+    let both = (
+        "init = \"first/model.onnx\"\nlayers = \"conv 16x5",
+        "init = [\"first/model.onnx\", \"default\"]\nlayers = \"conv 32x5",
+    );
+    assert!(recipe.contains(both.0));
+    fs::write(here.join("recipe.toml"), recipe.replacen(both.0, both.1, 1)).unwrap();
+    let third = config(here, "third", false);
+    run(&third, &Unwatched, &Cancel::default()).unwrap();
+    let beside = weights(&third);
+    assert_eq!(beside[0].len(), 2 * before[0].len());
+    assert_eq!(beside[0][..before[0].len()], before[0]);
+    let told = fs::read_to_string(third.out.join("run.json")).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let models = told["settings"]["init"]["models"].as_array().unwrap();
+    assert_eq!(models.len(), 2);
+    assert_eq!(models[1]["path"], "default");
     let text = refused("init = \"first/model.onnx\"\n", "");
     assert!(text.contains("there is no `init`"), "{text}");
 }

@@ -70,6 +70,79 @@ fn start(layers: &str, build: impl Fn(&mut GraphBuilder)) -> Result<(usize, Netw
     Ok((copied, parameters))
 }
 
+/// Two convolutions of width 1 over windows of 20 bases and a dense layer, whose weights are `first`, [filters, bases], and
+/// `second`, [filters, filters].
+fn two_layers(first: &[f32], second: &[f32]) -> (ModelFile, ModelSpec) {
+    let mut g = GraphBuilder::new("other");
+    g.input("x", &[Err("n"), Ok(4), Ok(20)]);
+    g.output("y", &[Err("n"), Ok(1)]);
+    let filters = first.len() / 4;
+    let w = g.weight("w1", &[filters, 4, 1], first);
+    let x = g.node("Conv", &["x", &w], vec![]);
+    let x = g.node("Relu", &[&x], vec![]);
+    let w = g.weight("w2", &[second.len() / filters, filters, 1], second);
+    let x = g.node("Conv", &[&x, &w], vec![]);
+    let x = g.node("Relu", &[&x], vec![]);
+    let x = g.node("Flatten", &[&x], vec![]);
+    let features = second.len() / filters * 20;
+    let w = g.weight("w3", &[features, 1], &vec![1.0; features]);
+    let b = g.weight("b3", &[1], &[0.5]);
+    g.node_to("Gemm", &[&x, &w, &b], vec![], "y");
+    let file = ModelFile::from_bytes("other.onnx".as_ref(), g.to_bytes()).unwrap();
+    let spec = file.spec(&ModelOptions::default()).unwrap();
+    (file, spec)
+}
+
+#[test]
+fn models_lie_side_by_side() {
+    let one = two_layers(
+        &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0],
+        &[10.0, 20.0, 30.0, 40.0],
+    );
+    // Its second filter weighs least in the layer behind it, so that the first and the third are taken.
+    let other = two_layers(
+        &[
+            -1.0, -2.0, -3.0, -4.0, 0.1, 0.2, 0.3, 0.4, -5.0, -6.0, -7.0, -8.0,
+        ],
+        &[50.0, 0.0, 60.0, 70.0, 0.0, 80.0],
+    );
+    let layers = "conv 4x1, relu, conv 4x1, relu, dense";
+    let layers = layers.parse::<Layers>().unwrap().0;
+    let arch = Architecture::new(20, 20, 0, layers).unwrap();
+    let mut network = Network::random(&arch, 2, 1);
+    let dense = matrices(&network)[4].clone();
+    let models = [one, other];
+    assert_eq!(start_beside(&mut network, &arch, &models).unwrap(), 2);
+    let all = matrices(&network);
+    // By bases; by inputs.
+    #[rustfmt::skip]
+    assert_eq!(all[0], [
+        1.0, 5.0, -1.0, -5.0,
+        2.0, 6.0, -2.0, -6.0,
+        3.0, 7.0, -3.0, -7.0,
+        4.0, 8.0, -4.0, -8.0,
+    ]);
+    #[rustfmt::skip]
+    assert_eq!(all[2], [
+        10.0, 30.0, 0.0, 0.0,
+        20.0, 40.0, 0.0, 0.0,
+        0.0, 0.0, 50.0, 70.0,
+        0.0, 0.0, 60.0, 80.0,
+    ]);
+    assert_eq!(all[4], dense);
+    // One of them has too few filters.
+    let wide = "conv 4x1, relu, conv 6x1, relu, dense".parse::<Layers>();
+    let wide = Architecture::new(20, 20, 0, wide.unwrap().0).unwrap();
+    let mut network = Network::random(&wide, 2, 1);
+    assert_eq!(start_beside(&mut network, &wide, &models).unwrap(), 1);
+    let none = "conv 4x3, relu, dense".parse::<Layers>().unwrap().0;
+    let none = Architecture::new(20, 20, 0, none).unwrap();
+    let mut network = Network::random(&none, 2, 1);
+    let error = start_beside(&mut network, &none, &models).unwrap_err();
+    let said = "no layer of other.onnx and other.onnx fits the architecture";
+    assert!(error.to_string().contains(said), "{error}");
+}
+
 /// Weights and biases in the layers' order, row-major.
 fn matrices(network: &Network) -> Vec<Vec<f32>> {
     let mut all = Vec::new();

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::super::{Architecture, FitConfig, Layers, Schedule};
 use super::kind::Kind;
@@ -47,13 +47,39 @@ pub struct NetworkSpec {
     /// Whether outputs are means over both strands.
     #[serde(default)]
     pub both_strands: bool,
-    /// A model whose leading convolutions it starts from, as far as they agree.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub init: Option<PathBuf>,
+    /// Models whose leading convolutions it starts from, side by side, as far as they agree: names of carried ones or files.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_more"
+    )]
+    pub init: Vec<PathBuf>,
 }
 
 fn window() -> usize {
     145
+}
+
+/// One model, or a list of them.
+fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<PathBuf>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Models {
+        One(PathBuf),
+        More(Vec<PathBuf>),
+    }
+    Ok(match Models::deserialize(from)? {
+        Models::One(model) => vec![model],
+        Models::More(models) => models,
+    })
+}
+
+/// A model's path counts from the recipe's folder; one without an ending is a carried model's name.
+fn from_folder(folder: &Path, model: &Path) -> PathBuf {
+    match model.extension() {
+        Some(_) => folder.join(model),
+        None => model.into(),
+    }
 }
 
 /// How a network is fitted; [`FitConfig`] says what each means.
@@ -190,17 +216,16 @@ impl Recipe {
             problem: e.to_string().trim_end().to_owned(),
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        if let Some(file) = &mut recipe.network.init {
-            *file = folder.join(&*file);
+        for model in &mut recipe.network.init {
+            *model = from_folder(folder, model);
         }
         for source in &mut recipe.sources {
             for file in source.kind.files_mut() {
                 *file = folder.join(&*file);
             }
-            if let Kind::Teacher { model, .. } = &mut source.kind
-                && Path::new(model.as_str()).extension().is_some()
-            {
-                *model = folder.join(&*model).to_string_lossy().into_owned();
+            if let Kind::Teacher { model, .. } = &mut source.kind {
+                let path = from_folder(folder, Path::new(model.as_str()));
+                *model = path.to_string_lossy().into_owned();
             }
         }
         recipe.check().map_err(|problem| TrainError::Recipe {
@@ -277,7 +302,7 @@ impl Recipe {
             }
         }
         self.fit_config().check(|name| format!("[fit] {name}"))?;
-        if self.fit.freeze > 0 && self.network.init.is_none() {
+        if self.fit.freeze > 0 && self.network.init.is_empty() {
             return Err("[fit] freeze: there is no `init` in [network] to start from".into());
         }
         let split = &self.split;

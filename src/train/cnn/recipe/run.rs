@@ -13,13 +13,13 @@ use super::super::report::{self, cells, learning};
 use super::super::run::one;
 use super::super::{
     Architecture, Beside, Epoch, Fit, FitConfig, Judged, Network, State, Summary, Watch,
-    start_from, to_onnx,
+    start_beside, to_onnx,
 };
 use super::join::Joined;
 use super::{Recipe, groups, kmers, read};
 use crate::dataset::Split;
 use crate::job::{self, Cancel, RunInfo, sha256};
-use crate::model::{Model, ModelError, ModelFile, ModelOptions, Predict, Runtime};
+use crate::model::{Model, ModelError, ModelFile, ModelOptions, ModelSource, Predict, Runtime};
 use crate::output::{self, Existing, OutputDir, decimals};
 use crate::train::{Examples, Scaling, TrainError};
 use crate::{Error, VERSION};
@@ -148,32 +148,34 @@ fn data(
     })
 }
 
-/// The network before the first epoch, and what to say of the model it starts from.
+/// The network before the first epoch, and what to say of the models it starts from.
 fn network(recipe: &Recipe, arch: &Architecture) -> Result<(Network, Option<Value>), Error> {
-    let heads = recipe.heads().len();
-    let mut start = Network::random(arch, heads, recipe.fit.seed);
-    let Some(path) = &recipe.network.init else {
+    let mut start = Network::random(arch, recipe.heads().len(), recipe.fit.seed);
+    let init = &recipe.network.init;
+    if init.is_empty() {
         return Ok((start, None));
+    }
+    let read = |path: &PathBuf| {
+        let file = ModelSource::from_arg(Some(path)).read()?;
+        let spec = file.spec(&ModelOptions::default())?;
+        Ok((file, spec))
     };
-    let file = ModelFile::read(path)?;
-    let spec = file.spec(&ModelOptions::default())?;
-    // Its outputs are tasks, not heads: the dense layers begin anew.
-    let own = Scaling {
-        mean: vec![0.0; heads],
-        scale: vec![1.0; heads],
-    };
-    let none = vec![None; heads];
-    let layers = start_from(&mut start, arch, &own, &file, &spec, &none, None)?;
+    let models = init.iter().map(read).collect::<Result<Vec<_>, Error>>()?;
+    // Their outputs are tasks, not heads: the dense layers begin anew.
+    let layers = start_beside(&mut start, arch, &models)?;
+    let names: Vec<_> = init.iter().map(|p| p.display().to_string()).collect();
+    let names = names.join(" and ");
     if layers < recipe.fit.freeze {
         return Err(TrainError::Setting(format!(
-            "[fit] freeze: {} convolutions are to stay as they are in {}, and {layers} agree with this network's",
+            "[fit] freeze: {} convolutions are to stay as they are in {names}, and {layers} agree with this network's",
             recipe.fit.freeze,
-            path.display()
         ))
         .into());
     }
-    tracing::info!("{layers} layer(s) start from {}", path.display());
-    let what = json!({ "path": path, "sha256": file.sha256(), "layers": layers });
+    tracing::info!("{layers} layer(s) start from {names}");
+    let models = (init.iter().zip(&models))
+        .map(|(path, (file, _))| json!({ "path": path, "sha256": file.sha256() }));
+    let what = json!({ "models": models.collect::<Vec<_>>(), "layers": layers });
     Ok((start, Some(what)))
 }
 
@@ -384,8 +386,10 @@ fn write(
     output::write(&path, format!("{model:#}\n"))?;
     let mut run = RunInfo::new("train", &config.command);
     run.input("recipe", &config.recipe);
-    if let Some(init) = &recipe.network.init {
-        run.input("init", init);
+    for init in &recipe.network.init {
+        if let Some(file) = ModelSource::from_arg(Some(init)).file() {
+            run.input("init", file);
+        }
     }
     for source in &recipe.sources {
         for file in source.kind.files() {
