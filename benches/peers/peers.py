@@ -535,7 +535,25 @@ class FastIsm(Peer):
         return output
 
 
-PEERS = {"onnxruntime": OnnxRuntime, "tangermeme": Tangermeme, "yuzu": Yuzu, "fastism": FastIsm}
+class Module(Peer):
+    """mpra-score's own Python module, on arrays in memory as the peers are."""
+
+    batch = 1
+
+    def __init__(self, chain, path):
+        import mpra_score
+
+        self.model = mpra_score.Model.open(path, threads=THREADS)
+        self.chain = chain
+        self.version = f"mpra-score {mpra_score.__version__}"
+
+    def run(self, windows, part=1):
+        letters = np.frombuffer(b"ACGT", "S1")[windows]
+        found = self.model.saturation([b"".join(row).decode() for row in letters])
+        return found.effects.transpose(0, 3, 2, 1)[:, self.places(part)]
+
+
+PEERS = {"onnxruntime": OnnxRuntime, "tangermeme": Tangermeme, "yuzu": Yuzu, "fastism": FastIsm, "module": Module}
 
 
 def worker(name, path):

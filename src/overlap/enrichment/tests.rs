@@ -3,6 +3,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use super::super::sketch::STATISTICS;
+use crate::stats;
 use super::*;
 
 /// Scores with ties and an annotation that follows them at both ends, as files.

@@ -251,7 +251,18 @@ fn heads_of_all_sources_become_tasks() {
     let stopped = config(folder.path(), "stopped", false);
     let error = run(&stopped, &StopAfter(3, cancel.clone()), &cancel).unwrap_err();
     assert!(matches!(error, Error::Job(_)), "{error}");
+    // Tasks are put together at the end: a mistake in them is mended without training again.
+    let recipe = folder.path().join("recipe.toml");
+    let wrong = RECIPE.replace("{ \"lenti.A\" = 1.0 }", "{ \"lenti.A\" = -1.0 }");
+    fs::write(&recipe, wrong).unwrap();
     let resumed = config(folder.path(), "stopped", true);
+    let error = run(&resumed, &Unwatched, &Cancel::default()).unwrap_err();
+    assert!(error.to_string().contains("task one"), "{error}");
+    let otherwise = RECIPE.replace("lr = 0.02", "lr = 0.01");
+    fs::write(&recipe, otherwise).unwrap();
+    let error = run(&resumed, &Unwatched, &Cancel::default()).unwrap_err();
+    assert!(error.to_string().contains("recipe"), "{error}");
+    fs::write(&recipe, RECIPE).unwrap();
     run(&resumed, &Unwatched, &Cancel::default()).unwrap();
     let bytes = |out: &Path| fs::read(out.join("model.onnx")).unwrap();
     assert_eq!(bytes(&whole.out), bytes(&resumed.out));

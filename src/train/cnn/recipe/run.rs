@@ -86,7 +86,8 @@ fn train(config: &RecipeConfig, watch: &dyn Watch, cancel: &Cancel) -> Result<Su
         key["init"] = init;
     }
     let begun = Instant::now();
-    let state = one(&fits.0, &fits.1, &start, &key, &out, watch, cancel)?;
+    let trained = learned(&key);
+    let state = one(&fits.0, &fits.1, &start, &trained, &out, watch, cancel)?;
     let seconds = begun.elapsed().as_secs_f64();
     write_split(&mut out, &recipe, &data)?;
     write(
@@ -97,6 +98,15 @@ fn train(config: &RecipeConfig, watch: &dyn Watch, cancel: &Cancel) -> Result<Su
         &runtime,
         out,
     )
+}
+
+/// What training depends on, so that a run goes on: tasks are put together at its end.
+fn learned(key: &Value) -> Value {
+    let mut key = key.clone();
+    if let Some(recipe) = key["recipe"].as_object_mut() {
+        recipe.retain(|name, _| name != "task" && name != "description");
+    }
+    key
 }
 
 fn data(
