@@ -1,5 +1,6 @@
 //! Values under the edits of bases, made once and kept for all windows that hold the base.
 
+use super::bends;
 use super::floats::Floats;
 use super::kernels;
 use super::reducer::Way;
@@ -11,6 +12,8 @@ use super::tables::Tables;
 pub(super) enum Changed<'a> {
     /// `[3, span, row]`, or differences from the reference.
     Block(&'a [f32]),
+    /// `[3, span, row]`: sums of differences, for [`super::bends`].
+    Sums(&'a [f32]),
     /// Rows of the table, `[3, span]`.
     Ids(&'a [u32]),
 }
@@ -18,6 +21,8 @@ pub(super) enum Changed<'a> {
 /// Edited values of bases, by slot.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
+    /// Whether they are sums of differences.
+    summed: bool,
     /// `[slots, 3, span, row]`; empty where the table's own rows serve.
     values: Floats,
     /// `[slots, 3, span]`: ids of the table's rows, where they serve.
@@ -27,6 +32,14 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
+    /// Those that windows share: all positions of their changes are ones of the run.
+    pub(super) fn shared(tables: &Tables) -> Self {
+        Self {
+            summed: tables.reducer.bends.is_some(),
+            ..Self::default()
+        }
+    }
+
     /// Makes room; what was made is lost when it grows.
     pub(super) fn resize(&mut self, tables: &Tables, slots: usize) {
         let (span, row) = (tables.tabled.trunk.span, tables.reducer.row);
@@ -73,7 +86,10 @@ impl Blocks {
                 for (&base, block) in bases.iter().zip(values.chunks_exact_mut(each * row)) {
                     let first = base + 1 - span - strip.from;
                     let reference = &strip.values[first * row..(first + span) * row];
-                    kernels::differences(level, block, reference);
+                    match self.summed {
+                        true => bends::difference_sums(level, block, reference, row),
+                        false => kernels::differences(level, block, reference),
+                    }
                 }
             }
             if tables.reducer.way == Way::Max {
@@ -94,7 +110,11 @@ impl Blocks {
         if tables.looks_up_all() {
             Changed::Ids(&self.ids[slot * each..(slot + 1) * each])
         } else {
-            Changed::Block(&self.values[slot * each * row..(slot + 1) * each * row])
+            let values = &self.values[slot * each * row..(slot + 1) * each * row];
+            match self.summed {
+                true => Changed::Sums(values),
+                false => Changed::Block(values),
+            }
         }
     }
 

@@ -276,7 +276,7 @@ unsafe fn weigh_edits_body<S: Simd>(
 /// # Safety
 /// `out` points at four floats; the instruction set.
 #[inline(always)]
-unsafe fn add_sums<S: Simd>(sums: [S::V; 4], out: *mut f32) {
+pub(super) unsafe fn add_sums<S: Simd>(sums: [S::V; 4], out: *mut f32) {
     // SAFETY: the caller's promise.
     unsafe {
         let sums = S::sum4(sums);

@@ -33,6 +33,7 @@
 //! `slide` and `panels` are the inner loops, and with `gemm` and `floats` the only places of unsafe code: each
 //! of their kernels is a safe function that asserts what its body relies on.
 
+mod bends;
 mod blocks;
 mod check;
 mod dag;

@@ -1,5 +1,6 @@
 //! From the trunk's values to the first dense layer's sums, for a window and for its edits.
 
+use super::bends;
 use super::blocks::Changed;
 use super::floats::Floats;
 use super::kernels;
@@ -82,15 +83,31 @@ impl Reducer {
         let (row, heads) = (self.row, self.padded_heads);
         let step = view.span * row;
         for (edit, out) in view.edits.iter().zip(out.chunks_exact_mut(3 * heads)) {
-            let (from, to) = edit.reached(view.span, (self.from, self.to));
-            // A trunk with weights by position has no other values.
-            let Changed::Block(block) = view.values(edit) else {
-                continue;
-            };
-            if from < to {
-                let block = &block[edit.offset(from) * row..];
-                let weights = self.weights_from(from);
-                kernels::weigh_edits(level, block, step, to - from, row, weights, heads, out);
+            match (view.values(edit), &self.bends) {
+                (Changed::Sums(sums), Some(lines)) => {
+                    let parts = lines.parts(edit.first - self.from as isize);
+                    let weights = (&*lines.weights, row);
+                    bends::weigh_parts(level, (sums, step), parts, weights, heads, out);
+                }
+                (Changed::Block(block), _) => {
+                    let (from, to) = edit.reached(view.span, (self.from, self.to));
+                    if from < to {
+                        let block = &block[edit.offset(from) * row..];
+                        let weights = self.weights_from(from);
+                        kernels::weigh_edits(
+                            level,
+                            block,
+                            step,
+                            to - from,
+                            row,
+                            weights,
+                            heads,
+                            out,
+                        );
+                    }
+                }
+                // A trunk with weights by position has no other values.
+                _ => {}
             }
         }
     }

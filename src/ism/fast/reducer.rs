@@ -1,7 +1,8 @@
 //! What leads from the trunk's values to the first dense layer: cells, weights and constants.
 //!
 //! - Without a pool, or with means, the first dense layer is a weight for every position and
-//!   channel: an effect is a sum over the reached positions of (edited - reference) * weight.
+//!   channel: an effect is a sum over the reached positions of (edited - reference) * weight. Where weights run
+//!   along lines, sums of differences are weighed instead ([`super::bends`]).
 //! - With a max pool, an edit changes of each cell that it reaches the maximum: it is that of the
 //!   values before the reached ones, the edited ones and the values behind.
 //! - With a function between pool and dense layer, the cells' features are made and passed
@@ -10,6 +11,7 @@
 //! Of a framed window, positions that no base of the window reaches never change: they are
 //! summed (or maximised) once for all windows.
 
+use super::bends::Bends;
 use super::floats::Floats;
 use super::network::{Cell, Elementwise, Network, Reduction};
 use super::simd::padded;
@@ -59,12 +61,19 @@ pub(super) struct Reducer {
     pub(super) mean: bool,
     /// What stands between pool and dense layer.
     pub(super) pooled: Vec<Elementwise>,
+    /// The weights as lines along the window, where they are.
+    pub(super) bends: Option<Bends>,
 }
 
 impl Reducer {
     /// `blank` holds the trunk's values of a frame without bases, `[positions, row]`; bases reach
-    /// the positions `reached`.
-    pub(super) fn new(network: &Network, blank: &[f32], reached: (usize, usize)) -> Self {
+    /// the positions `reached`, each of them `span` ones.
+    pub(super) fn new(
+        network: &Network,
+        blank: &[f32],
+        reached: (usize, usize),
+        span: usize,
+    ) -> Self {
         let channels = network.channels();
         let row = padded(channels);
         let dense = &network.head[0];
@@ -150,6 +159,14 @@ impl Reducer {
         }
         let mut constant: Vec<f32> = constant.into_iter().map(|c| c as f32).collect();
         constant.resize(padded_heads, 0.0);
+        let bends = match way {
+            Way::Linear if from < to => {
+                let each = padded_heads * row;
+                let changing: &[f32] = &weights[from * each..to * each];
+                Bends::find(changing, (padded_heads, row), span)
+            }
+            _ => None,
+        };
         Self {
             way,
             padded_heads,
@@ -161,6 +178,7 @@ impl Reducer {
             cells,
             mean,
             pooled: network.pooled.clone(),
+            bends,
         }
     }
 

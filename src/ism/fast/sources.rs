@@ -58,7 +58,7 @@ pub(super) struct Sources {
 }
 
 /// Blocks of edits of the latest bases, by index modulo the capacity.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Ring {
     /// A power of two.
     capacity: usize,
@@ -126,7 +126,8 @@ impl Sources {
             shared: Strip::default(),
             ring: Ring {
                 capacity: (tables.window + BATCH).next_power_of_two(),
-                ..Ring::default()
+                made: Blocks::shared(tables),
+                done: 0,
             },
             edge: Edge::default(),
             edges: Edges::of(tables),

@@ -61,7 +61,7 @@ impl Tables {
             (first + 1).saturating_sub(trunk.span),
             trunk.length().min(first + plan.window),
         );
-        let reducer = Reducer::new(&plan.network, &strip.values, reached);
+        let reducer = Reducer::new(&plan.network, &strip.values, reached, trunk.span);
         let mut tables = Self {
             predictor: None,
             head: Head::new(&plan.network.head[0], &plan.network.head[1..]),

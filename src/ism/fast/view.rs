@@ -42,6 +42,7 @@ impl<'a> View<'a> {
         match self.values(edit) {
             Changed::Ids(ids) => self.lookup.row(ids[at]),
             Changed::Block(block) => &block[at * self.row..(at + 1) * self.row],
+            Changed::Sums(_) => unreachable!("only linear heads have them, which read no values"),
         }
     }
 }

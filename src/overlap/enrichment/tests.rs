@@ -3,8 +3,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use super::super::sketch::STATISTICS;
-use crate::stats;
 use super::*;
+use crate::stats;
 
 /// Scores with ties and an annotation that follows them at both ends, as files.
 struct Case {
