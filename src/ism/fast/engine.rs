@@ -316,7 +316,7 @@ mod tests {
     use crate::genome::{Interval, Lattice};
     use crate::ism::fast::simd::Level;
     use crate::ism::fast::{Limits, Plan};
-    use crate::model::onnx::{GraphBuilder, presets};
+    use crate::model::onnx::{AttributeProto, GraphBuilder, presets};
     use crate::model::{ModelFile, ModelOptions};
 
     fn plan(builder: &GraphBuilder) -> Plan {
@@ -356,6 +356,94 @@ mod tests {
                     ndarray::azip!((a in &other.activities, b in &all[0].activities) close(a, b));
                     ndarray::azip!((a in &other.effects, b in &all[0].effects) close(a, b));
                 }
+            }
+        }
+    }
+
+    /// Two convolutions, padded or not, and a dense layer whose weights run along lines, hidden or the last.
+    fn smooth(padded: bool, hidden: bool) -> Plan {
+        let (window, positions) = (60usize, if padded { 60 } else { 52 });
+        let mut normal = presets::normal_from(3);
+        let mut many =
+            |n: usize, size: f32| -> Vec<f32> { (0..n).map(|_| size * normal()).collect() };
+        let pads = || match padded {
+            true => vec![AttributeProto::of_ints("pads", &[2, 2])],
+            false => vec![],
+        };
+        let mut g = GraphBuilder::new("smooth");
+        g.input("x", &[Err("n"), Ok(4), Ok(window)]);
+        g.output("y", &[Err("n"), Ok(2)]);
+        let w = g.weight("w1", &[8, 4, 5], &many(160, 0.5));
+        let x = g.node("Conv", &["x", &w], pads());
+        let x = g.node("Relu", &[&x], vec![]);
+        let w = g.weight("w2", &[12, 8, 5], &many(480, 0.3));
+        let x = g.node("Conv", &[&x, &w], pads());
+        let x = g.node("Relu", &[&x], vec![]);
+        let x = g.node("Flatten", &[&x], vec![]);
+        let outputs = if hidden { 6 } else { 2 };
+        let knots = many(12 * 4 * outputs, 0.1);
+        // Channel by channel; three lines between four knots.
+        let line = |i: usize| {
+            let (c, p, o) = (
+                i / outputs / positions,
+                i / outputs % positions,
+                i % outputs,
+            );
+            let at = 3.0 * p as f32 / (positions - 1) as f32;
+            let (k, part) = ((at as usize).min(2), at - (at as usize).min(2) as f32);
+            let knot = |k: usize| knots[(c * 4 + k) * outputs + o];
+            knot(k) * (1.0 - part) + knot(k + 1) * part
+        };
+        let values: Vec<f32> = (0..12 * positions * outputs).map(line).collect();
+        let w = g.weight("w3", &[12 * positions, outputs], &values);
+        let b = g.weight("b3", &[outputs], &many(outputs, 0.1));
+        let gemm = [&*x, &*w, &*b];
+        if hidden {
+            let x = g.node("Gemm", &gemm, vec![]);
+            let x = g.node("Relu", &[&x], vec![]);
+            let w = g.weight("w4", &[outputs, 2], &many(2 * outputs, 0.5));
+            let b = g.weight("b4", &[2], &[0.1, 0.2]);
+            g.node_to("Gemm", &[&x, &w, &b], vec![], "y");
+        } else {
+            g.node_to("Gemm", &gemm, vec![], "y");
+        }
+        plan(&g)
+    }
+
+    #[test]
+    fn weights_along_lines_give_what_weights_by_position_do() {
+        let mut codes: Vec<u8> = (0..500usize).map(|i| (i * i / 3 % 4) as u8).collect();
+        codes[201..204].fill(UNKNOWN);
+        let wanted = [Interval::new(150, 290).unwrap()];
+        for (padded, hidden) in [(false, false), (false, true), (true, false), (true, true)] {
+            let plan = smooth(padded, hidden);
+            let (tables, mut by_position) = (Tables::build(&plan), Tables::build(&plan));
+            assert!(tables.reducer.bends.is_some(), "{padded} {hidden}");
+            Arc::get_mut(&mut by_position).unwrap().reducer.bends = None;
+            for stride in [1, 7, 60] {
+                let all: Vec<Scores> = [&tables, &by_position]
+                    .into_iter()
+                    .map(|tables| {
+                        let mut engine = FastEngine::new(tables, Strand::Both);
+                        let mut scores = Scores::default();
+                        let (origin, len) = Stretch::needs(60, &wanted);
+                        let stretch = Stretch {
+                            lattice: Lattice::genome(60, stride).unwrap(),
+                            codes: &codes[origin as usize..origin as usize + len],
+                            origin,
+                            wanted: &wanted,
+                        };
+                        engine.score(&stretch, Want::Effects, &mut scores).unwrap();
+                        scores
+                    })
+                    .collect();
+                let close = |a: &f32, b: &f32| {
+                    let same = a.is_nan() && b.is_nan() || (a - b).abs() <= 2e-6;
+                    assert!(same, "{padded} {hidden} {stride}: {a} {b}");
+                };
+                assert!(all[0].effects.iter().any(|e| e.abs() > 0.01));
+                ndarray::azip!((a in &all[0].effects, b in &all[1].effects) close(a, b));
+                ndarray::azip!((a in &all[0].importance, b in &all[1].importance) close(a, b));
             }
         }
     }
