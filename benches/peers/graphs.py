@@ -148,7 +148,11 @@ def main():
         for model in settings.models:
             folder = Path(top) / model.stem
             folder.mkdir()
-            window, rates, remarks = measure(str(model.resolve()), settings, folder)
+            try:
+                window, rates, remarks = measure(str(model.resolve()), settings, folder)
+            except ValueError as error:  # the converter does not know its operators
+                print(f"{model.stem}: {error}", flush=True)
+                continue
             for name, remark in remarks.items():
                 print(f"{model.stem}, {name}: {remark}", flush=True)
             best = max((rate for name, rate in rates.items() if name not in OWN), default=None)
