@@ -10,20 +10,11 @@
 use std::ops::Range;
 
 use super::floats::Floats;
-use super::kernels::add_sums;
+use super::kernels::Part;
 use super::simd::{Level, PAD, Simd, kernel};
 
 /// How far weights may be from lines, in the largest of their output: what rounding has left of straight ones.
 const CROOKED: f64 = 2e-6;
-
-/// A row of sums, and its weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Part {
-    /// Which row of a change's sums: `A[0]`, or `B[row]`.
-    pub(super) row: usize,
-    /// Where its weights, `[heads, row]`, begin.
-    pub(super) weights: usize,
-}
 
 /// Weights along lines.
 #[derive(Clone, Debug)]
@@ -191,79 +182,9 @@ unsafe fn difference_sums_body<S: Simd>(block: &mut [f32], reference: &[f32], ro
     }
 }
 
-/// `out[e, h] += sum over parts of block[e, part's row] * weights[part, h]` for three edits, whose rows begin `step` floats behind those of
-/// the one before; `out` is `[3, heads]`.
-pub(super) fn weigh_parts(
-    level: Level,
-    (block, step): (&[f32], usize),
-    parts: &[Part],
-    (weights, row): (&[f32], usize),
-    heads: usize,
-    out: &mut [f32],
-) {
-    assert!(row.is_multiple_of(PAD) && heads.is_multiple_of(4) && out.len() >= 3 * heads);
-    for part in parts {
-        assert!(block.len() >= 2 * step + (part.row + 1) * row);
-        assert!(weights.len() >= part.weights + heads * row);
-    }
-    // SAFETY: by the assertions.
-    unsafe { weigh_parts_on(level, block, step, parts, weights, row, heads, out) }
-}
-
-kernel! {
-    /// # Safety
-    /// What [`weigh_parts`] asserts.
-    fn weigh_parts_on = weigh_parts_body(
-        block: &[f32], step: usize, parts: &[Part], weights: &[f32], row: usize, heads: usize,
-        out: &mut [f32],
-    )
-}
-
-/// # Safety
-/// What [`weigh_parts`] asserts, and the instruction set.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn weigh_parts_body<S: Simd>(
-    block: &[f32],
-    step: usize,
-    parts: &[Part],
-    weights: &[f32],
-    row: usize,
-    heads: usize,
-    out: &mut [f32],
-) {
-    let (block, weights, out) = (block.as_ptr(), weights.as_ptr(), out.as_mut_ptr());
-    // SAFETY: the caller's promise; `v` stays a vector below `row`, `h` four below `heads`.
-    unsafe {
-        for h in (0..heads).step_by(4) {
-            let mut sums = [[S::zero(); 4]; 3];
-            for part in parts {
-                let weights = weights.add(part.weights + h * row);
-                let block = block.add(part.row * row);
-                for v in (0..row).step_by(S::LANES) {
-                    let w = [
-                        S::load(weights.add(v)),
-                        S::load(weights.add(row + v)),
-                        S::load(weights.add(2 * row + v)),
-                        S::load(weights.add(3 * row + v)),
-                    ];
-                    for (e, sums) in sums.iter_mut().enumerate() {
-                        let x = S::load(block.add(e * step + v));
-                        for (sum, w) in sums.iter_mut().zip(w) {
-                            *sum = S::fma(x, w, *sum);
-                        }
-                    }
-                }
-            }
-            for (e, sums) in sums.into_iter().enumerate() {
-                add_sums::<S>(sums, out.add(e * heads + h));
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::kernels::weigh_edits;
     use super::*;
 
     const HEADS: usize = 4;
@@ -320,7 +241,7 @@ mod tests {
                 let parts = bends.parts(first);
                 assert!(parts.len() <= 6, "{first}: {parts:?}");
                 let of = (&block[..], span * ROW);
-                weigh_parts(level, of, parts, (&bends.weights, ROW), HEADS, &mut found);
+                weigh_edits(level, of, parts, (&bends.weights, ROW), HEADS, &mut found);
                 for (found, expected) in found.iter().zip(&expected) {
                     let apart = (f64::from(*found) - expected).abs();
                     assert!(apart < 2e-5, "{level:?} {first}: {found} {expected}");

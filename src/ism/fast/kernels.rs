@@ -199,34 +199,39 @@ unsafe fn differences_body<S: Simd>(block: &mut [f32], reference: &[f32]) {
     }
 }
 
-/// `out[e, h] += sum of block[e] * weights[h]` for three edits over `n` contiguous rows of one
-/// window: the effects of a head that is linear in all positions.
+/// A row of an edit's block, and where its weights, `[heads, row]`, begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) row: usize,
+    pub(super) weights: usize,
+}
+
+/// `out[e, h] += sum over parts of block[e, row] * weights[h]` for three edits of one window: the effects of a head that is linear
+/// in all positions.
 ///
-/// An edit's rows begin `step` floats behind those of the one before. `weights` holds, for each
-/// row, `heads` (a multiple of 4) rows; `out` is `[3, heads]`.
-#[allow(clippy::too_many_arguments)]
+/// An edit's rows begin `step` floats behind those of the one before; `heads` is a multiple of 4, `out` is `[3, heads]`.
 pub(super) fn weigh_edits(
     level: Level,
-    block: &[f32],
-    step: usize,
-    n: usize,
-    row: usize,
-    weights: &[f32],
+    (block, step): (&[f32], usize),
+    parts: &[Part],
+    (weights, row): (&[f32], usize),
     heads: usize,
     out: &mut [f32],
 ) {
-    assert!(row.is_multiple_of(PAD) && heads.is_multiple_of(4));
-    assert!(block.len() >= 2 * step + n * row && weights.len() >= n * heads * row);
-    assert!(out.len() >= 3 * heads);
+    assert!(row.is_multiple_of(PAD) && heads.is_multiple_of(4) && out.len() >= 3 * heads);
+    for part in parts {
+        assert!(block.len() >= 2 * step + (part.row + 1) * row);
+        assert!(weights.len() >= part.weights + heads * row);
+    }
     // SAFETY: by the assertions.
-    unsafe { weigh_edits_on(level, block, step, n, row, weights, heads, out) }
+    unsafe { weigh_edits_on(level, block, step, parts, weights, row, heads, out) }
 }
 
 kernel! {
     /// # Safety
     /// What [`weigh_edits`] asserts.
     fn weigh_edits_on = weigh_edits_body(
-        block: &[f32], step: usize, n: usize, row: usize, weights: &[f32], heads: usize,
+        block: &[f32], step: usize, parts: &[Part], weights: &[f32], row: usize, heads: usize,
         out: &mut [f32],
     )
 }
@@ -234,12 +239,13 @@ kernel! {
 /// # Safety
 /// What [`weigh_edits`] asserts, and the instruction set.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)]
 unsafe fn weigh_edits_body<S: Simd>(
     block: &[f32],
     step: usize,
-    n: usize,
-    row: usize,
+    parts: &[Part],
     weights: &[f32],
+    row: usize,
     heads: usize,
     out: &mut [f32],
 ) {
@@ -248,16 +254,11 @@ unsafe fn weigh_edits_body<S: Simd>(
     unsafe {
         for h in (0..heads).step_by(4) {
             let mut sums = [[S::zero(); 4]; 3];
-            for p in 0..n {
-                let weights = weights.add((p * heads + h) * row);
-                let block = block.add(p * row);
+            for part in parts {
+                let weights = weights.add(part.weights + h * row);
+                let block = block.add(part.row * row);
                 for v in (0..row).step_by(S::LANES) {
-                    let w = [
-                        S::load(weights.add(v)),
-                        S::load(weights.add(row + v)),
-                        S::load(weights.add(2 * row + v)),
-                        S::load(weights.add(3 * row + v)),
-                    ];
+                    let w = four::<S>(weights.add(v), row);
                     for (e, sums) in sums.iter_mut().enumerate() {
                         let x = S::load(block.add(e * step + v));
                         for (sum, w) in sums.iter_mut().zip(w) {
@@ -273,10 +274,27 @@ unsafe fn weigh_edits_body<S: Simd>(
     }
 }
 
+/// A vector of each of four rows.
+///
+/// # Safety
+/// Each row holds one; the instruction set.
+#[inline(always)]
+pub(super) unsafe fn four<S: Simd>(from: *const f32, row: usize) -> [S::V; 4] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        [
+            S::load(from),
+            S::load(from.add(row)),
+            S::load(from.add(2 * row)),
+            S::load(from.add(3 * row)),
+        ]
+    }
+}
+
 /// # Safety
 /// `out` points at four floats; the instruction set.
 #[inline(always)]
-pub(super) unsafe fn add_sums<S: Simd>(sums: [S::V; 4], out: *mut f32) {
+unsafe fn add_sums<S: Simd>(sums: [S::V; 4], out: *mut f32) {
     // SAFETY: the caller's promise.
     unsafe {
         let sums = S::sum4(sums);

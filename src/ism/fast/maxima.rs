@@ -2,7 +2,7 @@
 
 use super::blocks::Changed;
 use super::floats::Floats;
-use super::kernels::row_maxima;
+use super::kernels::{four, row_maxima};
 use super::reducer::{Active, Reducer};
 use super::simd::{Level, PAD, Simd, kernel};
 use super::view::{Edit, View};
@@ -212,12 +212,7 @@ unsafe fn cell_edits_body<S: Simd>(
                 for v in (0..row).step_by(S::LANES) {
                     let others = S::max(S::load(prefix.add(v)), S::load(behind.add(v)));
                     let old = S::load(suffix.add(v));
-                    let w = [
-                        S::load(weights.add(v)),
-                        S::load(weights.add(row + v)),
-                        S::load(weights.add(2 * row + v)),
-                        S::load(weights.add(3 * row + v)),
-                    ];
+                    let w = four::<S>(weights.add(v), row);
                     for (e, sums) in sums.iter_mut().enumerate() {
                         let new = S::max(others, S::load(maxima.add(e * row + v)));
                         let change = S::sub(new, old);

@@ -1,6 +1,5 @@
 //! From the trunk's values to the first dense layer's sums, for a window and for its edits.
 
-use super::bends;
 use super::blocks::Changed;
 use super::floats::Floats;
 use super::kernels;
@@ -87,23 +86,15 @@ impl Reducer {
                 (Changed::Sums(sums), Some(lines)) => {
                     let parts = lines.parts(edit.first - self.from as isize);
                     let weights = (&*lines.weights, row);
-                    bends::weigh_parts(level, (sums, step), parts, weights, heads, out);
+                    kernels::weigh_edits(level, (sums, step), parts, weights, heads, out);
                 }
                 (Changed::Block(block), _) => {
                     let (from, to) = edit.reached(view.span, (self.from, self.to));
                     if from < to {
                         let block = &block[edit.offset(from) * row..];
-                        let weights = self.weights_from(from);
-                        kernels::weigh_edits(
-                            level,
-                            block,
-                            step,
-                            to - from,
-                            row,
-                            weights,
-                            heads,
-                            out,
-                        );
+                        let parts = &self.by_position[..to - from];
+                        let weights = (self.weights_from(from), row);
+                        kernels::weigh_edits(level, (block, step), parts, weights, heads, out);
                     }
                 }
                 // A trunk with weights by position has no other values.

@@ -13,6 +13,7 @@
 
 use super::bends::Bends;
 use super::floats::Floats;
+use super::kernels::Part;
 use super::network::{Cell, Elementwise, Network, Reduction};
 use super::simd::padded;
 
@@ -63,6 +64,8 @@ pub(super) struct Reducer {
     pub(super) pooled: Vec<Elementwise>,
     /// The weights as lines along the window, where they are.
     pub(super) bends: Option<Bends>,
+    /// Positions that a change reaches, one behind the other, with their weights.
+    pub(super) by_position: Vec<Part>,
 }
 
 impl Reducer {
@@ -179,6 +182,12 @@ impl Reducer {
             mean,
             pooled: network.pooled.clone(),
             bends,
+            by_position: (0..span)
+                .map(|p| Part {
+                    row: p,
+                    weights: p * padded_heads * row,
+                })
+                .collect(),
         }
     }
 

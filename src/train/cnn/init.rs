@@ -149,11 +149,8 @@ fn copy_conv(
         })
         .collect::<Option<_>>()?;
     let first = lanes.iter().all(|l| l.next == 0);
-    let inputs = match first {
-        true => lanes[0].kept.len(),
-        false => lanes.iter().map(|l| l.kept.len()).sum(),
-    };
-    let shape = (convs[0].width(), inputs, filters);
+    let width = convs[0].width();
+    let shape = (width, weight.nrows() / width, filters);
     let mut to = weight.view_mut().into_shape_with_order(shape).ok()?;
     to.fill(0.0);
     let mut from = 0;
