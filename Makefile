@@ -4,7 +4,7 @@
 SETUP := .setup
 PYTHON ?= python3
 
-.PHONY: faults fuzz python-test browser-test workflow-test deny help setup build demo test crosscheck crosscheck-elsewhere bench fixtures lint asan
+.PHONY: faults fuzz python-test browser-test workflow-test deny bench-peers help setup build demo test crosscheck crosscheck-elsewhere bench fixtures lint asan
 
 help:
 	@echo "make demo        target/demo/mpra-score; scores the fixtures, lists the tracks"
@@ -17,7 +17,8 @@ help:
 	@echo "make workflow-test  the Snakemake workflow, on this machine and a Slurm cluster of its own (from apt if there is none)"
 	@echo "make faults      every job under signals, kill -9, a full disk and the like, at MOMENTS=50 moments; a table"
 	@echo "make fuzz        every job on spoiled inputs, for SECONDS=600; a table"
-	@echo "make bench       speed, beside Python onnxruntime"
+	@echo "make bench       speed, beside Python onnxruntime and other programs"
+	@echo "make bench-peers only the table beside other programs (fetches torch and TensorFlow, 3 GB)"
 	@echo "make fixtures    write fixtures/ again"
 	@echo "make lint        formatting and clippy, warnings as errors"
 	@echo "make deny        licences and sources of the dependencies (cargo-deny)"
@@ -150,6 +151,30 @@ bench: build $(SETUP)/python/.done target/bench/dragonn.onnx
 	PYTHONPATH=$(SETUP)/python $(PYTHON) benches/graphs.py target/bench/deepstarr.onnx target/bench/basset.onnx \
 	    target/bench/malinois.onnx
 	$(PYTHON) benches/training.py
+	$(MAKE) --no-print-directory bench-peers
+
+# Each in an environment of its own, as torch's and TensorFlow's numpy differ; see benches/peers/README.md.
+$(SETUP)/peers/.done: benches/peers/requirements.txt
+	rm -rf $(SETUP)/peers
+	$(PYTHON) -m venv $(SETUP)/peers
+	$(SETUP)/peers/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(SETUP)/peers-tf/.done: benches/peers/requirements-fastism.txt
+	rm -rf $(SETUP)/peers-tf
+	$(PYTHON) -m venv $(SETUP)/peers-tf
+	$(SETUP)/peers-tf/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	$(SETUP)/peers-tf/bin/pip install --quiet --disable-pip-version-check --no-deps fastism==0.5.1
+	@touch $@
+
+# Without TensorFlow (its version is to be had for Python before 3.12 only) fastISM's column says so.
+NETWORKS ?= dragonn deepstarr basset malinois search legnet bpnet
+bench-peers: build $(SETUP)/peers/.done target/bench/dragonn.onnx
+	-@$(MAKE) --no-print-directory $(SETUP)/peers-tf/.done
+	$(SETUP)/peers/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
+	ORT_DYLIB_PATH=$(CURDIR)/$(SETUP)/onnxruntime $(SETUP)/peers/bin/python benches/peers/graphs.py \
+	    $(NETWORKS:%=target/bench/%.onnx) --program target/release/mpra-score \
+	    --tf-python $(SETUP)/peers-tf/bin/python
 
 fixtures:
 	cargo run --locked --example fixtures -- fixtures

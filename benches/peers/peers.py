@@ -32,7 +32,7 @@ BASES = "ACGT"
 class Chain:
     """A network read from ONNX: steps over activations `[channels, positions]`.
 
-    Each step takes what the step before it gives; "add" also takes what an earlier step gave.
+    Each step takes what the step before it gives; "add", "multiply" and "join" also take what an earlier step gave.
     """
 
     def __init__(self, path):
@@ -56,7 +56,7 @@ class Chain:
         channels, length = 4, self.columns
         flattened_transposed = None
         tensor = self.input
-        given = {}  # by which step
+        given = {}  # by which step, with how many channels and positions
         for node in graph.node:
             if tensor not in node.input:
                 raise ValueError(f"no chain with additions at {node.op_type}")
@@ -65,19 +65,21 @@ class Chain:
             values = [weights[i] for i in others if i in weights]
             tensor = node.output[0]
             kind = node.op_type
+            if kind in ("Add", "Mul", "Concat") and (len(others) != 1 or others[0] not in given):
+                raise ValueError(f"{kind} of something else than an earlier step")
             if kind == "Transpose":
                 if list(attributes["perm"]) != [0, 2, 1]:
                     raise ValueError("a Transpose other than 0, 2, 1")
                 transposed = not transposed
             elif kind == "Conv":
                 before, after = attributes.get("pads", [0, 0])
-                strided = attributes.get("strides", [1]) != [1] or attributes.get("group", 1) != 1
-                if transposed or before != after or strided:
-                    raise ValueError("a Conv with strides, groups or uneven padding")
+                groups = attributes.get("group", 1)
+                if transposed or before != after or attributes.get("strides", [1]) != [1]:
+                    raise ValueError("a Conv with strides or uneven padding")
                 weight = values[0]
                 bias = values[1] if len(values) > 1 else np.zeros(len(weight), np.float32)
                 (dilation,) = attributes.get("dilations", [1])
-                self.steps.append(("conv", weight, bias, before, dilation))
+                self.steps.append(("conv", weight, bias, before, dilation, groups))
                 channels, length = weight.shape[0], length + 2 * before - dilation * (weight.shape[2] - 1)
             elif kind == "Relu":
                 self.steps.append(("relu",))
@@ -91,8 +93,20 @@ class Chain:
                     raise ValueError("a MaxPool that overlaps or pads")
                 self.steps.append(("pool", size))
                 length //= size
-            elif kind == "Add":
-                self.steps.append(("add", given[others[0]]))
+            elif kind == "Sigmoid":
+                self.steps.append(("sigmoid",))
+            elif kind in ("Add", "Mul"):
+                step, length = given[others[0]][0], max(length, given[others[0]][2])
+                self.steps.append(({"Add": "add", "Mul": "multiply"}[kind], step))
+            elif kind == "Concat":
+                if attributes["axis"] != 1 or list(node.input) != [others[0], node.input[1]]:
+                    raise ValueError("a Concat that does not put an earlier step's channels in front")
+                self.steps.append(("join", given[others[0]][0]))
+                channels += given[others[0]][1]
+            elif kind == "Unsqueeze":
+                if [int(v) for v in values[0]] != [2]:
+                    raise ValueError("an Unsqueeze other than of positions")
+                self.steps.append(("unsqueeze",))
             elif kind == "Slice":
                 start, end, axis, *steps = (int(v[0]) for v in values)
                 if axis != 2 or steps not in ([], [1]):
@@ -119,7 +133,7 @@ class Chain:
                 channels, length = tasks, 1
             else:
                 raise ValueError(f"no conversion of {kind}")
-            given[tensor] = len(self.steps) - 1
+            given[tensor] = len(self.steps) - 1, channels, length
 
     def one_hot(self, windows):
         """Windows as indices `[n, window]` to `[n, 4, columns]`, zero around the window."""
@@ -131,6 +145,7 @@ class Chain:
 
 def torch_model(chain):
     """The network as PyTorch layers over `[batch, 4, columns]`."""
+    import torch
     from torch import nn
 
     class Steps(nn.Module):
@@ -144,6 +159,12 @@ def torch_model(chain):
             for layer, (kind, *values) in zip(self.layers, chain.steps):
                 if kind == "add":
                     x = x + given[values[0]]
+                elif kind == "multiply":
+                    x = x * given[values[0]]
+                elif kind == "join":
+                    x = torch.cat([given[values[0]], x], 1)
+                elif kind == "unsqueeze":
+                    x = x.unsqueeze(-1)
                 elif kind == "crop":
                     x = x[..., values[0] : values[1]]
                 elif kind == "mean":
@@ -164,6 +185,8 @@ def torch_layer(kind, values):
         return torch_conv(*values)
     if kind == "relu":
         return nn.ReLU()
+    if kind == "sigmoid":
+        return nn.Sigmoid()
     if kind == "norm":
         return torch_norm(values)
     if kind == "pool":
@@ -173,11 +196,11 @@ def torch_layer(kind, values):
     return nn.Identity()
 
 
-def torch_conv(weight, bias, padding, dilation):
+def torch_conv(weight, bias, padding, dilation, groups=1):
     from torch import nn
 
     outputs, inputs, width = weight.shape
-    layer = nn.Conv1d(inputs, outputs, width, padding=padding, dilation=dilation)
+    layer = nn.Conv1d(inputs * groups, outputs, width, padding=padding, dilation=dilation, groups=groups)
     fill(layer.weight, weight)
     fill(layer.bias, bias)
     return layer
@@ -231,7 +254,9 @@ def yuzu_model(chain):
     start, valid = 0, chain.columns  # positions the original network has
     for kind, *values in chain.steps:
         if kind == "conv":
-            weight, bias, padding, dilation = values
+            weight, bias, padding, dilation, groups = values
+            if groups != 1:
+                raise ValueError("yuzu has no convolutions of groups of channels")
             width = weight.shape[2]
             if 2 * padding != dilation * (width - 1):
                 if padding or dilation != 1:
@@ -275,7 +300,9 @@ def keras_model(chain):
     loads, given = [], []
     for kind, *values in chain.steps:
         if kind == "conv":
-            weight, bias, padding, dilation = values
+            weight, bias, padding, dilation, groups = values
+            if groups != 1:
+                raise ValueError("Keras 2 has no convolutions of groups of channels on the CPU")
             if padding and 2 * padding != dilation * (weight.shape[2] - 1):
                 raise ValueError("a convolution that is padded and changes the length")
             layer = layers.Conv1D(
@@ -297,6 +324,8 @@ def keras_model(chain):
             layer = layers.Cropping1D((values[0], tensor.shape[1] - values[1]))
         elif kind == "mean":
             layer = layers.GlobalAveragePooling1D(keepdims=True)
+        elif kind != "dense":
+            raise ValueError(f"no conversion of {kind!r} to Keras")
         else:
             if len(tensor.shape) > 2:
                 tensor = layers.Flatten()(tensor)
