@@ -388,3 +388,27 @@ impl Recipe {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the model card says each carried model is made by.
+    #[test]
+    fn carried_models_recipes_are_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/recipes");
+        for name in ["first", "second", "default", "paper"] {
+            let recipe = Recipe::read(&folder.join(format!("{name}.toml"))).unwrap();
+            recipe.architecture().unwrap();
+            if name == "second" {
+                continue; // whose heads are its tasks
+            }
+            let tasks: Vec<&str> = recipe.tasks.iter().map(|t| t.name.as_str()).collect();
+            let four = ["HepG2_minP", "K562_minP", "HepG2_SV40P", "K562_SV40P"];
+            assert_eq!(tasks, four, "{name}");
+        }
+        let joined = Recipe::read(&folder.join("default.toml")).unwrap();
+        let begun = ["first/model.onnx", "second/model.onnx"].map(|m| folder.join(m));
+        assert_eq!(joined.network.init, begun);
+    }
+}
